@@ -1,0 +1,82 @@
+// The BLAKE3 tree over a blob with 16 KiB groups, and verified slices of it.
+//
+// The root is the plain BLAKE3 hash of the blob: ContentId, verified-streaming root and storage-proof root are one
+// value. Inner nodes above group level form the *outboard*: 64 bytes (left, right chaining value) for each inner node,
+// in pre-order, 0.4 % of the blob. A *slice* is what a receiver needs to check a byte range: the inner nodes on the
+// way and the groups that the range touches, in pre-order, preceded by the blob's size (u64). An empty range proves
+// the size by its last group. Layout table and golden file: libbase/FORMATS.md.
+#pragma once
+
+#include <functional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "cairn/base/hash.h"
+
+namespace cairn::base {
+
+inline constexpr uint64_t kTreeGroupBytes = 16 * 1024;
+
+// Outboard size in bytes for a blob of `size` bytes.
+uint64_t OutboardSize(uint64_t size);
+
+// Hashes a blob that arrives in pieces of any size, and keeps the outboard. Memory: the outboard and one group.
+class TreeBuilder {
+ public:
+  // `keep_outboard` false: the root only, O(log n) memory.
+  explicit TreeBuilder(bool keep_outboard = true);
+  ~TreeBuilder();
+  TreeBuilder(TreeBuilder&&) noexcept;
+  TreeBuilder& operator=(TreeBuilder&&) noexcept;
+  void Update(ByteView bytes);
+  uint64_t size() const;
+  struct Result {
+    Digest root;
+    uint64_t size = 0;
+    Bytes outboard;  // pre-order
+  };
+  Result Finish() &&;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Reads `out.size()` bytes at `offset` of the blob. Must fill all of it or return an error.
+using BlobReadFn = std::function<absl::Status(uint64_t offset, MutableByteView out)>;
+
+struct ByteRange {
+  uint64_t offset = 0;
+  uint64_t length = 0;
+  friend bool operator==(const ByteRange&, const ByteRange&) = default;
+};
+
+// Appends the slice for `range` piecewise to `sink`, at most one group at a time. The range is clipped to the blob.
+// The source is trusted as little as the receiver trusts it: a group that does not match the outboard is DataLoss and
+// nothing of it is passed to `sink`.
+absl::Status EncodeSlice(const Digest& root, uint64_t size, ByteView outboard, ByteRange range, const BlobReadFn& read,
+                         const std::function<absl::Status(ByteView)>& sink);
+
+// Verifies a slice as it arrives in pieces. Hands out only bytes that are proven and inside the range.
+//
+//   SliceDecoder d(root, range);
+//   for (piece : network) RETURN_IF_ERROR(d.Feed(piece, [&](uint64_t offset, ByteView ok) { ... }));
+//   RETURN_IF_ERROR(d.Finish());
+class SliceDecoder {
+ public:
+  // `max_size` bounds the size that the slice may claim.
+  SliceDecoder(const Digest& root, ByteRange range, uint64_t max_size = uint64_t{1} << 40);
+  ~SliceDecoder();
+  SliceDecoder(SliceDecoder&&) noexcept;
+  // DataLoss (reason HASH_MISMATCH) on the first byte that does not fit; nothing further is accepted.
+  absl::Status Feed(ByteView piece, const std::function<absl::Status(uint64_t offset, ByteView bytes)>& sink);
+  // The slice must be complete. Returns the blob's proven size.
+  absl::StatusOr<uint64_t> Finish() const;
+  uint64_t verified_bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cairn::base

@@ -1,0 +1,82 @@
+// An ordered key-value store with snapshots and one durable write at a time.
+//
+// Keys are at most 511 bytes and not empty; values at most 16 MiB. A write is a `Batch` applied whole: after Commit
+// returned OK it is durable (unless `durable` is false), after a crash either all or nothing of it is there. Reads see
+// one snapshot. Implementations: LMDB on disk, and memory; tests/conformance holds both to the same suite.
+// Thread-safe: any number of snapshots beside one committing thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "cairn/base/bytes.h"
+
+namespace cairn::base {
+
+inline constexpr size_t kMaxKvKeyBytes = 511;
+inline constexpr size_t kMaxKvValueBytes = 16 << 20;
+
+// Ordered changes; the last one to a key counts.
+class KvBatch {
+ public:
+  void Put(absl::string_view key, absl::string_view value) { changes_.emplace_back(key, std::string(value)); }
+  void Delete(absl::string_view key) { changes_.emplace_back(std::string(key), std::nullopt); }
+  const std::vector<std::pair<std::string, std::optional<std::string>>>& changes() const { return changes_; }
+  bool empty() const { return changes_.empty(); }
+  void Clear() { changes_.clear(); }
+
+ private:
+  std::vector<std::pair<std::string, std::optional<std::string>>> changes_;
+};
+
+// In key order (bytes, unsigned). Valid as long as its snapshot.
+class KvCursor {
+ public:
+  virtual ~KvCursor() = default;
+  virtual void Seek(absl::string_view key) = 0;   // first key >= `key`
+  virtual void SeekBefore(absl::string_view key) = 0;  // last key < `key`
+  virtual bool Valid() const = 0;
+  virtual void Next() = 0;
+  virtual void Prev() = 0;
+  virtual absl::string_view key() const = 0;      // until the cursor moves
+  virtual absl::string_view value() const = 0;
+};
+
+// A consistent view. Keep it short-lived: old pages cannot be reused while it lives.
+class KvSnapshot {
+ public:
+  virtual ~KvSnapshot() = default;
+  // nullopt when absent. The view is valid as long as the snapshot.
+  virtual absl::StatusOr<std::optional<absl::string_view>> Get(absl::string_view key) const = 0;
+  virtual std::unique_ptr<KvCursor> NewCursor() const = 0;
+};
+
+class Kv {
+ public:
+  virtual ~Kv() = default;
+  virtual std::unique_ptr<KvSnapshot> Snapshot() const = 0;
+  // ResourceExhausted (reason DISK_FULL or MAP_FULL) leaves the store as it was. After an I/O error every later
+  // commit fails with Aborted: reopen.
+  virtual absl::Status Commit(const KvBatch& batch, bool durable = true) = 0;
+  // Makes everything committed so far durable.
+  virtual absl::Status Sync() = 0;
+  virtual absl::StatusOr<uint64_t> EntryCount() const = 0;
+};
+
+std::unique_ptr<Kv> NewMemoryKv();
+
+struct LmdbOptions {
+  uint64_t map_bytes = uint64_t{64} << 30;  // address space, not disk
+  bool create = true;
+};
+// `folder` must exist (or its parent, when `create`). FailedPrecondition (reason STORE_LOCKED) when another process
+// has it open for writing.
+absl::StatusOr<std::unique_ptr<Kv>> OpenLmdb(absl::string_view folder, const LmdbOptions& options = {});
+
+}  // namespace cairn::base
