@@ -43,7 +43,7 @@ struct ClientOptions {
   base::Clock* clock = nullptr;        // these three outlive the client
   base::Entropy* entropy = nullptr;
   base::Executor* executor = nullptr;  // at least stream_budget + 8 threads
-  uint32_t stream_budget = 96;         // transfers with a holder at one time
+  uint32_t stream_budget = 48;         // transfers with a holder at one time
   std::string transfer_folder;         // journals of uploads; empty: none is kept
   std::string lane_folder;             // see SenderOptions
   Progress* progress = nullptr;        // null: NoProgress()

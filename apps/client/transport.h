@@ -80,8 +80,8 @@ class Transport {
                                                                    const base::ObjectId& object, uint32_t position,
                                                                    const base::ContentId& part,
                                                                    absl::Duration timeout) = 0;
-  // `stall`: the longest that one step may take without progress.
-  virtual absl::StatusOr<std::unique_ptr<PutStream>> Put(const ProviderAddress& to, absl::Duration stall) = 0;
+  // `timeout` bounds the whole stream, here and below.
+  virtual absl::StatusOr<std::unique_ptr<PutStream>> Put(const ProviderAddress& to, absl::Duration timeout) = 0;
   virtual absl::StatusOr<std::unique_ptr<GetStream>> Get(const ProviderAddress& to, const GetPart& what,
                                                          absl::Duration timeout) = 0;
   virtual absl::StatusOr<rpc::v1::SubmitReceiptsResponse> SubmitReceipts(

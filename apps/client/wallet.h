@@ -14,6 +14,9 @@
 
 namespace cairn::client {
 
+// scrypt's: 2^16 rounds, about 0.15 s an attempt.
+inline constexpr int kWorkFactor = 16;
+
 struct WalletKey {
   std::string name;
   base::AccountId account;
@@ -25,10 +28,11 @@ class Wallet {
 
   // Draws a key, seals it, and returns its phrase: the caller shows it once. AlreadyExists (reason KEY_EXISTS).
   absl::StatusOr<base::SecretString> Create(const std::string& name, const base::SecretString& passphrase,
-                                            base::Entropy& entropy) const;
+                                            base::Entropy& entropy, int work_factor = kWorkFactor) const;
   // From a phrase: everything the account owns is there again.
   absl::StatusOr<WalletKey> Import(const std::string& name, absl::string_view phrase,
-                                   const base::SecretString& passphrase, base::Entropy& entropy) const;
+                                   const base::SecretString& passphrase, base::Entropy& entropy,
+                                   int work_factor = kWorkFactor) const;
   absl::StatusOr<base::SecretString> ExportPhrase(const std::string& name,
                                                   const base::SecretString& passphrase) const;
   // NotFound (NO_KEY) with the keys there are; PermissionDenied (WRONG_PASSPHRASE).
@@ -38,7 +42,7 @@ class Wallet {
 
  private:
   absl::Status Write(const std::string& name, const base::Secret<32>& seed, const base::SecretString& passphrase,
-                     base::Entropy& entropy) const;
+                     base::Entropy& entropy, int work_factor) const;
   Paths paths_;
 };
 
