@@ -47,13 +47,14 @@ BucketKeys BucketKeys::Next(base::Entropy& entropy) const {
 
 BucketKeys BucketKeys::Clone() const { return {epoch_key.Clone(), name_key.Clone()}; }
 
-absl::StatusOr<base::Bytes> WrapBucketKeys(const KeyScope& scope, const BucketKeys& keys,
+absl::StatusOr<base::Bytes> WrapBucketKeys(base::Entropy& entropy, const KeyScope& scope,
+                                           const BucketKeys& keys,
                                            const base::WrapPublicKey& member) {
   base::Secret<64> payload;
   auto out = payload.Fill();
   absl::c_copy(keys.epoch_key.Reveal(), out.begin());
   absl::c_copy(keys.name_key.Reveal(), out.begin() + 32);
-  return base::HpkeSeal(member, base::AsBytes(kWrapInfo), ScopeBytes(scope), payload.Reveal());
+  return base::HpkeSeal(entropy, member, base::AsBytes(kWrapInfo), ScopeBytes(scope), payload.Reveal());
 }
 
 absl::StatusOr<BucketKeys> UnwrapBucketKeys(const KeyScope& scope, base::ByteView wrapped,
