@@ -250,6 +250,17 @@ TEST_CASE("a synced rename into another folder leaves nothing under the old name
   CHECK_FALSE(*disk.Exists("tmp"));
 }
 
+TEST_CASE("a late rename does not take away the file that has its old name by now") {
+  SimDisk disk;
+  REQUIRE(disk.MakeDirs("d").ok());
+  WriteDurably(disk, "f", "first");
+  REQUIRE(disk.Rename("f", "d/f").ok());
+  WriteDurably(disk, "f", "second");  // syncs the old folder, not the new one
+  disk.Crash(kKeepAll);
+  CHECK(Read(disk, "f") == "second");
+  CHECK(Read(disk, "d/f") == "first");
+}
+
 TEST_CASE("a removal that was not synced may be undone by a crash") {
   SimDisk disk;
   WriteDurably(disk, "f", "text");
