@@ -76,6 +76,8 @@ struct DaemonSpec {
   std::string doc;
   std::vector<ConfigKey> keys;
   std::vector<Command> commands;
+  // What the types of the keys cannot say; also behind `config check`. May be empty.
+  std::function<absl::Status(const Config&)> check;
   // Starts, calls context.Ready and context.WaitForStop, stops, returns why it ended.
   std::function<absl::Status(DaemonContext&)> run;
 };
