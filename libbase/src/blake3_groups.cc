@@ -40,8 +40,8 @@ Digest ChunkValue(ByteView chunk, uint64_t counter, bool root) {
   return Stored(words);
 }
 
-// Hashes `count` inputs of `blocks` blocks that follow each other, as many at a time as the widest vector unit takes.
-// `values` does not overlap them.
+// Hashes `count` inputs of `blocks` blocks that follow each other, as many at a time as the widest
+// vector unit takes. `values` does not overlap them.
 void HashMany(const uint8_t* data, size_t count, size_t blocks, uint64_t counter, bool chunks,
               uint8_t* values) {
   const size_t input_bytes = blocks * BLAKE3_BLOCK_LEN;

@@ -19,14 +19,14 @@ absl::Status Mismatch(absl::string_view what, uint64_t offset) {
                {{"offset", absl::StrCat(offset)}});
 }
 
-// The nodes and groups of a slice in their order, each with the value that it must have. Encoder and decoder walk
-// alike; what they differ in is where the bytes come from.
+// The nodes and groups of a slice in their order, each with the value that it must have. Encoder
+// and decoder walk alike; what they differ in is where the bytes come from.
 class SliceWalk {
  public:
   struct Node {
-    uint64_t offset = 0;     // in the blob
-    uint64_t size = 0;       // bytes of the blob below
-    uint64_t position = 0;   // in the outboard
+    uint64_t offset = 0;    // in the blob
+    uint64_t size = 0;      // bytes of the blob below
+    uint64_t position = 0;  // in the outboard
     Digest value;
     bool root = false;
 
@@ -40,7 +40,7 @@ class SliceWalk {
     // An empty range touches the last byte, so that the last group proves the size.
     touched_begin_ = begin_ < end_ || size == 0 ? begin_ : size - 1;
     touched_end_ = begin_ < end_ || size == 0 ? end_ : size;
-    covers_end_ = touched_end_ == size;
+    covers_end_ = size == 0 || touched_end_ > (size - 1) / kTreeGroupBytes * kTreeGroupBytes;
     stack_.push_back({.offset = 0, .size = size, .position = 0, .value = root, .root = true});
   }
 
@@ -91,7 +91,7 @@ class SliceWalk {
   uint64_t begin_, end_;                  // the range, clipped to the blob
   uint64_t touched_begin_, touched_end_;  // what the slice covers
   bool covers_end_ = false;
-  std::vector<Node> stack_;               // at most one sibling a level
+  std::vector<Node> stack_;  // at most one sibling a level
 };
 
 }  // namespace
@@ -151,8 +151,7 @@ struct SliceDecoder::State {
     return absl::OkStatus();
   }
 
-  absl::Status Accept(ByteView bytes,
-                      const std::function<absl::Status(uint64_t, ByteView)>& sink) {
+  absl::Status Accept(ByteView bytes, const std::function<absl::Status(uint64_t, ByteView)>& sink) {
     if (!walk.has_value()) return AcceptHeader(bytes);
     const bool is_group = walk->top().is_group();
     const uint64_t offset = walk->top().offset;
@@ -164,8 +163,7 @@ struct SliceDecoder::State {
     return absl::OkStatus();
   }
 
-  absl::Status Feed(ByteView piece,
-                    const std::function<absl::Status(uint64_t, ByteView)>& sink) {
+  absl::Status Feed(ByteView piece, const std::function<absl::Status(uint64_t, ByteView)>& sink) {
     while (!complete()) {
       const size_t needed = NextBytes();
       ByteView item = piece.subspan(0, needed - partial.size());
@@ -194,8 +192,7 @@ SliceDecoder::~SliceDecoder() = default;
 SliceDecoder::SliceDecoder(SliceDecoder&&) noexcept = default;
 
 absl::Status SliceDecoder::Feed(
-    ByteView piece,
-    const std::function<absl::Status(uint64_t offset, ByteView bytes)>& sink) {
+    ByteView piece, const std::function<absl::Status(uint64_t offset, ByteView bytes)>& sink) {
   if (state_->status.ok()) state_->status = state_->Feed(piece, sink);
   return state_->status;
 }

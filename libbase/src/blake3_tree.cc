@@ -14,13 +14,16 @@ struct TreeBuilder::State {
   const bool keep_outboard;
   uint64_t size = 0;
   uint64_t groups = 0;
-  // With outboard: the value of every group. Without: the values of the complete subtrees so far, largest first.
+  // With outboard: the value of every group. Without: the values of the complete subtrees so far,
+  // largest first.
   std::vector<Digest> values;
   Bytes pending;  // the beginning of a group
 
   void Push(const Digest& value) {
-    // Joining waits for the next group, because the last join of all is the root and hashed differently.
-    while (!keep_outboard && values.size() > static_cast<size_t>(std::popcount(groups))) Join(false);
+    // Joining waits for the next group, because the last join of all is the root and hashed
+    // differently.
+    while (!keep_outboard && values.size() > static_cast<size_t>(std::popcount(groups)))
+      Join(false);
     values.push_back(value);
     ++groups;
   }
