@@ -10,10 +10,10 @@
 namespace cairn::base {
 
 inline constexpr int kAgeWorkFactor = 16;     // key files
-inline constexpr int kAgeMaxWorkFactor = 20;  // refused above: a file must not cost its opener a gigabyte
+inline constexpr int kAgeMaxWorkFactor = 19;  // refused above: a file must not cost its opener a gigabyte
 inline constexpr size_t kAgeMaxPlaintextBytes = 16 << 20;
 
-// Armored. InvalidArgument above kAgeMaxPlaintextBytes, for a work factor outside 1..20 or an empty passphrase.
+// Armored. InvalidArgument above kAgeMaxPlaintextBytes, for a work factor outside 1..19 or an empty passphrase.
 absl::StatusOr<std::string> AgeSeal(ByteView plaintext, const SecretString& passphrase, int work_factor,
                                     Entropy& entropy);
 // Armored or binary. PermissionDenied (reason WRONG_PASSPHRASE); DataLoss (reason BAD_AGE_FILE) when the file is no age
