@@ -180,7 +180,10 @@ absl::StatusOr<std::string> Bucket::StoredName(absl::string_view name) const {
 }
 
 absl::StatusOr<std::string> Bucket::PlainName(absl::string_view stored) const {
-  if (!cipher_) return std::string(stored);
+  if (!cipher_) {
+    RETURN_IF_ERROR(storage::CheckName(stored));
+    return std::string(stored);
+  }
   std::lock_guard<std::mutex> lock(mutex_);
   return cipher_->Decrypt(stored);
 }

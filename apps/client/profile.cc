@@ -28,12 +28,25 @@ std::string Folder(const char* variable, const char* below_home) {
   return base + "/cairn";
 }
 
+app::ConfigKey Key(std::string name, std::string doc) {
+  app::ConfigKey key;
+  key.name = std::move(name);
+  key.doc = std::move(doc);
+  return key;
+}
+
+app::ConfigInputs FromFile(const std::string& path) {
+  app::ConfigInputs inputs;
+  inputs.file = path;
+  return inputs;
+}
+
 const std::vector<app::ConfigKey>& ProfileKeys() {
   static const std::vector<app::ConfigKey> keys = {
-      {.name = "chain.endpoint", .doc = "host:port of the ledger's gRPC listener"},
-      {.name = "chain.tls_pin", .doc = "BLAKE3 of its certificate's public key, hex; empty: plaintext on loopback"},
-      {.name = "chain.id", .doc = "hash of the genesis record, hex"},
-      {.name = "chain.engine_key", .doc = "public key that signs block headers, hex"},
+      Key("chain.endpoint", "host:port of the ledger's gRPC listener"),
+      Key("chain.tls_pin", "BLAKE3 of its certificate's public key, hex; empty: plaintext on loopback"),
+      Key("chain.id", "hash of the genesis record, hex"),
+      Key("chain.engine_key", "public key that signs block headers, hex"),
   };
   return keys;
 }
@@ -90,7 +103,7 @@ absl::StatusOr<Profile> LoadProfile(const Paths& paths, const std::string& name)
                                      : absl::StrCat("--profile ", absl::StrJoin(there, " | ")),
                        {{"path", path}});
   }
-  ASSIGN_OR_RETURN(app::Config config, app::Config::Load("profile", ProfileKeys(), {.file = path}));
+  ASSIGN_OR_RETURN(app::Config config, app::Config::Load("profile", ProfileKeys(), FromFile(path)));
   Profile out;
   out.name = name;
   out.chain_endpoint = config.Text("chain.endpoint");
@@ -167,8 +180,8 @@ absl::StatusOr<Settings> LoadSettings(const Paths& paths) {
   Settings out;
   if (access(paths.Settings().c_str(), F_OK) != 0) return out;
   std::vector<app::ConfigKey> keys;
-  for (const std::string& name : Settings::Names()) keys.push_back({.name = name, .doc = "see storectl help"});
-  ASSIGN_OR_RETURN(app::Config config, app::Config::Load("storectl", keys, {.file = paths.Settings()}));
+  for (const std::string& name : Settings::Names()) keys.push_back(Key(name, "see storectl help"));
+  ASSIGN_OR_RETURN(app::Config config, app::Config::Load("storectl", keys, FromFile(paths.Settings())));
   for (const SettingField& field : kSettings) out.*field.field = config.Text(field.name);
   return out;
 }

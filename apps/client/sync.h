@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "apps/client/list.h"
 #include "apps/client/put.h"
 #include "cairn/storage/sync.h"
 
