@@ -4,6 +4,7 @@
 // begins. Values here are plain; nothing is thread safe beyond what std::vector promises.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>

@@ -21,7 +21,8 @@ struct PublicKey {
   FixedBytes<struct PublicKeyTag, 32> bytes;
 
   AccountId Account() const;
-  // Type byte, then the key: 33 bytes.
+  // Type byte, then the key: 33 bytes. Decode refuses other lengths and types (InvalidArgument, reason BAD_KEY); whether
+  // the point is a sound key shows in Verify.
   Bytes Encode() const;
   static absl::StatusOr<PublicKey> Decode(ByteView encoded);
   bool Verify(const Digest& digest, const Signature& signature) const;
@@ -49,7 +50,7 @@ class SigningKey {
   PublicKey public_key_;
 };
 
-// HKDF-SHA256.
+// HKDF-SHA256 (RFC 5869): extract, then expand. `length` is at most 8,160 bytes.
 Bytes Hkdf(ByteView secret, ByteView salt, ByteView info, size_t length);
 // A 32-byte key for a purpose: BLAKE3 derive-key over the parent and the length-prefixed context fields.
 Secret<32> DeriveSecret(absl::string_view context, const Secret<32>& parent, ByteView info = {});
@@ -70,8 +71,10 @@ class WrapKey {
 
 // HPKE base mode (RFC 9180), DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, single shot.
 // Output: 32-byte encapsulated key, then ciphertext and tag (plaintext + 48 bytes in all).
-// `info` and `aad` bind the wrap to its place.
-absl::StatusOr<Bytes> HpkeSeal(const WrapPublicKey& to, ByteView info, ByteView aad, ByteView plaintext);
+// `info` and `aad` bind the wrap to its place. The ephemeral key comes from `entropy`. InvalidArgument (reason BAD_KEY)
+// when `to` is no key that anything can be wrapped to.
+absl::StatusOr<Bytes> HpkeSeal(Entropy& entropy, const WrapPublicKey& to, ByteView info, ByteView aad,
+                               ByteView plaintext);
 // PermissionDenied (reason WRONG_KEY) when the key, info, aad or bytes differ.
 absl::StatusOr<Bytes> HpkeOpen(const WrapKey& key, ByteView info, ByteView aad, ByteView sealed);
 

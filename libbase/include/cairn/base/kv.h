@@ -35,7 +35,8 @@ class KvBatch {
   std::vector<std::pair<std::string, std::optional<std::string>>> changes_;
 };
 
-// In key order (bytes, unsigned). Valid as long as its snapshot.
+// In key order (bytes, unsigned). Starts invalid; stepping over either end makes it invalid until the next seek. Valid
+// as long as its snapshot.
 class KvCursor {
  public:
   virtual ~KvCursor() = default;
@@ -46,9 +47,11 @@ class KvCursor {
   virtual void Prev() = 0;
   virtual absl::string_view key() const = 0;      // until the cursor moves
   virtual absl::string_view value() const = 0;
+  // Not OK when the cursor became invalid because the store cannot be read, not because the keys ended.
+  virtual absl::Status status() const { return absl::OkStatus(); }
 };
 
-// A consistent view. Keep it short-lived: old pages cannot be reused while it lives.
+// A consistent view. Keep it short-lived: old pages cannot be reused while it lives. One thread at a time.
 class KvSnapshot {
  public:
   virtual ~KvSnapshot() = default;
@@ -61,8 +64,10 @@ class Kv {
  public:
   virtual ~Kv() = default;
   virtual std::unique_ptr<KvSnapshot> Snapshot() const = 0;
-  // ResourceExhausted (reason DISK_FULL or MAP_FULL) leaves the store as it was. After an I/O error every later
-  // commit fails with Aborted: reopen.
+  // InvalidArgument when a key or value is outside the limits. ResourceExhausted (reason DISK_FULL or MAP_FULL) leaves
+  // the store as it was. After an I/O error (reason IO_ERROR) every later commit fails with Aborted (reason
+  // STORE_FAILED): reopen. Without `durable` the commit costs one flush less and a crash may undo it, and every commit
+  // after it that was not durable either; order and atomicity hold all the same.
   virtual absl::Status Commit(const KvBatch& batch, bool durable = true) = 0;
   // Makes everything committed so far durable.
   virtual absl::Status Sync() = 0;

@@ -1,6 +1,7 @@
 // How libraries report without logging: an app passes an Observer and decides what becomes a log line or a metric.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>

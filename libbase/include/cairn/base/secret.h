@@ -1,7 +1,9 @@
 // Memory that wipes itself. A secret is never copied silently, never printed, never compared with ==.
 #pragma once
 
-#include <memory>
+#include <algorithm>
+#include <string>
+#include <utility>
 
 #include "cairn/base/bytes.h"
 
@@ -50,7 +52,7 @@ class Secret {
 class SecretString {
  public:
   SecretString() = default;
-  explicit SecretString(std::string text) : text_(std::move(text)) {}
+  explicit SecretString(std::string text);
   SecretString(const SecretString&) = delete;
   SecretString& operator=(const SecretString&) = delete;
   SecretString(SecretString&& other) noexcept;

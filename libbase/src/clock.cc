@@ -1,0 +1,48 @@
+#include "cairn/base/clock.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "absl/time/clock.h"
+
+namespace cairn::base {
+
+absl::Time RealClock::Now() const { return absl::Now() + offset(); }
+
+absl::Duration RealClock::Monotonic() const {
+  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+void RealClock::SetOffset(absl::Duration offset) {
+  std::lock_guard lock(mutex_);
+  offset_ = offset;
+}
+
+absl::Duration RealClock::offset() const {
+  std::lock_guard lock(mutex_);
+  return offset_;
+}
+
+absl::Time SimClock::Now() const {
+  std::lock_guard lock(mutex_);
+  return now_;
+}
+
+absl::Duration SimClock::Monotonic() const {
+  std::lock_guard lock(mutex_);
+  return monotonic_;
+}
+
+void SimClock::Advance(absl::Duration by) {
+  std::lock_guard lock(mutex_);
+  now_ += by;
+  monotonic_ += std::max(by, absl::ZeroDuration());
+}
+
+void SimClock::Set(absl::Time to) {
+  std::lock_guard lock(mutex_);
+  monotonic_ += std::max(to - now_, absl::ZeroDuration());
+  now_ = to;
+}
+
+}  // namespace cairn::base
