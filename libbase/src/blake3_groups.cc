@@ -1,9 +1,10 @@
 #include "blake3_groups.h"
 
 #include <bit>
-#include <cassert>
 #include <cstdlib>
 #include <cstring>
+
+#include "check.h"
 
 extern "C" {
 #include <blake3_impl.h>
@@ -89,12 +90,12 @@ Digest Join(uint8_t* values, size_t count, bool root) {
 }  // namespace
 
 uint64_t LeftSubtreeBytes(uint64_t size) {
-  assert(size > kTreeGroupBytes);
+  Require(size > kTreeGroupBytes);
   return std::bit_floor(size - 1);
 }
 
 Digest GroupValue(ByteView group, uint64_t index, bool root) {
-  assert(group.size() <= kTreeGroupBytes);
+  Require(group.size() <= kTreeGroupBytes);
   const uint64_t counter = index * kGroupChunks;
   if (group.size() <= kChunkBytes) return ChunkValue(group, counter, root);
   uint8_t values[kGroupChunks * kValueBytes];
@@ -110,7 +111,7 @@ Digest GroupValue(ByteView group, uint64_t index, bool root) {
 }
 
 void FullGroupValues(const uint8_t* data, size_t count, uint64_t first_index, Digest* values) {
-  assert(count <= kGroupBatch);
+  Require(count <= kGroupBatch);
   uint8_t odd[kGroupBatch * kGroupChunks * kValueBytes];
   uint8_t even[sizeof odd / 2];
   FullChunkValues(data, count * kGroupChunks, first_index * kGroupChunks, odd);

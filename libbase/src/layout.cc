@@ -1,12 +1,12 @@
 #include "cairn/base/layout.h"
 
 #include <algorithm>
-#include <cassert>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "cairn/base/blake3_tree.h"
 #include "cairn/base/status.h"
+#include "check.h"
 
 namespace cairn::base {
 namespace {
@@ -102,7 +102,7 @@ Digest LayoutRoot(absl::Span<const ContentId> leaves) {
 }
 
 std::vector<Digest> LayoutPath(absl::Span<const ContentId> leaves, uint32_t index) {
-  assert(index < leaves.size());
+  Require(index < leaves.size());
   std::vector<Digest> path;
   size_t at = index;
   for (std::vector<Digest> level = LeafLevel(leaves); level.size() > 1; level = NextLevel(level)) {
@@ -129,7 +129,7 @@ bool CheckLayoutPath(const Digest& root, const ContentId& leaf, uint32_t index, 
 }
 
 uint64_t StripeUnit(uint32_t data) {
-  assert(data > 0);
+  Require(data > 0);
   return std::max(kStripeBytes / data / kTreeGroupBytes * kTreeGroupBytes, kTreeGroupBytes);
 }
 
