@@ -22,6 +22,8 @@ struct Redundancy {
   bool whole_at_primary = false;
 
   uint32_t width() const { return kind == LayoutKind::kShards ? data + parity : copies; }  // positions of a group
+  // Holders of an object that is kept as whole copies: n, or m + 1 in an rs bucket.
+  uint32_t copy_count() const { return kind == LayoutKind::kShards ? parity + 1 : copies; }
   // "rs:4+2", "replicate:3", with "+primary" behind. Parse: InvalidArgument (reason BAD_POLICY).
   std::string ToText() const;
   static absl::StatusOr<Redundancy> Parse(absl::string_view text);

@@ -1,0 +1,53 @@
+#include "cairn/base/charge.h"
+
+#include <algorithm>
+
+#include "cairn/base/status.h"
+
+namespace cairn::base {
+namespace {
+
+constexpr uint32_t kMillion = 1'000'000;
+
+absl::Status Overflow() {
+  return Error(absl::StatusCode::kInvalidArgument, "CHARGE_OVERFLOW",
+               "the charge does not fit into 128 bits", "Lower the price, the size or the reserve time.");
+}
+
+}  // namespace
+
+uint64_t HeldBytes(LayoutKind kind, uint64_t stored_size, uint32_t data) {
+  return kind == LayoutKind::kShards ? ShardSize(stored_size, data) : stored_size;
+}
+
+absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size, uint64_t held_bytes) {
+  if (terms.tax_ppm > kMillion) {
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_TAX", "a tax above 1,000,000 parts per million");
+  }
+  Charge charge;
+  std::optional<Amount> primary = terms.primary.Rate(std::max(stored_size, terms.min_charge_bytes));
+  if (!primary) return Overflow();
+  charge.primary_rate = *primary;
+  for (const Price& price : terms.holders) {
+    std::optional<Amount> one = price.Rate(std::max(held_bytes, terms.min_charge_bytes));
+    std::optional<Amount> sum = one ? charge.holders_rate.Plus(*one) : std::nullopt;
+    if (!sum) return Overflow();
+    charge.holder_rates.push_back(*one);
+    charge.holders_rate = *sum;
+  }
+  std::optional<Amount> net = charge.primary_rate.Plus(charge.holders_rate);
+  std::optional<Amount> tax = net ? net->MulDiv(terms.tax_ppm, kMillion) : std::nullopt;
+  std::optional<Amount> rate = tax ? net->Plus(*tax) : std::nullopt;
+  std::optional<Amount> lock = rate ? rate->Times(terms.reserve_seconds) : std::nullopt;
+  if (!lock) return Overflow();
+  charge.tax_rate = *tax;
+  charge.rate = *rate;
+  charge.lock = *lock;
+  return charge;
+}
+
+absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size, LayoutKind kind, uint32_t data) {
+  return ChargeFor(terms, stored_size, HeldBytes(kind, stored_size, data));
+}
+
+}  // namespace cairn::base
