@@ -21,7 +21,7 @@ libtomlplusplus-dev                 # configuration files
 libspdlog-dev                       # structured logs (behind apps/common/log)
 prometheus-cpp-dev                  # metrics registry and text serializer
 catch2                              # tests
-b3sum curl tmux openssl procps      # the tests compare with, and drive, these programs
+b3sum curl tmux openssl procps python3   # the tests compare with, and drive, these programs
 LIST
 )
 missing=

@@ -118,6 +118,8 @@ class BlobStore {
   virtual absl::Status DropPartial(const base::ContentId& id) = 0;  // OK when there is none
   virtual absl::StatusOr<std::vector<PartialBlob>> Partials() = 0;
 
+  // Proof for a blob that is there already, as after BLOB_EXISTS. Errors as Stat.
+  virtual absl::StatusOr<Durable> Confirm(const base::ContentId& id) = 0;
   // NotFound (NO_SUCH_BLOB); DataLoss (BLOB_DAMAGED) when it is known to be damaged.
   virtual absl::StatusOr<BlobInfo> Stat(const base::ContentId& id) = 0;
   // The bytes of the range, clipped to the blob, in pieces of at most 1 MiB; each piece is proven before the sink sees

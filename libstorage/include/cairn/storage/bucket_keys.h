@@ -35,7 +35,8 @@ inline constexpr size_t kWrappedBucketKeysBytes = 64 + 48;
 inline constexpr size_t kWrappedVersionKeyBytes = 32 + 16;
 
 // HPKE to one member; 112 bytes.
-absl::StatusOr<base::Bytes> WrapBucketKeys(const KeyScope& scope, const BucketKeys& keys,
+absl::StatusOr<base::Bytes> WrapBucketKeys(base::Entropy& entropy, const KeyScope& scope,
+                                           const BucketKeys& keys,
                                            const base::WrapPublicKey& member);
 // PermissionDenied (reason WRONG_KEY) when the wrap is for another member, bucket, epoch or chain, or damaged.
 absl::StatusOr<BucketKeys> UnwrapBucketKeys(const KeyScope& scope, base::ByteView wrapped,

@@ -35,6 +35,7 @@ class FaultyBlobStore final : public BlobStore {
   absl::StatusOr<std::unique_ptr<BlobWriter>> Begin(const base::ContentId& id, uint64_t size) override;
   absl::Status DropPartial(const base::ContentId& id) override { return inner_.DropPartial(id); }
   absl::StatusOr<std::vector<PartialBlob>> Partials() override { return inner_.Partials(); }
+  absl::StatusOr<Durable> Confirm(const base::ContentId& id) override;
   absl::StatusOr<BlobInfo> Stat(const base::ContentId& id) override;
   absl::Status ReadRange(const base::ContentId& id, base::ByteRange range, const ByteSink& sink) override;
   absl::Status ReadSlice(const base::ContentId& id, base::ByteRange range, const ByteSink& sink) override;
