@@ -202,6 +202,8 @@ absl::Status Ingest::Session::Begin(const Part& part, uint64_t from_offset) {
     }
     ignore_ = writer_->offset() - from_offset;
     if (writer_->offset() > 0) check_envelope_ = false;  // it was checked before the first byte was kept
+    // The record leads to the partial blob should the object be deleted before the upload is over.
+    RETURN_IF_ERROR(ingest_.env_.index.Add({part}));
   }
   open_ = true;
   return absl::OkStatus();
@@ -288,7 +290,7 @@ absl::Status Ingest::Session::CheckComplete(const std::vector<Record<pb::Object>
       if (here.count({id, manifest}) > 0) continue;
       ASSIGN_OR_RETURN(std::vector<Part> parts, ingest_.env_.index.PartsOf(id));
       bool held = std::any_of(parts.begin(), parts.end(), [&](const Part& part) {
-        return part.manifest == manifest && part.position == position_;
+        return part.manifest == manifest && part.position == position_ && ingest_.env_.blobs.Stat(part.id).ok();
       });
       if (held) continue;
       return Refuse(absl::StatusCode::kFailedPrecondition, "PART_MISSING",

@@ -173,6 +173,7 @@ absl::StatusOr<size_t> PartIndex::Drop(absl::Span<const base::ObjectId> objects)
   for (size_t at = 0; at < unused.size(); at += storage::kMaxPutMany) {
     RETURN_IF_ERROR(blobs_.DeleteMany(absl::MakeSpan(unused).subspan(at, storage::kMaxPutMany)).status());
   }
+  for (const base::ContentId& id : unused) RETURN_IF_ERROR(blobs_.DropPartial(id));
   return unused.size();
 }
 

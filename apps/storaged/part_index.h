@@ -1,7 +1,8 @@
 // Which parts this provider keeps, and for which objects: the reference counts of its blobs.
 //
-// A part is one blob kept for one object: its shard or copy, or its manifest. The same blob may be a part of several
-// objects; it is deleted when the last of them goes. Records are durable before a receipt is signed. A blob that a
+// A part is one blob kept for one object: its shard or copy, or its manifest. A large one is recorded when it begins to
+// arrive, so a record does not say that the blob is whole. The same blob may be a part of several objects; it is deleted
+// when the last of them goes. Records are durable before a receipt is signed. A blob that a
 // session is working with is *held* meanwhile and never deleted; what a crash leaves without any record is found by
 // `Sweep`. Layout of the records: apps/storaged/FORMATS.md. Thread-safe.
 #pragma once
@@ -64,7 +65,8 @@ class PartIndex {
   // Objects with a part, in id order after `after`, at most `limit`.
   absl::StatusOr<std::vector<base::ObjectId>> Objects(const base::ObjectId& after, size_t limit) const;
 
-  // Forgets the objects and deletes every blob that only they used. Returns how many blobs went. Idempotent.
+  // Forgets the objects and deletes every blob, whole or partial, that only they used. Returns how many blobs went.
+  // Idempotent.
   absl::StatusOr<size_t> Drop(absl::Span<const base::ObjectId> objects);
 
   // Looks at up to `limit` blobs after `cursor` (zero: from the start) and deletes those that had no record at an

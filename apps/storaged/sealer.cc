@@ -230,11 +230,16 @@ void Sealer::OnOutcome(const std::string& key, JobPtr job, const absl::Status& s
 }
 
 void Sealer::Close(const std::string& key, const JobPtr& job, const absl::Status& status, uint64_t height) {
-  base::KvBatch batch;
-  batch.Delete(key);
-  // A record that survives a crash is submitted again and changes nothing.
-  absl::Status removed = env_.writes.kv().Commit(batch, /*durable=*/false);
-  if (!removed.ok()) app::LogError("seal.record", removed);
+  // Without funds, or with the ledger out of reach, the seal is still owed: the record stays for the next Resume.
+  std::string reason = base::ReasonOf(status);
+  bool owed = !status.ok() && (reason.rfind("VERDICT_", 0) != 0 || reason == "VERDICT_NO_FEE_FUNDS");
+  if (!owed) {
+    base::KvBatch batch;
+    batch.Delete(key);
+    // A record that survives a crash is submitted again and changes nothing.
+    absl::Status removed = env_.writes.kv().Commit(batch, /*durable=*/false);
+    if (!removed.ok()) app::LogError("seal.record", removed);
+  }
   std::lock_guard lock(mutex_);
   job->done = true;
   job->status = status;

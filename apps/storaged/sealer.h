@@ -34,7 +34,7 @@ class Sealer {
   };
   explicit Sealer(const Environment& environment) : env_(environment) {}
 
-  // Takes up what a run before this one still owed.
+  // Takes up what is still owed: after a start, and now and then for seals that failed for want of funds.
   absl::Status Resume();
 
   // Checks, keeps, queues the seal. Fills in the upload signature and, when asked to wait, the height of the seal.
