@@ -16,7 +16,7 @@ PAGE = os.path.join(HERE, "requirements.md")
 ID = re.compile(r"\b(?:GF|JS|CD|CS|MP)-\d+\b")
 ROW = re.compile(r"^\| ((?:GF|JS|CD|CS|MP)-\d+) \| (.*?) \| (.*?) \|$")
 TITLE = re.compile(r'TEST_CASE\(\s*((?:"(?:[^"\\]|\\.)*"\s*,?\s*)+)\)', re.S)
-SHELL_TITLE = re.compile(r'^\s*(?:rule|check)\s+"((?:[^"\\]|\\.)*)"', re.M)
+SCRIPT_TITLE = re.compile(r"""^@?rule\(\s*"((?:[^"\\]|\\.)*)\"""", re.M)
 
 
 def proven():
@@ -26,8 +26,8 @@ def proven():
             path = os.path.join(folder, name)
             if name.endswith(".cc"):
                 pattern = TITLE
-            elif name.endswith(".sh"):
-                pattern = SHELL_TITLE
+            elif name.endswith(".py"):
+                pattern = SCRIPT_TITLE
             else:
                 continue
             with open(path, encoding="utf-8") as source:

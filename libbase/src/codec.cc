@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cairn/base/status.h"
+#include "check.h"
 
 namespace cairn::base {
 namespace {
@@ -30,6 +31,7 @@ void Writer::U64(uint64_t v) { PutLittleEndian(out_, v); }
 void Writer::Raw(ByteView bytes) { out_.insert(out_.end(), bytes.begin(), bytes.end()); }
 
 void Writer::Var(ByteView bytes) {
+  Require(bytes.size() <= UINT32_MAX);
   U32(static_cast<uint32_t>(bytes.size()));
   Raw(bytes);
 }

@@ -5,7 +5,8 @@
 namespace cairn::base {
 namespace {
 
-// --- Base 32 digits, shared by both text forms: five bits a character, the last one padded with zero bits.
+// --- Base 32 digits, shared by both text forms: five bits a character, the last one padded with
+// zero bits.
 
 constexpr absl::string_view kCidDigits = "abcdefghijklmnopqrstuvwxyz234567";
 constexpr absl::string_view kBech32Digits = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";

@@ -1,13 +1,12 @@
 #include "cairn/base/layout.h"
 
 #include <algorithm>
-#include <cassert>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "cairn/base/blake3_tree.h"
 #include "cairn/base/status.h"
+#include "check.h"
 
 namespace cairn::base {
 namespace {
@@ -49,9 +48,17 @@ absl::Status BadPolicy(absl::string_view text) {
                             "; +primary may follow"));
 }
 
-// A number as ToText prints it: no sign, no leading zero.
+// A number as ToText prints it: digits alone, the first not zero. Larger than any policy allows
+// counts as none.
 bool ParseCount(absl::string_view text, uint32_t& count) {
-  return !text.empty() && text[0] >= '1' && text[0] <= '9' && absl::SimpleAtoi(text, &count);
+  constexpr size_t kMaxDigits = 2;
+  if (text.empty() || text.size() > kMaxDigits || text[0] == '0') return false;
+  count = 0;
+  for (char c : text) {
+    if (c < '0' || c > '9') return false;
+    count = 10 * count + static_cast<uint32_t>(c - '0');
+  }
+  return true;
 }
 
 }  // namespace
@@ -79,10 +86,7 @@ absl::StatusOr<Redundancy> Redundancy::Parse(absl::string_view text) {
       !ParseCount(rest.substr(plus + 1), policy.parity)) {
     return BadPolicy(text);
   }
-  // Each alone first: the sum of two large numbers may wrap.
-  if (policy.data > kMaxWidth || policy.parity > kMaxWidth || policy.width() > kMaxWidth) {
-    return BadPolicy(text);
-  }
+  if (policy.width() > kMaxWidth) return BadPolicy(text);
   return policy;
 }
 
@@ -98,7 +102,7 @@ Digest LayoutRoot(absl::Span<const ContentId> leaves) {
 }
 
 std::vector<Digest> LayoutPath(absl::Span<const ContentId> leaves, uint32_t index) {
-  assert(index < leaves.size());
+  Require(index < leaves.size());
   std::vector<Digest> path;
   size_t at = index;
   for (std::vector<Digest> level = LeafLevel(leaves); level.size() > 1; level = NextLevel(level)) {
@@ -125,7 +129,7 @@ bool CheckLayoutPath(const Digest& root, const ContentId& leaf, uint32_t index, 
 }
 
 uint64_t StripeUnit(uint32_t data) {
-  assert(data > 0);
+  Require(data > 0);
   return std::max(kStripeBytes / data / kTreeGroupBytes * kTreeGroupBytes, kTreeGroupBytes);
 }
 
@@ -145,16 +149,14 @@ std::vector<uint32_t> CopyPositions(const ObjectId& object, uint32_t copies,
   copies = std::min(copies, width);
   uint64_t start = 0;
   for (int i = 0; i < 8; ++i) start |= uint64_t{object.value[i]} << (8 * i);
-  const bool two_operators = std::any_of(operators.begin(), operators.end(), [&](const auto& o) {
-    return o != operators.front();
-  });
+  const bool two_operators = std::any_of(operators.begin(), operators.end(),
+                                         [&](const auto& o) { return o != operators.front(); });
 
   std::vector<uint32_t> positions;
   bool spread = !two_operators;
   for (uint32_t j = 0; j < width && positions.size() < copies; ++j) {
     const uint32_t position = static_cast<uint32_t>((start % width + j) % width);
-    const bool differs =
-        !positions.empty() && operators[position] != operators[positions.front()];
+    const bool differs = !positions.empty() && operators[position] != operators[positions.front()];
     // The last place is kept for a second operator while there is only one.
     const bool last = positions.size() + 1 == copies;
     if (last && !positions.empty() && !spread && !differs) continue;

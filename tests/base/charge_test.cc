@@ -1,7 +1,7 @@
 #include "cairn/base/charge.h"
 
-#include "catch.h"
 #include "cairn/base/status.h"
+#include "catch.h"
 
 namespace cairn::base {
 namespace {
@@ -60,9 +60,9 @@ TEST_CASE("an empty object is charged the minimum, and nothing without one") {
 }
 
 TEST_CASE("a charge that leaves 128 bits is refused, as is a tax above 100 %") {
-  ChargeTerms dear{.primary = Price{Amount::Max()}, .reserve_seconds = ~uint64_t{0}};
+  ChargeTerms dear{.primary = Price{Amount::Max()}, .holders = {}, .reserve_seconds = ~uint64_t{0}};
   CHECK(ReasonOf(ChargeFor(dear, ~uint64_t{0}, 0).status()) == "CHARGE_OVERFLOW");
-  ChargeTerms taxed{.primary = Price{Amount(1)}, .tax_ppm = 1'000'001};
+  ChargeTerms taxed{.primary = Price{Amount(1)}, .holders = {}, .tax_ppm = 1'000'001};
   CHECK(ReasonOf(ChargeFor(taxed, 1, 1).status()) == "BAD_TAX");
 }
 

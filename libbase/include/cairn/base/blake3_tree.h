@@ -20,7 +20,8 @@ inline constexpr uint64_t kTreeGroupBytes = 16 * 1024;
 // Outboard size in bytes for a blob of `size` bytes.
 uint64_t OutboardSize(uint64_t size);
 
-// Hashes a blob that arrives in pieces of any size, and keeps the outboard. Memory: the outboard and one group.
+// Hashes a blob that arrives in pieces of any size, and keeps the outboard. Whole groups are hashed where they lie, so
+// large pieces are not copied. Memory: half the outboard and one group, one and a half outboards during Finish.
 class TreeBuilder {
  public:
   // `keep_outboard` false: the root only, O(log n) memory.
@@ -56,6 +57,14 @@ struct ByteRange {
 // nothing of it is passed to `sink`.
 absl::Status EncodeSlice(const Digest& root, uint64_t size, ByteView outboard, ByteRange range, const BlobReadFn& read,
                          const std::function<absl::Status(ByteView)>& sink);
+// The same with an outboard that is read where it is needed: 64 bytes for each inner node on the way.
+absl::Status EncodeSlice(const Digest& root, uint64_t size, const BlobReadFn& read_outboard, ByteRange range,
+                         const BlobReadFn& read, const std::function<absl::Status(ByteView)>& sink);
+
+// Proves the groups that the range touches and passes the bytes of the range, clipped to the blob, to `sink`: the bytes
+// of one group at a time, and nothing of a group that does not match (DataLoss, HASH_MISMATCH).
+absl::Status ReadVerified(const Digest& root, uint64_t size, const BlobReadFn& read_outboard, ByteRange range,
+                          const BlobReadFn& read, const std::function<absl::Status(ByteView)>& sink);
 
 // Verifies a slice as it arrives in pieces. Hands out only bytes that are proven and inside the range.
 //
@@ -68,10 +77,15 @@ class SliceDecoder {
   SliceDecoder(const Digest& root, ByteRange range, uint64_t max_size = uint64_t{1} << 40);
   ~SliceDecoder();
   SliceDecoder(SliceDecoder&&) noexcept;
-  // DataLoss (reason HASH_MISMATCH) on the first byte that does not fit; nothing further is accepted.
+  // DataLoss (reason HASH_MISMATCH) on the first item that does not fit, on a claimed size above `max_size` and on bytes
+  // behind the end. A failure, the sink's too, sticks: nothing further is accepted.
   absl::Status Feed(ByteView piece, const std::function<absl::Status(uint64_t offset, ByteView bytes)>& sink);
-  // The slice must be complete. Returns the blob's proven size.
+  // The slice must be complete (DataLoss, reason SLICE_INCOMPLETE). Returns the size that the slice states. It is proven
+  // when the slice covers the last group: an empty range, or one that reaches the end or beyond. Otherwise the bytes
+  // and their offsets are proven and the size is not; `size_proven` tells.
   absl::StatusOr<uint64_t> Finish() const;
+  bool size_proven() const;
+  // Bytes handed out so far.
   uint64_t verified_bytes() const;
 
  private:

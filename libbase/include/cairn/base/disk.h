@@ -3,8 +3,10 @@
 // Semantics are those of a crash-prone POSIX file system, and SimDisk enforces them: written bytes survive a crash only
 // after `Sync`; a created, renamed or removed name survives only after `SyncDir` of its folder. A failed Sync poisons
 // the file: every later Sync fails too, because the kernel may have dropped the dirty pages.
-// Paths are relative to the disk's root, '/' separated, without "..". Thread-safe; one File may be used by several
-// threads for ReadAt, by one for writing.
+// Paths are relative to the disk's root, '/' separated, without empty, "." or ".." parts (InvalidArgument, reason
+// BAD_PATH); where a folder is meant, "" is the root. A rename is one change and belongs to the folder of the new
+// name. Thread-safe; one File
+// may be used by several threads for ReadAt, by one for writing.
 #pragma once
 
 #include <functional>
@@ -43,9 +45,9 @@ class Disk {
   virtual ~Disk() = default;
   // NotFound when there is no such file. ResourceExhausted (reason DISK_FULL) whenever space runs out, here and below.
   virtual absl::StatusOr<std::unique_ptr<File>> Open(absl::string_view path, OpenMode mode) = 0;
-  virtual absl::Status MakeDirs(absl::string_view path) = 0;
-  virtual absl::Status Rename(absl::string_view from, absl::string_view to) = 0;
-  virtual absl::Status Remove(absl::string_view path) = 0;
+  virtual absl::Status MakeDirs(absl::string_view path) = 0;  // with its parents; fine when it is there
+  virtual absl::Status Rename(absl::string_view from, absl::string_view to) = 0;  // replaces a file named `to`
+  virtual absl::Status Remove(absl::string_view path) = 0;                        // a file or an empty folder
   virtual absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) = 0;  // names, sorted
   virtual absl::StatusOr<bool> Exists(absl::string_view path) = 0;
   virtual absl::Status SyncDir(absl::string_view folder) = 0;
@@ -61,15 +63,18 @@ class SimDisk final : public Disk {
   explicit SimDisk(uint64_t capacity_bytes = uint64_t{1} << 40);
   ~SimDisk() override;
 
-  // Everything that was not made durable may be gone: for each unsynced write and name change `keep(index)` decides.
-  // Open files are dead afterwards (every call fails with Aborted).
+  // Everything that was not made durable may be gone: for each unsynced write and name change, in the order in which
+  // they were made, `keep(index)` decides. A write is torn at every multiple of 4,096 bytes into pieces of their own.
+  // What a failed Sync covered stays unsynced for good. Open files are dead afterwards (every call fails with Aborted).
   void Crash(const std::function<bool(size_t index)>& keep);
+  // How many changes a crash would ask about now.
+  size_t unsynced_count() const;
   // The next calls of a kind fail with this status after `after` more successes. Clear with OkStatus.
   enum class Op { kRead, kWrite, kSync, kOpen, kRename, kRemove, kSyncDir };
   void FailAfter(Op op, uint64_t after, absl::Status status);
   // Flips bits of a stored byte, as rot does.
   absl::Status Corrupt(absl::string_view path, uint64_t offset, uint8_t mask);
-  uint64_t sync_count() const;
+  uint64_t sync_count() const;  // successful calls of Sync and SyncDir
 
   absl::StatusOr<std::unique_ptr<File>> Open(absl::string_view path, OpenMode mode) override;
   absl::Status MakeDirs(absl::string_view path) override;

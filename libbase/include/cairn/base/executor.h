@@ -18,7 +18,8 @@ class Executor {
   virtual void PostAfter(absl::Duration delay, Task task) = 0;
 };
 
-// A fixed pool of threads and a timer. The destructor runs what was posted without delay, drops delayed tasks, and joins.
+// A fixed pool of threads and a timer. The destructor runs what was posted without delay (what those tasks post
+// included), drops delayed tasks, and joins; call it from outside the pool.
 class ThreadExecutor final : public Executor {
  public:
   explicit ThreadExecutor(int threads);
@@ -31,7 +32,8 @@ class ThreadExecutor final : public Executor {
   std::shared_ptr<State> state_;
 };
 
-// Single threaded: runs tasks in order of (due time, posting order) when told to, moving the clock along.
+// Single threaded: runs tasks in order of (due time, posting order) when told to, moving the clock along. Delays count
+// on the monotonic clock. The clock must outlive it.
 class SimExecutor final : public Executor {
  public:
   explicit SimExecutor(SimClock& clock);
@@ -40,7 +42,8 @@ class SimExecutor final : public Executor {
   void PostAfter(absl::Duration delay, Task task) override;
   // Runs the next task; false when there is none.
   bool RunOne();
-  // Runs until nothing is due before now + limit. Returns how many ran.
+  // Runs everything that falls due up to now + limit, that moment included, and leaves the clock there (an infinite
+  // limit: until nothing is pending, the clock stays at the last task). Returns how many ran.
   size_t RunFor(absl::Duration limit);
   size_t pending() const;
 

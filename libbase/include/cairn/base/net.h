@@ -33,14 +33,15 @@ struct SimNetFaults {
   absl::Duration max_delay = absl::Milliseconds(50);
 };
 
-// A network of named peers on a SimExecutor. Single threaded.
+// A network of named peers on a SimExecutor. Single threaded. Executor and generator must outlive it and its messages.
+// A peer leaves when its Net is destroyed, and may join again; what was under way to it then is lost.
 class SimNet {
  public:
   SimNet(SimExecutor& executor, absl::BitGenRef random);
   ~SimNet();
   std::unique_ptr<Net> Join(const PeerName& name);
   void SetFaults(SimNetFaults faults);
-  // Messages between the two are dropped while cut.
+  // Messages between the two are dropped while cut, those under way included.
   void Cut(const PeerName& a, const PeerName& b, bool cut);
   uint64_t delivered() const;
 

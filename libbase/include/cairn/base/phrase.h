@@ -12,8 +12,8 @@ namespace cairn::base {
 inline constexpr int kPhraseWords = 24;
 
 SecretString PhraseFromSeed(const Secret<32>& seed);
-// Case and surplus white space do not matter. InvalidArgument (reason BAD_PHRASE) names the first wrong word, or says
-// that the checksum is wrong.
+// Case and surplus white space do not matter. InvalidArgument (reason BAD_PHRASE) gives the position of the first wrong
+// word (never the word: it is part of a secret), or says that the number of words or the checksum is wrong.
 absl::StatusOr<Secret<32>> SeedFromPhrase(absl::string_view phrase);
 
 // The keys of an account, derived from the phrase's seed.
