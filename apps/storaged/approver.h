@@ -13,6 +13,7 @@
 #include "apps/storaged/identity.h"
 #include "apps/storaged/ledger.h"
 #include "cairn/base/entropy.h"
+#include "cairn/base/layout.h"
 
 namespace cairn::storaged {
 

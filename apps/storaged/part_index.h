@@ -22,15 +22,15 @@
 namespace cairn::storaged {
 
 struct Part {
-  base::ObjectId object;
-  base::ContentId id;       // of the blob
+  base::ObjectId object{};
+  base::ContentId id{};     // of the blob
   uint64_t size = 0;
-  base::GroupId group;
+  base::GroupId group{};
   uint32_t position = 0;
   bool manifest = false;    // the object's manifest blob; leaf, leaves and path are empty then
   uint32_t leaf = 0;        // where the part stands in the object's layout tree
   uint32_t leaves = 0;
-  std::vector<base::Digest> path;
+  std::vector<base::Digest> path{};
   friend bool operator==(const Part&, const Part&) = default;
 };
 

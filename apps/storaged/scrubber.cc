@@ -77,12 +77,15 @@ void Scrubber::Finish() {
 }
 
 void Scrubber::Report(const base::ContentId& id, absl::string_view where) {
+  bool news = false;
   {
     std::lock_guard lock(mutex_);
-    if (!damaged_.emplace(id, std::string(where)).second) return;
+    news = damaged_.emplace(id, std::string(where)).second;
   }
-  app::LogWarning("blob.damaged", "a part is damaged; it is not served and will be fetched again",
-                  {{"part", id.ToText()}, {"where", std::string(where)}});
+  if (news) {
+    app::LogWarning("blob.damaged", "a part is damaged; it is not served and will be fetched again",
+                    {{"part", id.ToText()}, {"where", std::string(where)}});
+  }
   env_.repair(id);
 }
 
