@@ -184,7 +184,7 @@ int RunDaemon(int argc, char** argv, const DaemonSpec& spec) {
   InitLog(log);
   for (auto& [sub, command] : commands) {
     if (!sub->parsed()) continue;
-    absl::Status status = command->run(CommandLine(*config, parsed.options));
+    absl::Status status = command->run(CommandLine(*config, parsed.options, parsed.output == "json"));
     return status.ok() ? 0 : Fail(status, parsed);
   }
   absl::Status status = Serve(spec, keys, parsed, *std::move(config));

@@ -52,9 +52,10 @@ struct CommandOption {
 };
 class CommandLine {
  public:
-  CommandLine(const Config& config, std::map<std::string, std::vector<std::string>> values)
-      : config_(config), values_(std::move(values)) {}
+  CommandLine(const Config& config, std::map<std::string, std::vector<std::string>> values, bool json)
+      : config_(config), values_(std::move(values)), json_(json) {}
   const Config& config() const { return config_; }
+  bool json() const { return json_; }  // -o json: the result on standard output is one JSON object
   // The first value, or `otherwise`.
   std::string Get(const std::string& name, const std::string& otherwise = "") const;
   std::vector<std::string> All(const std::string& name) const;
@@ -63,6 +64,7 @@ class CommandLine {
  private:
   const Config& config_;
   std::map<std::string, std::vector<std::string>> values_;
+  bool json_;
 };
 struct Command {
   std::string name;

@@ -2,9 +2,11 @@
 
 #include <set>
 
+#include "apps/common/metrics.h"
 #include "apps/rpc/status_map.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
+#include "cairn/chain/engine.h"
 #include "cairn/chain/transaction.h"
 #include "cairn/chain/verdict.h"
 #include "cairn/rpc/v1/chain.grpc.pb.h"
@@ -32,22 +34,30 @@ bool KeepEvents(const std::set<std::string>& types, pb::Block* block) {
 
 class ChainService final : public v1::Chain::Service {
  public:
-  ChainService(chain::Client& client, std::function<bool()> stopping)
-      : client_(client), stopping_(std::move(stopping)) {}
+  ChainService(chain::EmbeddedEngine& engine, app::Metrics* metrics, std::function<bool()> stopping)
+      : engine_(engine),
+        client_(chain::NewInProcessClient(engine)),
+        metrics_(metrics),
+        stopping_(std::move(stopping)) {}
 
   grpc::Status Simulate(grpc::ServerContext*, const v1::SubmitRequest* request,
                         v1::SubmitResponse* response) override {
-    return Answer(client_.Simulate(request->transaction()), *request, response);
+    return Answer(client_->Simulate(request->transaction()), *request, response);
   }
 
   grpc::Status Submit(grpc::ServerContext*, const v1::SubmitRequest* request, v1::SubmitResponse* response) override {
     bool accepted = request->wait() == v1::WAIT_ACCEPTED;
     auto wait = accepted ? chain::WaitFor::kAccepted : chain::WaitFor::kCommitted;
-    return Answer(client_.Submit(request->transaction(), wait), *request, response);
+    absl::StatusOr<pb::TransactionReceipt> receipt = client_->Submit(request->transaction(), wait);
+    if (metrics_ != nullptr && !accepted) {
+      std::string verdict(receipt.ok() ? chain::Name(chain::VerdictOf(*receipt)) : "ERROR");
+      metrics_->Count("chain_transactions", 1, {{"verdict", verdict}});
+    }
+    return Answer(std::move(receipt), *request, response);
   }
 
   grpc::Status Query(grpc::ServerContext*, const pb::QueryRequest* request, pb::QueryResponse* response) override {
-    absl::StatusOr<pb::QueryResponse> answer = client_.Query(*request);
+    absl::StatusOr<pb::QueryResponse> answer = client_->Query(*request);
     if (!answer.ok()) return ToGrpc(answer.status());
     *response = *std::move(answer);
     return grpc::Status::OK;
@@ -55,20 +65,32 @@ class ChainService final : public v1::Chain::Service {
 
   grpc::Status Follow(grpc::ServerContext* context, const v1::FollowRequest* request,
                       grpc::ServerWriter<v1::FollowResponse>* writer) override {
-    if (request->event_types_size() > 100) {
-      return ToGrpc(base::Error(absl::StatusCode::kInvalidArgument, "TOO_MANY_TYPES", "at most 100 event types"));
+    if (request->event_types_size() > kMaxEventTypes) {
+      return ToGrpc(base::Error(absl::StatusCode::kInvalidArgument, "TOO_MANY_TYPES",
+                                "a follower may name at most 100 event types", "follow all and filter"));
     }
     std::set<std::string> types(request->event_types().begin(), request->event_types().end());
-    absl::Status ended = client_.Follow(request->from_height(), [&](const pb::Block& block) {
-      if (context->IsCancelled() || stopping_()) return false;
+    uint64_t height = request->from_height() > 0 ? request->from_height() : engine_.height() + 1;
+    while (!context->IsCancelled()) {
+      if (stopping_()) {
+        return ToGrpc(base::Error(absl::StatusCode::kUnavailable, "STOPPED", "the ledger is stopping",
+                                  "follow again from the next height"));
+      }
+      absl::StatusOr<std::optional<pb::Block>> block = engine_.NextBlock(height, kFollowPoll);
+      if (!block.ok()) return ToGrpc(block.status());
+      if (!block->has_value()) continue;
+      ++height;
       v1::FollowResponse response;
-      *response.mutable_block() = block;
-      return !KeepEvents(types, response.mutable_block()) || writer->Write(response);
-    });
-    return ToGrpc(ended);
+      *response.mutable_block() = *std::move(*block);
+      if (KeepEvents(types, response.mutable_block()) && !writer->Write(response)) break;
+    }
+    return grpc::Status::CANCELLED;
   }
 
  private:
+  static constexpr int kMaxEventTypes = 100;
+  static constexpr absl::Duration kFollowPoll = absl::Milliseconds(400);
+
   // A refusal by the rules is an answer, not an error of the call: the receipt carries the verdict.
   static grpc::Status Answer(absl::StatusOr<pb::TransactionReceipt> receipt, const v1::SubmitRequest& request,
                              v1::SubmitResponse* response) {
@@ -78,7 +100,9 @@ class ChainService final : public v1::Chain::Service {
     return grpc::Status::OK;
   }
 
-  chain::Client& client_;
+  chain::EmbeddedEngine& engine_;
+  std::unique_ptr<chain::Client> client_;
+  app::Metrics* metrics_;
   std::function<bool()> stopping_;
 };
 
@@ -105,8 +129,9 @@ class ChainDevService final : public v1::ChainDev::Service {
 
 }  // namespace
 
-std::shared_ptr<grpc::Service> MakeChainService(chain::Client& client, std::function<bool()> stopping) {
-  return std::make_shared<ChainService>(client, std::move(stopping));
+std::shared_ptr<grpc::Service> MakeChainService(chain::EmbeddedEngine& engine, app::Metrics* metrics,
+                                                std::function<bool()> stopping) {
+  return std::make_shared<ChainService>(engine, metrics, std::move(stopping));
 }
 
 std::shared_ptr<grpc::Service> MakeChainDevService(std::function<absl::StatusOr<absl::Time>(absl::Duration)> advance) {

@@ -1,7 +1,7 @@
 // A gRPC listener with what every listener has: health, reflection (v1 and v1alpha), limits and call metrics.
 //
 //   ASSIGN_OR_RETURN(auto server, Server::Start({.listen = "127.0.0.1:0", .certificate = &certificate,
-//                                                .services = {MakeChainService(client)}}));
+//                                                .services = {MakeChainService(engine, &metrics, stopping)}}));
 //   server->SetReady(true);  ...  server->Stop(absl::Seconds(10));
 #pragma once
 
