@@ -208,7 +208,7 @@ TEST_CASE_METHOD(Fixture, "with good holders only the data shards are asked", "[
   CHECK(o.hedges == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "any two of six may be dead, lying, silent or without the shard", "[GF-40][MP-08]") {
+TEST_CASE_METHOD(Fixture, "any two of six may be dead, lying, silent or without the shard", "[GF-40][MP-08][MP-20]") {
   for (Manner bad : {Manner::kDead, Manner::kFlips, Manner::kHangs, Manner::kLacks, Manner::kBreaksOff,
                      Manner::kSlow, Manner::kTrickles}) {
     for (uint32_t a = 0; a < 6; ++a) {

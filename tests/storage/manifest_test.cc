@@ -39,7 +39,7 @@ Manifest Sample(absl::string_view policy, uint64_t plaintext_size, const Version
   return m;
 }
 
-TEST_CASE("a manifest comes back, and encodes to the same bytes again", "[GF-94]") {
+TEST_CASE("a manifest comes back, and encodes to the same bytes again") {
   const VersionKey key = TestKey();
   for (const VersionKey* with : {&key, static_cast<const VersionKey*>(nullptr)}) {
     for (uint64_t size : {uint64_t{0}, uint64_t{1}, kMiB, 300 * kMiB}) {
@@ -127,7 +127,7 @@ TEST_CASE("what does not fit together is not written") {
   CHECK(reason(wrong, &key) == "BAD_MANIFEST");
 }
 
-TEST_CASE("a manifest is held against the ledger's record", "[GF-95]") {
+TEST_CASE("a manifest is held against the ledger's record") {
   const ManifestHead head = Sample("rs:4+2", kMiB, nullptr).head;
   const base::ContentId id = head.stored.content_id;
   const base::Digest root = head.stored.LayoutRoot();

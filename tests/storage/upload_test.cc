@@ -43,7 +43,7 @@ std::vector<uint32_t> Of(const std::vector<UploadAction>& actions, Kind kind) {
 
 absl::Duration At(double seconds) { return absl::Seconds(seconds); }
 
-TEST_CASE("an upload asks, passes, and is available before it is durable", "[GF-20][GF-24]") {
+TEST_CASE("an upload asks, passes, and is available before it is durable") {
   Upload upload(Targets(6, 3), Options());
   CHECK(Of(upload.Start(At(0)), Kind::kOpen).size() == 6);
   for (uint32_t i = 0; i < 5; ++i) CHECK(upload.OnOpened(i, 0, At(0.1)).empty());
@@ -64,7 +64,7 @@ TEST_CASE("an upload asks, passes, and is available before it is durable", "[GF-
   CHECK(upload.next_timer() == std::nullopt);
 }
 
-TEST_CASE("receipts of one operator alone do not make a quorum", "[GF-24]") {
+TEST_CASE("receipts of one operator alone do not make a quorum") {
   std::vector<UploadTarget> targets = Targets(6, 1);
   targets[5].operator_id = Operator(9);
   Upload upload(targets, Options());
@@ -73,7 +73,7 @@ TEST_CASE("receipts of one operator alone do not make a quorum", "[GF-24]") {
   CHECK(Of(upload.OnReceipt(5, At(1)), Kind::kAvailable).size() == 1);
 }
 
-TEST_CASE("a holder that broke off is served again from where it stopped", "[GF-45]") {
+TEST_CASE("a holder that broke off is served again from where it stopped", "[JS-22]") {
   Upload upload(Targets(6, 3), Options());
   upload.Start(At(0));
   for (uint32_t i = 0; i < 6; ++i) upload.OnOpened(i, i == 3 ? 500'000 : 200'000, At(0));
@@ -104,7 +104,7 @@ TEST_CASE("a pass begins without those that do not answer, and takes them in lat
   CHECK(upload.OnPassEnd(At(4))[0].targets == std::vector<uint32_t>{5});
 }
 
-TEST_CASE("who holds the others up is the one that is given up", "[GF-45]") {
+TEST_CASE("who holds the others up is the one that is given up") {
   Upload upload(Targets(6, 3), Options());
   upload.Start(At(0));
   for (uint32_t i = 0; i < 6; ++i) upload.OnOpened(i, 0, At(0));
@@ -119,7 +119,7 @@ TEST_CASE("who holds the others up is the one that is given up", "[GF-45]") {
   CHECK(even.next_timer().value() > At(30));
 }
 
-TEST_CASE("a final refusal is not tried again; enough of them end the upload", "[GF-29]") {
+TEST_CASE("a final refusal is not tried again; enough of them end the upload") {
   Upload upload(Targets(6, 3), Options());
   upload.Start(At(0));
   auto first = upload.OnFailed(0, absl::ResourceExhaustedError("disk full"), At(0));
@@ -132,7 +132,7 @@ TEST_CASE("a final refusal is not tried again; enough of them end the upload", "
   CHECK(base::DetailOf(upload.status()).evidence.size() == 2);
 }
 
-TEST_CASE("a successor revives an upload and starts from nothing") {
+TEST_CASE("a successor revives an upload and starts from nothing", "[GF-24]") {
   Upload upload(Targets(6, 3), Options());
   upload.Start(At(0));
   upload.OnFailed(0, absl::PermissionDeniedError("no"), At(0));
@@ -156,7 +156,7 @@ TEST_CASE("a holder that claims more than there is, is not believed") {
 
 // Holders that refuse, break off, forget, fall silent or keep their receipt to themselves, each with its own luck.
 // Whatever they do: the upload ends, durable exactly when all signed, failed exactly when a quorum became impossible.
-TEST_CASE("random worlds end durable, available or given up, and say why", "[GF-29][GF-45]") {
+TEST_CASE("random worlds end durable, available or given up, and say why") {
   for (uint64_t seed = 1; seed <= 400; ++seed) {
     INFO("seed " << seed);
     std::mt19937_64 random(seed);
