@@ -49,6 +49,7 @@ absl::Status QuorumMissing(uint32_t have, uint32_t need, const std::map<uint32_t
 
 absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& shipment, const PutOptions& options,
                             std::vector<absl::Status>* outcome, std::vector<std::vector<MissingPart>>* missing) {
+  if (shipment.Positions().empty()) return absl::OkStatus();  // empty objects: sealed when they were created
   std::map<uint32_t, absl::Status> failed;
   DeliverAll(client, shipment, options, &failed);
   RETURN_IF_ERROR(client.CheckStop());
@@ -56,7 +57,7 @@ absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& ship
   for (size_t i = 0; i < shipment.parcels().size(); ++i) {
     const Parcel& parcel = shipment.parcels()[i];
     const uint32_t kept = static_cast<uint32_t>(parcel.record.positions_size());
-    const uint32_t need = base::SealQuorum(bucket.policy(), parcel.layout.layout, kept);
+    const uint32_t need = kept == 0 ? 0 : base::SealQuorum(bucket.policy(), parcel.layout.layout, kept);
     const uint32_t have = shipment.Count(parcel);
     if (have < need) {
       (*outcome)[i] = QuorumMissing(have, need, failed);

@@ -157,6 +157,11 @@ absl::StatusOr<std::vector<pb::Bucket>> ListBuckets(Client& client) {
 
 absl::Status DeleteBucket(Client& client, const std::string& name) {
   ASSIGN_OR_RETURN(pb::Bucket record, FindBucket(client, name));
+  if (record.objects() != 0) {
+    return base::Error(absl::StatusCode::kFailedPrecondition, "BUCKET_NOT_EMPTY",
+                       absl::StrCat("bucket \"", name, "\" has ", record.objects(), " objects or open uploads"),
+                       absl::StrCat("storectl rm -r cairn://", name, "/"));
+  }
   pb::Operation operation;
   operation.mutable_delete_bucket()->set_bucket(record.id());
   return client.sender().Send({operation}).status();

@@ -89,23 +89,6 @@ absl::StatusOr<PutResult> CopyAcross(Client& client, const Bucket& bucket, const
   return result;
 }
 
-// The stored bytes of a small object, sealed as they are: a copy may stand at other positions than its source.
-absl::StatusOr<base::Bytes> StoredBytes(Client& client, const Bucket& bucket, const ObjectInfo& object) {
-  ObjectInfo raw;
-  raw.ref = object.ref;
-  raw.id = object.id;
-  raw.record = object.record;
-  raw.manifest = object.manifest;
-  raw.manifest->head.seal.reset();
-  raw.manifest->plaintext_size = object.record->stored_size();
-  base::Bytes out;
-  RETURN_IF_ERROR(GetObject(client, bucket, raw, {}, [&](base::ByteView bytes) {
-                    out.insert(out.end(), bytes.begin(), bytes.end());
-                    return absl::OkStatus();
-                  }).status());
-  return out;
-}
-
 absl::StatusOr<PutResult> CopyWithin(Client& client, const Bucket& bucket, const ObjectInfo& object,
                                      const Reference& to, const PutOptions& options) {
   const pb::Object& source = *object.record;
@@ -125,17 +108,13 @@ absl::StatusOr<PutResult> CopyWithin(Client& client, const Bucket& bucket, const
     ASSIGN_OR_RETURN(pb::Group group, client.Group(source.group()));
     ASSIGN_OR_RETURN(parcel.manifest, FetchManifest(client, source, group));
   }
-  const bool small = source.stored_size() < base::kSmallObjectBytes;
-  if (small && source.stored_size() != 0) {
-    ASSIGN_OR_RETURN(parcel.stored, StoredBytes(client, bucket, object));
-  }
   ASSIGN_OR_RETURN(CreateOutcome created, CreateObjects(client, bucket, {copy}, options, false, nullptr));
   parcel.record = created.records.front();
   std::vector<Parcel> parcels;
   parcels.push_back(std::move(parcel));
   PutOptions within = options;
-  // A successor would have nothing to sign for: a large copy is made of what holders have.
-  if (!small && within.wait == WaitFor::kDurable) within.wait = WaitFor::kAvailable;
+  // A successor would have nothing to sign for: a copy is made of what holders have.
+  if (within.wait == WaitFor::kDurable) within.wait = WaitFor::kAvailable;
   Shipment shipment(client, created.group, std::move(parcels));
   std::vector<absl::Status> outcome(1);
   std::vector<std::vector<MissingPart>> missing(1);

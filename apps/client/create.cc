@@ -72,6 +72,7 @@ pb::Object RecordOf(Client& client, const Bucket& bucket, const pb::Group& group
   record.set_manifest(object.manifest());
   record.set_manifest_id(object.manifest_id());
   record.set_state(pb::OBJECT_STATE_CREATED);
+  if (object.stored_size() == 0) return record;  // sealed at once: there is nothing to keep
   if (object.layout() == pb::LAYOUT_KIND_SHARDS) {
     for (int position = 0; position < group.positions_size(); ++position) record.add_positions(position);
   } else {
@@ -80,11 +81,16 @@ pb::Object RecordOf(Client& client, const Bucket& bucket, const pb::Group& group
   return record;
 }
 
-// The first record as the ledger has it must be what was worked out; then the others are.
-absl::Status CheckFirst(Client& client, const pb::Object& expected) {
+// The first record as the ledger has it must be what was worked out; then the others are. A copy stands where its
+// source does, which only the ledger's record says.
+absl::Status CheckFirst(Client& client, bool copy, pb::Object& expected) {
   pb::QueryRequest request;
   request.set_object(expected.id());
   ASSIGN_OR_RETURN(pb::QueryResponse answer, client.Query(request));
+  if (copy && answer.objects_size() == 1) {
+    expected = answer.objects(0);
+    return absl::OkStatus();
+  }
   const bool same = answer.objects_size() == 1 && answer.objects(0).version() == expected.version() &&
                     answer.objects(0).group() == expected.group() &&
                     std::equal(answer.objects(0).positions().begin(), answer.objects(0).positions().end(),
@@ -198,7 +204,8 @@ absl::StatusOr<payment::Quote> QuoteObjects(Client& client, const Bucket& bucket
   dearest.resize(std::min<size_t>(dearest.size(), Copies(request.policy)));
   std::sort(dearest.begin(), dearest.end());
   for (const pb::NewObject& object : objects) {
-    request.objects.push_back({.stored_size = object.stored_size(), .copy_positions = dearest});
+    request.objects.push_back({.stored_size = object.stored_size(),
+                               .copy_positions = object.stored_size() == 0 ? std::vector<uint32_t>{} : dearest});
   }
   pb::TransactionBody body;
   *body.add_operations() = OperationOf(bucket, objects, base::Amount::Max());
@@ -248,14 +255,14 @@ absl::StatusOr<CreateOutcome> CreateObjects(Client& client, const Bucket& bucket
     last = client.sender().Send(std::move(prepared)).status();
     ++out.transactions;
     if (last.ok()) {
-      RETURN_IF_ERROR(CheckFirst(client, out.records.front()));
+      RETURN_IF_ERROR(CheckFirst(client, !objects.front().copy_of().empty(), out.records.front()));
       return out;
     }
     switch (AfterRefusal(last)) {
       case Next::kGiveUp: return last;
       case Next::kReadVersions: RETURN_IF_ERROR(ReadVersions(client, bucket, options, objects)); break;
       case Next::kRequote: RETURN_IF_ERROR(client.Providers().status()); break;
-      case Next::kAgain: break;
+      case Next::kAgain: RETURN_IF_ERROR(client.ReadClock()); break;
     }
   }
   return last;

@@ -57,6 +57,7 @@ struct Sender::State {
   int Claim(uint32_t id) const;
   std::unique_ptr<Lane> NewLane();
   void Saw(uint64_t time_ms);
+  absl::Status ReadClock();
 
   chain::Client& chain;
   const base::SigningKey& key;
@@ -67,7 +68,6 @@ struct Sender::State {
   std::condition_variable freed;
   std::vector<std::unique_ptr<Lane>> lanes;
   uint64_t ledger_ms = 0;
-  absl::Duration extra_life;  // the ledger's clock runs ahead of ours and of its newest block
 };
 
 struct Sender::Prepared::Body {
@@ -166,6 +166,14 @@ void Sender::State::Saw(uint64_t time_ms) {
   ledger_ms = std::max(ledger_ms, time_ms);
 }
 
+absl::Status Sender::State::ReadClock() {
+  pb::QueryRequest request;
+  request.set_status(true);
+  ASSIGN_OR_RETURN(pb::QueryResponse answer, chain.Query(request));
+  Saw(answer.status().time_ms());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<uint64_t> Sender::State::NextNumber(Lane* lane) {
   if (lane->next) return *lane->next;
   pb::QueryRequest request;
@@ -186,13 +194,11 @@ pb::SignedTransaction Sender::State::Sign(const std::vector<pb::Operation>& oper
   body.set_number(number);
   const uint64_t ours = static_cast<uint64_t>(absl::ToUnixMillis(clock.Now()));
   uint64_t now;
-  absl::Duration life;
   {
     std::lock_guard<std::mutex> lock(mutex);
     now = std::max(ours, ledger_ms);
-    life = options.valid_for + extra_life;
   }
-  body.set_valid_until_ms(now + static_cast<uint64_t>(absl::ToInt64Milliseconds(life)));
+  body.set_valid_until_ms(now + static_cast<uint64_t>(absl::ToInt64Milliseconds(options.valid_for)));
   for (const pb::Operation& operation : operations) *body.add_operations() = operation;
   return chain::SignTransaction(body, key);
 }
@@ -246,11 +252,7 @@ absl::StatusOr<pb::TransactionReceipt> Sender::Send(std::unique_ptr<Prepared> pr
     } else if (verdict == Verdict::kTooManyLanes) {
       state_->Rename(body.lane);
     } else if (verdict == Verdict::kExpired) {
-      std::lock_guard<std::mutex> lock(state_->mutex);
-      state_->extra_life = absl::Hours(20);
-    } else if (verdict == Verdict::kValidTooLong) {
-      std::lock_guard<std::mutex> lock(state_->mutex);
-      state_->extra_life = absl::ZeroDuration();
+      RETURN_IF_ERROR(state_->ReadClock());  // it runs ahead of ours (`storectl dev advance`)
     } else {
       return chain::ToStatus(*receipt);
     }

@@ -59,6 +59,12 @@ absl::StatusOr<pb::QueryResponse> Client::Query(const pb::QueryRequest& request)
   return answer;
 }
 
+absl::Status Client::ReadClock() const {
+  pb::QueryRequest request;
+  request.set_status(true);
+  return Query(request).status();
+}
+
 absl::StatusOr<pb::Params> Client::Params() {
   {
     std::lock_guard<std::mutex> lock(cache_->mutex);
@@ -67,6 +73,7 @@ absl::StatusOr<pb::Params> Client::Params() {
   pb::QueryRequest request;
   request.set_params(true);
   ASSIGN_OR_RETURN(pb::QueryResponse answer, Query(request));
+  RETURN_IF_ERROR(ReadClock());
   std::lock_guard<std::mutex> lock(cache_->mutex);
   cache_->params = answer.params();
   return answer.params();

@@ -74,6 +74,8 @@ class Client {
   absl::StatusOr<chain::v1::Params> Params();
   // The ledger's clock as far as it is known: its newest block, or ours when that is later.
   absl::Time LedgerTime() const;
+  // Asks the ledger for its time; it may run ahead of ours.
+  absl::Status ReadClock() const;
   // A provider's record, remembered until Forget. NotFound (reason NO_SUCH_PROVIDER).
   absl::StatusOr<chain::v1::Provider> Provider(const base::AccountId& account);
   absl::StatusOr<ProviderAddress> Address(const base::AccountId& account);
