@@ -139,6 +139,8 @@ def check_includes(root, layers):
 
 
 def check_archive(nm, name, archive, layers):
+    if not os.path.isfile(archive):
+        return [f"{archive}: not built"]
     command = [nm, "-C", "--undefined-only", archive]
     symbols = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     wrong = set()
