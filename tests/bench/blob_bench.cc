@@ -1,6 +1,6 @@
 // How fast the disk store takes and gives blobs, beside one file with an fdatasync for each.
 //
-//   blob_put FOLDER        prints one line a figure; FOLDER must exist and be empty, on the disk to be measured
+//   blob_bench FOLDER        prints one line a figure; FOLDER must exist and be empty, on the disk to be measured
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -169,7 +169,7 @@ void Main(const std::string& folder) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::fprintf(stderr, "usage: blob_put FOLDER\n");
+    std::fprintf(stderr, "usage: blob_bench FOLDER\n");
     return 2;
   }
   cairn::storage::Main(argv[1]);
