@@ -225,6 +225,10 @@ class MemoryBlobWriter final : public BlobWriter {
   }
 
   absl::StatusOr<Durable> Commit() override {
+    if (done_) {
+      return Error(absl::StatusCode::kFailedPrecondition, "ALREADY_COMMITTED", "committed before",
+                   id_);
+    }
     if (bytes_.size() != size_) {
       return Error(absl::StatusCode::kInvalidArgument, "SIZE_MISMATCH", "fewer bytes than declared",
                    id_);
