@@ -32,7 +32,6 @@ std::vector<app::ConfigKey> Keys() {
       {"http.listen", ValueType::kText, "127.0.0.1:4854", "Admin pages and /metrics, loopback only; empty: none."},
       {"chain.keep_history", ValueType::kDuration, "2160h", "How long blocks and receipts are kept."},
       {"chain.max_queue", ValueType::kNumber, "20000", "Transactions that may wait; more are refused."},
-      {"chain.verify_threads", ValueType::kNumber, "2", "Threads that check signatures."},
       {"limits.max_calls", ValueType::kNumber, "128", "Calls served at once."},
       {"genesis.network", ValueType::kText, "dev", "Name of a new network (init)."},
       {"genesis.class", ValueType::kText, "test", "Class of a new network: test or main (init)."},
@@ -48,7 +47,7 @@ absl::Status Check(const app::Config& config) {
                  "http.listen must be a loopback address: the admin pages ask for no password",
                  "use 127.0.0.1 and a tunnel", {{"http.listen", admin}});
   }
-  for (const char* key : {"chain.max_queue", "chain.verify_threads", "limits.max_calls"}) {
+  for (const char* key : {"chain.max_queue", "limits.max_calls"}) {
     if (config.Number(key) >= 1 && config.Number(key) <= 1'000'000) continue;
     return Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
                  absl::StrCat(key, " must be from 1 to 1000000"), "", {{"value", absl::StrCat(config.Number(key))}});
@@ -77,8 +76,7 @@ class Node {
  public:
   explicit Node(app::DaemonContext& context)
       : context_(context),
-        observer_(&context.metrics()),
-        verifiers_(static_cast<int>(context.config().Number("chain.verify_threads"))) {}
+        observer_(&context.metrics()) {}
 
   ~Node() {
     if (!engine_) return;
@@ -94,8 +92,6 @@ class Node {
     chain::EngineOptions options;
     options.keep_history = config.Duration("chain.keep_history");
     options.max_queue = static_cast<size_t>(config.Number("chain.max_queue"));
-    options.verify_on = &verifiers_;
-    options.verify_tasks = static_cast<int>(config.Number("chain.verify_threads"));
     ASSIGN_OR_RETURN(engine_, chain::EmbeddedEngine::Open(*kv_, clock_, base::SigningKey::FromSeed(seed), genesis,
                                                           observer_, options));
     driver_ = std::thread([this] { Drive(); });
@@ -127,7 +123,6 @@ class Node {
   app::DaemonContext& context_;
   base::RealClock clock_;
   app::LogObserver observer_;
-  base::ThreadExecutor verifiers_;
   std::unique_ptr<base::Kv> kv_;
   std::unique_ptr<chain::EmbeddedEngine> engine_;
   std::thread driver_;
