@@ -12,7 +12,7 @@
 #include "apps/rpc/chain_service.h"
 #include "apps/rpc/server.h"
 #include "apps/rpc/tls.h"
-#include "cairn/base/executor.h"
+#include "cairn/base/kv.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/engine.h"
 #include "cairn/chain/genesis.h"
@@ -23,13 +23,15 @@ namespace {
 using base::Error;
 namespace pb = chain::pb;
 
+constexpr char kOff[] = "off";
+
 std::vector<app::ConfigKey> Keys() {
   using app::ValueType;
   return {
       {"node.data_dir", ValueType::kText, "/var/lib/chaind", "Folder of genesis, keys and ledger."},
       {"net.listen", ValueType::kText, "127.0.0.1:4853", "Where gRPC is served."},
       {"net.tls", ValueType::kBool, "true", "TLS 1.3 with the node certificate; false only on loopback."},
-      {"http.listen", ValueType::kText, "127.0.0.1:4854", "Admin pages and /metrics, loopback only; empty: none."},
+      {"http.listen", ValueType::kText, "127.0.0.1:4854", "Admin pages and /metrics, loopback only; off: none."},
       {"chain.keep_history", ValueType::kDuration, "2160h", "How long blocks and receipts are kept."},
       {"chain.max_queue", ValueType::kNumber, "20000", "Transactions that may wait; more are refused."},
       {"limits.max_calls", ValueType::kNumber, "128", "Calls served at once."},
@@ -42,7 +44,7 @@ std::vector<app::ConfigKey> Keys() {
 
 absl::Status Check(const app::Config& config) {
   const std::string& admin = config.Text("http.listen");
-  if (!admin.empty() && !rpc::IsLoopback(admin)) {
+  if (admin != kOff && !rpc::IsLoopback(admin)) {
     return Error(absl::StatusCode::kInvalidArgument, "ADMIN_NOT_LOOPBACK",
                  "http.listen must be a loopback address: the admin pages ask for no password",
                  "use 127.0.0.1 and a tunnel", {{"http.listen", admin}});
@@ -74,9 +76,7 @@ absl::StatusOr<pb::Genesis> ReadGenesis(const app::Config& config) {
 // The ledger and the thread that drives it.
 class Node {
  public:
-  explicit Node(app::DaemonContext& context)
-      : context_(context),
-        observer_(&context.metrics()) {}
+  explicit Node(app::DaemonContext& context) : context_(context), observer_(&context.metrics()) {}
 
   ~Node() {
     if (!engine_) return;
@@ -186,7 +186,7 @@ absl::Status Run(app::DaemonContext& context) {
   std::atomic<bool> ready{true};
   std::string pin = certificate ? certificate->pin.ToHexString() : "";
   std::unique_ptr<net::HttpServer> http;
-  if (!config.Text("http.listen").empty()) {
+  if (config.Text("http.listen") != kOff) {
     ASSIGN_OR_RETURN(http, StartHttp(context, node, server->endpoint(), pin, ready));
   }
   server->SetReady(true);
