@@ -40,7 +40,7 @@ class View : public client::Progress {
     entry.stage = stage;
     entry.done = done;
     entry.total = total;
-    current_ = item;
+    current_ = std::string(item);
     Refresh(moved_on && items_.size() == 1 && done_items_ == 0);
   }
   void Note(absl::string_view item, absl::string_view text) override {
