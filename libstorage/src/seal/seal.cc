@@ -42,6 +42,12 @@ base::Bytes HeaderOf(const KeyId& key_id, const base::Digest& commitment) {
   return std::move(w).Take();
 }
 
+base::Bytes MarkOf() {
+  base::Bytes header = HeaderOf({}, {});
+  header.resize(kSealMarkBytes);
+  return header;
+}
+
 absl::Status WrongKey() {
   return base::Error(absl::StatusCode::kPermissionDenied, "WRONG_KEY",
                      "the key is not the one this version was sealed with",
@@ -60,6 +66,11 @@ KeyId KeyIdOf(const VersionKey& key) {
 
 uint64_t FrameCount(uint64_t plaintext_size) {
   return plaintext_size / kFrameBytes + (plaintext_size % kFrameBytes != 0);
+}
+
+bool LooksSealed(base::ByteView first_bytes) {
+  static const base::Bytes& mark = *new base::Bytes(MarkOf());
+  return first_bytes.size() >= kSealMarkBytes && std::equal(mark.begin(), mark.end(), first_bytes.begin());
 }
 
 uint64_t SealedSize(uint64_t plaintext_size) {
@@ -132,9 +143,10 @@ uint64_t Opener::FrameSize(uint64_t index) const {
 absl::Status Opener::CheckHeader(base::ByteView header) const {
   base::Bytes expected = HeaderOf(key_id_, commitment_);
   if (header == base::ByteView(expected)) return absl::OkStatus();
-  const size_t fixed = kSealHeaderBytes - base::Digest::kSize;
+  // A header that is right up to the key's id was made with another key.
+  constexpr size_t kBeforeKey = 16;
   if (header.size() == kSealHeaderBytes &&
-      header.first(fixed) == base::ByteView(expected).first(fixed)) {
+      header.first(kBeforeKey) == base::ByteView(expected).first(kBeforeKey)) {
     return WrongKey();
   }
   return base::Error(absl::StatusCode::kDataLoss, "BAD_SEAL_HEADER",

@@ -24,14 +24,14 @@ namespace cairn::storage {
 // copy names shard 0.
 struct ShardHolder {
   uint32_t shard = 0;
-  std::string name;  // for evidence: the provider's account
+  std::string name{};  // for evidence: the provider's account
 };
 
 struct DownloadOptions {
   uint64_t batch_bytes = 4 << 20;   // stored bytes asked for at a time, over all shards together
   uint32_t window_batches = 4;      // batches in flight or waiting
   double hedge_factor = 4;          // slow: no progress for so many times the usual
-  absl::Duration min_hedge = absl::Milliseconds(150);
+  absl::Duration min_hedge = absl::Milliseconds(250);
   absl::Duration stall = absl::Seconds(8);  // no progress at all: given up
   uint32_t attempts = 2;            // transient failures that a holder is forgiven, less one
 };

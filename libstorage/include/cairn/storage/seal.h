@@ -38,6 +38,11 @@ uint64_t FrameCount(uint64_t plaintext_size);
 // among them. Empty for an empty range.
 base::ByteRange SealedRange(base::ByteRange plaintext, uint64_t plaintext_size);
 
+// Do these first bytes of an object (at least 16) begin a seal header that this library writes? Needs no key: what a
+// holder checks before it keeps a private object.
+inline constexpr size_t kSealMarkBytes = 16;
+bool LooksSealed(base::ByteView first_bytes);
+
 // Seals frames, each on its own, into the caller's memory. Thread-safe.
 class Sealer {
  public:

@@ -20,12 +20,12 @@ namespace cairn::storage {
 // One holding position: which blob it gets (a shard index; 0 for whole copies) and whose it is.
 struct UploadTarget {
   uint32_t shard = 0;
-  base::AccountId operator_id;
-  std::string name;  // for evidence
+  base::AccountId operator_id{};
+  std::string name{};  // for evidence
 };
 
 struct UploadOptions {
-  base::Redundancy policy;
+  base::Redundancy policy{};
   base::LayoutKind layout = base::LayoutKind::kShards;
   uint64_t blob_bytes = 0;     // of each target's blob
   uint32_t attempts = 4;       // of a holder, before it is given up
@@ -42,7 +42,7 @@ struct UploadAction {
     kAbandoned,  // `target` was given up, `why` tells; a successor may be assigned
     kAvailable,  // the seal quorum is there
     kDurable,    // every receipt is there
-    kGiveUp,     // the quorum cannot be reached: see status()
+    kGiveUp,     // the quorum cannot be reached: see status(); OnReplaced may revive it
   };
   Kind kind = Kind::kOpen;
   uint32_t target = 0;
@@ -79,8 +79,10 @@ class Upload {
   // Positions whose receipt is in.
   std::vector<uint32_t> receipts() const;
   bool in_pass() const;
-  // Unavailable (reason NOT_ENOUGH_RECEIPTS), with the last error of every holder that failed, once failed; why each
-  // missing position is missing, when idle below durable.
+  // Nothing more will happen by itself: every holder has signed or was given up.
+  bool idle() const;
+  // Unavailable with the last error of every holder given up: reason NOT_ENOUGH_RECEIPTS once failed, NOT_DURABLE when
+  // idle with the quorum but not all receipts. OK otherwise.
   absl::Status status() const;
 
  private:
