@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <google/protobuf/util/json_util.h>
-#include <grpcpp/grpcpp.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -18,7 +17,7 @@
 #include "apps/client/wallet.h"
 #include "apps/common/key_file.h"
 #include "apps/rpc/chain_client.h"
-#include "apps/rpc/status_map.h"
+#include "apps/rpc/provider_service.h"
 #include "apps/rpc/tls.h"
 #include "apps/storectl/dev/pack_damage.h"
 #include "apps/storectl/dev/process.h"
@@ -27,7 +26,7 @@
 #include "cairn/chain/client.h"
 #include "cairn/chain/v1/transaction.pb.h"
 #include "cairn/rpc/v1/dev.pb.h"
-#include "cairn/rpc/v1/provider.grpc.pb.h"
+#include "cairn/rpc/v1/provider.pb.h"
 
 namespace cairn::storectl {
 namespace {
@@ -43,9 +42,9 @@ constexpr absl::Duration kStartTimeout = absl::Seconds(15);
 constexpr absl::Duration kStopGrace = absl::Seconds(5);
 constexpr absl::Duration kAdminTimeout = absl::Seconds(120);
 constexpr int kDevWorkFactor = 8;             // the keys of a dev network guard nothing
-constexpr char kFaucetUnits[] = "1000000000000000000000000000";  // 10^9 crn
-constexpr char kUserUnits[] = "1000000000000000000000000";       // 10^6 crn
-constexpr char kProviderUnits[] = "1000000000000000000000000";
+constexpr char kFaucetCrn[] = "1000000000";
+constexpr char kUserCrn[] = "1000000";
+constexpr char kProviderCrn[] = "100000";
 constexpr int kChainPort = 4853;
 constexpr int kChainHttpPort = 4854;
 constexpr int kProviderPort = 4856;
@@ -78,10 +77,13 @@ absl::StatusOr<std::string> Run(const std::vector<std::string>& arguments) {
                                   result.err));
 }
 
-// The value of `key=` in a line of key=value words.
-std::string Word(absl::string_view line, absl::string_view key) {
-  for (absl::string_view word : absl::StrSplit(line, absl::ByAnyChar(" \n"), absl::SkipEmpty())) {
-    if (absl::ConsumePrefix(&word, absl::StrCat(key, "="))) return std::string(word);
+// The value behind `key` in lines of "key value" or "key=value".
+std::string Field(absl::string_view text, absl::string_view key) {
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (absl::ConsumePrefix(&line, key) && !line.empty() && (line[0] == '=' || line[0] == ' ')) {
+      line.remove_prefix(1);
+      return std::string(absl::StripAsciiWhitespace(line));
+    }
   }
   return "";
 }
@@ -170,13 +172,15 @@ struct DevNetwork::State {
             absl::StrCat("--http.listen=", provider.http()),
             absl::StrCat("--chain.endpoint=", record.chain_endpoint()),
             absl::StrCat("--chain.pin=", record.chain_pin()),
-            absl::StrCat("--chain.id=", record.chain_id()),
-            absl::StrCat("--node.operator=", provider.operator_()),
-            absl::StrCat("--node.network=", provider.network()),
-            absl::StrCat("--node.region=", provider.region())};
+            absl::StrCat("--node.name=", provider.name()),
+            absl::StrCat("--provider.operator=", provider.operator_()),
+            absl::StrCat("--provider.network=", provider.network()),
+            absl::StrCat("--provider.region=", provider.region()),
+            absl::StrCat("--storage.size=", record.provider_size()),
+            "--repair.interval=2s"};
   }
 
-  absl::Status MakeProviderKeys(DevProvider& provider, const std::string& size);
+  absl::Status MakeProviderKeys(DevProvider& provider);
   absl::Status MakeWallet(std::string* user_account);
   absl::Status MakeChain(const std::string& user_account);
   absl::Status StartChain();
@@ -185,17 +189,13 @@ struct DevNetwork::State {
   absl::Status SaveProfileAndSettings() const;
   absl::Status Create(const DevOptions& options);
 
-  absl::StatusOr<std::unique_ptr<rpc::v1::ProviderAdmin::Stub>> Admin(const DevProvider& provider) const {
-    ASSIGN_OR_RETURN(auto channel, rpc::Connect(provider.admin(), rpc::PeerPin::Plaintext()));
-    return rpc::v1::ProviderAdmin::NewStub(channel);
-  }
 };
 
-absl::Status DevNetwork::State::MakeProviderKeys(DevProvider& provider, const std::string& size) {
-  std::vector<std::string> arguments = {Program("storaged"), "init", absl::StrCat("--storage.size=", size)};
+absl::Status DevNetwork::State::MakeProviderKeys(DevProvider& provider) {
+  std::vector<std::string> arguments = {Program("storaged"), "init", "--plain-keys"};
   for (const std::string& setting : ProviderSettings(provider)) arguments.push_back(setting);
   ASSIGN_OR_RETURN(std::string out, Run(arguments));
-  provider.set_account(Word(out, "account"));
+  provider.set_account(Field(out, "account"));
   return absl::OkStatus();
 }
 
@@ -226,21 +226,19 @@ absl::Status DevNetwork::State::MakeChain(const std::string& user_account) {
   std::vector<std::string> arguments = {Program("chaind"),
                                         "init",
                                         absl::StrCat("--node.data_dir=", directory, "/chain"),
-                                        "--network",
-                                        name,
-                                        "--class",
-                                        "test"};
-  auto give = [&](const std::string& account, const char* units) {
+                                        absl::StrCat("--genesis.network=", name),
+                                        "--genesis.class=test"};
+  auto give = [&](const std::string& account, const char* crn) {
     arguments.push_back("--account");
-    arguments.push_back(absl::StrCat(account, "=", units));
+    arguments.push_back(absl::StrCat(account, "=", crn));
   };
-  give(record.faucet(), kFaucetUnits);
-  give(user_account, kUserUnits);
-  for (const DevProvider& provider : record.providers()) give(provider.account(), kProviderUnits);
+  give(record.faucet(), kFaucetCrn);
+  give(user_account, kUserCrn);
+  for (const DevProvider& provider : record.providers()) give(provider.account(), kProviderCrn);
   ASSIGN_OR_RETURN(std::string out, Run(arguments));
-  record.set_chain_id(Word(out, "chain_id"));
-  record.set_engine_key(Word(out, "engine_key"));
-  record.set_chain_pin(Word(out, "pin"));
+  record.set_chain_id(Field(out, "chain_id"));
+  record.set_engine_key(Field(out, "engine_key"));
+  record.set_chain_pin(Field(out, "tls_pin"));
   return absl::OkStatus();
 }
 
@@ -300,6 +298,7 @@ absl::Status DevNetwork::State::Create(const DevOptions& options) {
   record.set_name(name);
   record.set_directory(directory);
   record.set_profile(name);
+  record.set_provider_size(options.provider_size);
   record.set_chain_endpoint(absl::StrCat("127.0.0.1:", kChainPort));
   record.set_chain_http(absl::StrCat("127.0.0.1:", kChainHttpPort));
   for (int i = 1; i <= options.providers; ++i) {
@@ -319,7 +318,7 @@ absl::Status DevNetwork::State::Create(const DevOptions& options) {
   RETURN_IF_ERROR(MakeWallet(&user_account));
   std::vector<std::function<absl::Status()>> tasks;
   for (DevProvider& provider : *record.mutable_providers()) {
-    tasks.push_back([this, &provider, &options] { return MakeProviderKeys(provider, options.provider_size); });
+    tasks.push_back([this, &provider] { return MakeProviderKeys(provider); });
   }
   RETURN_IF_ERROR(RunTogether(std::move(tasks)));
   RETURN_IF_ERROR(MakeChain(user_account));
@@ -447,13 +446,10 @@ absl::StatusOr<absl::Time> DevNetwork::Advance(absl::Duration by) {
   ASSIGN_OR_RETURN(absl::Time time, rpc::AdvanceChain(state_->record.chain_endpoint(), pin, by));
   for (const DevProvider& provider : state_->record.providers()) {
     if (!IsRunning(IdOf(provider.process()))) continue;
-    ASSIGN_OR_RETURN(auto admin, state_->Admin(provider));
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + kAdminTimeout));
+    ASSIGN_OR_RETURN(auto admin, rpc::ProviderAdminClient::Connect(provider.admin()));
     rpc::v1::DevAdvanceRequest request;
     request.set_milliseconds(static_cast<uint64_t>(absl::ToInt64Milliseconds(by)));
-    rpc::v1::DevAdvanceResponse response;
-    RETURN_IF_ERROR(rpc::FromGrpc(admin->Advance(&context, request, &response)));
+    RETURN_IF_ERROR(admin->Advance(request, kAdminTimeout).status());
   }
   return time;
 }
@@ -496,25 +492,19 @@ absl::StatusOr<std::string> DevNetwork::Corrupt(absl::string_view name, absl::st
 
 absl::Status DevNetwork::Misbehave(absl::string_view name, absl::string_view fault, uint64_t parameter) {
   ASSIGN_OR_RETURN(DevProvider * provider, state_->Find(name));
-  ASSIGN_OR_RETURN(auto admin, state_->Admin(*provider));
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kAdminTimeout));
+  ASSIGN_OR_RETURN(auto admin, rpc::ProviderAdminClient::Connect(provider->admin()));
   rpc::v1::SetFaultRequest request;
   request.set_fault(std::string(fault));
   request.set_parameter(parameter);
-  rpc::v1::SetFaultResponse response;
-  RETURN_IF_ERROR(rpc::FromGrpc(admin->SetFault(&context, request, &response)));
+  RETURN_IF_ERROR(admin->SetFault(request, kAdminTimeout));
   provider->set_fault(fault == "none" ? "" : std::string(fault));
   return state_->Save();
 }
 
 absl::StatusOr<std::vector<std::string>> DevNetwork::Scrub(absl::string_view name) {
   ASSIGN_OR_RETURN(DevProvider * provider, state_->Find(name));
-  ASSIGN_OR_RETURN(auto admin, state_->Admin(*provider));
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kAdminTimeout));
-  rpc::v1::ScrubResponse response;
-  RETURN_IF_ERROR(rpc::FromGrpc(admin->Scrub(&context, {}, &response)));
+  ASSIGN_OR_RETURN(auto admin, rpc::ProviderAdminClient::Connect(provider->admin()));
+  ASSIGN_OR_RETURN(rpc::v1::ScrubResponse response, admin->Scrub(kAdminTimeout));
   return std::vector<std::string>(response.damaged().begin(), response.damaged().end());
 }
 
