@@ -15,7 +15,7 @@ constexpr uint64_t kHour = 60 * kMinute;
 constexpr uint64_t kDay = 24 * kHour;
 
 // One crn in its smallest unit.
-constexpr absl::uint128 kCrn = absl::uint128{1'000'000'000'000'000'000};
+const absl::uint128 kCrn = 1'000'000'000'000'000'000;
 
 struct Line {
   const char* name;
@@ -24,7 +24,7 @@ struct Line {
 };
 
 // The two tables, side by side. Bounds bind genesis and every later change.
-constexpr Line kLines[] = {
+const Line kLines[] = {
     {"fee_per_weight", kCrn / 1'000'000, kCrn / 10'000, kCrn, 0, kCrn / 10'000, kCrn},
     {"lane_bond", kCrn / 1000, kCrn / 100, kCrn * 10, 0, kCrn / 100, kCrn * 10},
     {"object_bond", kCrn / 1'000'000, kCrn / 10'000, kCrn, 0, kCrn / 10'000, kCrn},

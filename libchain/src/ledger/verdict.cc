@@ -103,6 +103,7 @@ constexpr Row kRows[] = {
     {kBucketExists, "BUCKET_EXISTS", "the owner has a bucket of this name", "choose another name"},
     {kTooManyBuckets, "TOO_MANY_BUCKETS", "the owner has the most buckets it may have", "delete a bucket, or use one you have"},
     {kBucketNotEmpty, "BUCKET_NOT_EMPTY", "the bucket has objects or open uploads", "delete its objects first"},
+    {kOwnerWrapMissing, "OWNER_WRAP_MISSING", "no key wrap is for the owner of the private bucket", "wrap the bucket's key to its owner too"},
 
     {kUnknownObject, "UNKNOWN_OBJECT", "no such object", kReRead},
     {kUnknownName, "UNKNOWN_NAME", "nothing has this name", kReRead},

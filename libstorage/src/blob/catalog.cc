@@ -19,6 +19,7 @@ constexpr char kPackKey = 'k';
 constexpr char kMetaKey = 'm';
 constexpr char kOutboardKey = 'o';   // id, index
 constexpr char kPartialKey = 'p';
+constexpr char kAbandonKey = 'q';
 constexpr char kTombstoneKey = 't';
 constexpr char kDoomedKey = 'x';
 
@@ -44,8 +45,15 @@ std::string Key(char table, uint32_t number) { return Key(table) + BigEndian(num
 std::string Key(char table, const base::ContentId& id, uint32_t number) {
   return Key(table, id) + BigEndian(number);
 }
-constexpr size_t kIdKeyBytes = 1 + base::Digest::kSize;
-
+bool IsPiece(RecordKind kind) {
+  return kind == RecordKind::kChunk || kind == RecordKind::kOutboard;
+}
+bool IsTombstone(RecordKind kind) {
+  return kind == RecordKind::kTombstone || kind == RecordKind::kAbandon;
+}
+char TombstoneKey(RecordKind kind) {
+  return kind == RecordKind::kTombstone ? kTombstoneKey : kAbandonKey;
+}
 char PieceKey(RecordKind kind) { return kind == RecordKind::kChunk ? kChunkKey : kOutboardKey; }
 
 base::ContentId IdOf(absl::string_view key) {
@@ -107,10 +115,10 @@ absl::StatusOr<std::optional<Place>> Catalog::Load(const base::StoreId& store) {
   return std::optional<Place>(position);
 }
 
-absl::StatusOr<uint64_t> Catalog::ClaimedBlobs() const {
-  uint64_t found = 0;
+absl::StatusOr<bool> Catalog::ClaimsBlobs() const {
+  bool found = false;
   RETURN_IF_ERROR(table_.Scan(Key(kBlobKey), "", [&](absl::string_view, absl::string_view) {
-    ++found;
+    found = true;
     return false;
   }));
   return found;
@@ -141,14 +149,21 @@ absl::StatusOr<Catalog::Applied> Catalog::Apply(const RecordHeader& header, Plac
   next_sequence_ = std::max(next_sequence_, header.sequence + 1);
   NotePackBytes(at.pack, at.offset + header.record_bytes());
   if (header.kind == RecordKind::kFiller) return Applied::kGarbage;
-  if (header.kind == RecordKind::kTombstone) return ApplyTombstone(header, at);
-  ASSIGN_OR_RETURN(auto tombstone, FindTombstone(header.id));
-  if (tombstone.has_value() && tombstone->sequence > header.sequence) {
+  if (IsTombstone(header.kind)) return ApplyTombstone(header, at);
+  ASSIGN_OR_RETURN(const bool dead, IsDead(header));
+  if (dead) {
     Garbage(header.id, at.pack);
     return Applied::kGarbage;
   }
-  const bool piece = header.kind == RecordKind::kChunk || header.kind == RecordKind::kOutboard;
-  return piece ? ApplyPiece(header, at) : ApplyBlob(header, at);
+  return IsPiece(header.kind) ? ApplyPiece(header, at) : ApplyBlob(header, at);
+}
+
+absl::StatusOr<bool> Catalog::IsDead(const RecordHeader& header) const {
+  ASSIGN_OR_RETURN(auto tombstone, FindTombstone(RecordKind::kTombstone, header.id));
+  if (tombstone.has_value() && tombstone->sequence > header.sequence) return true;
+  if (!IsPiece(header.kind)) return false;
+  ASSIGN_OR_RETURN(auto abandon, FindTombstone(RecordKind::kAbandon, header.id));
+  return abandon.has_value() && abandon->sequence > header.sequence;
 }
 
 // A small blob, or the commit of a large one.
@@ -165,6 +180,12 @@ absl::StatusOr<Catalog::Applied> Catalog::ApplyBlob(const RecordHeader& header, 
     Garbage(header.id, at.pack);
     return complete ? Applied::kGarbage : Applied::kIncomplete;
   }
+  RETURN_IF_ERROR(Accept(header, at, old));
+  return Applied::kLive;
+}
+
+absl::Status Catalog::Accept(const RecordHeader& header, Place at,
+                             const std::optional<Entry>& old) {
   if (old.has_value()) {
     Release(header.id, old->place, BlobRecordBytes(old->size));
     totals_.live_bytes -= old->size;
@@ -172,11 +193,19 @@ absl::StatusOr<Catalog::Applied> Catalog::ApplyBlob(const RecordHeader& header, 
     if (old->sequence < header.sequence) RETURN_IF_ERROR(DropDamage(header.id));
   }
   Set(Key(kBlobKey, header.id), {header.sequence, header.size, at});
-  if (large) table_.Delete(Key(kPartialKey, header.id));
+  if (header.kind == RecordKind::kCommit) table_.Delete(Key(kPartialKey, header.id));
   AddLive(at.pack, static_cast<int64_t>(header.record_bytes()));
   totals_.live_bytes += header.size;
   ++totals_.blobs;
-  return Applied::kLive;
+  return absl::OkStatus();
+}
+
+absl::Status Catalog::AdoptIncomplete(const RecordHeader& commit, Place at) {
+  ASSIGN_OR_RETURN(auto old, FindBlob(commit.id));
+  if (old.has_value()) return absl::OkStatus();
+  RETURN_IF_ERROR(Accept(commit, at, old));
+  MarkDamaged({.id = commit.id, .what = "a part of the blob is missing", .where = ToString(at)});
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Catalog::PiecesComplete(const RecordHeader& commit) const {
@@ -213,29 +242,37 @@ absl::StatusOr<Catalog::Applied> Catalog::ApplyPiece(const RecordHeader& header,
 }
 
 absl::StatusOr<Catalog::Applied> Catalog::ApplyTombstone(const RecordHeader& header, Place at) {
-  ASSIGN_OR_RETURN(auto old, FindTombstone(header.id));
+  ASSIGN_OR_RETURN(auto old, FindTombstone(header.kind, header.id));
   if (old.has_value() && old->place == at) return Applied::kLive;
   if (old.has_value() && old->sequence > header.sequence) return Applied::kGarbage;
   if (old.has_value()) AddLive(old->place.pack, -static_cast<int64_t>(kRecordHeaderBytes));
-  ASSIGN_OR_RETURN(auto blob, FindBlob(header.id));
-  ASSIGN_OR_RETURN(auto partial, FindPartial(header.id));
-  const bool dies = blob.has_value() && blob->sequence < header.sequence;
-  if (partial.has_value() || (dies && !IsSmall(blob->size))) {
-    RETURN_IF_ERROR(ReleasePieces(RecordKind::kChunk, header.id, header.sequence));
-    RETURN_IF_ERROR(ReleasePieces(RecordKind::kOutboard, header.id, header.sequence));
-    ASSIGN_OR_RETURN(auto first, FindPiece(RecordKind::kChunk, header.id, 0));
-    if (!first.has_value()) table_.Delete(Key(kPartialKey, header.id));
-  }
-  if (dies) {
-    Release(header.id, blob->place, BlobRecordBytes(blob->size));
-    table_.Delete(Key(kBlobKey, header.id));
-    totals_.live_bytes -= blob->size;
-    --totals_.blobs;
-    RETURN_IF_ERROR(DropDamage(header.id));
-  }
-  Set(Key(kTombstoneKey, header.id), {header.sequence, 0, at});
+  RETURN_IF_ERROR(KillPieces(header));
+  if (header.kind == RecordKind::kTombstone) RETURN_IF_ERROR(KillBlob(header));
+  Set(Key(TombstoneKey(header.kind), header.id), {header.sequence, 0, at});
   AddLive(at.pack, kRecordHeaderBytes);
   return Applied::kLive;
+}
+
+absl::Status Catalog::KillPieces(const RecordHeader& tombstone) {
+  const base::ContentId& id = tombstone.id;
+  ASSIGN_OR_RETURN(auto blob, FindBlob(id));
+  ASSIGN_OR_RETURN(auto partial, FindPartial(id));
+  if (!partial.has_value() && (!blob.has_value() || IsSmall(blob->size))) return absl::OkStatus();
+  RETURN_IF_ERROR(ReleasePieces(RecordKind::kChunk, id, tombstone.sequence));
+  RETURN_IF_ERROR(ReleasePieces(RecordKind::kOutboard, id, tombstone.sequence));
+  ASSIGN_OR_RETURN(auto first, FindPiece(RecordKind::kChunk, id, 0));
+  if (!first.has_value()) table_.Delete(Key(kPartialKey, id));
+  return absl::OkStatus();
+}
+
+absl::Status Catalog::KillBlob(const RecordHeader& tombstone) {
+  ASSIGN_OR_RETURN(auto blob, FindBlob(tombstone.id));
+  if (!blob.has_value() || blob->sequence > tombstone.sequence) return absl::OkStatus();
+  Release(tombstone.id, blob->place, BlobRecordBytes(blob->size));
+  table_.Delete(Key(kBlobKey, tombstone.id));
+  totals_.live_bytes -= blob->size;
+  --totals_.blobs;
+  return DropDamage(tombstone.id);
 }
 
 absl::Status Catalog::ReleasePieces(RecordKind kind, const base::ContentId& id,
@@ -283,8 +320,8 @@ absl::StatusOr<std::optional<Catalog::Entry>> Catalog::FindPiece(RecordKind kind
 }
 
 absl::StatusOr<std::optional<Catalog::Entry>> Catalog::FindTombstone(
-    const base::ContentId& id) const {
-  return Find(Key(kTombstoneKey, id));
+    RecordKind kind, const base::ContentId& id) const {
+  return Find(Key(TombstoneKey(kind), id));
 }
 
 absl::StatusOr<std::optional<uint64_t>> Catalog::FindPartial(const base::ContentId& id) const {
@@ -316,8 +353,9 @@ absl::StatusOr<bool> Catalog::IsLive(const RecordHeader& header, Place at) const
       ASSIGN_OR_RETURN(entry, FindBlob(header.id));
       break;
     }
-    case RecordKind::kTombstone: {
-      ASSIGN_OR_RETURN(entry, FindTombstone(header.id));
+    case RecordKind::kTombstone:
+    case RecordKind::kAbandon: {
+      ASSIGN_OR_RETURN(entry, FindTombstone(header.kind, header.id));
       break;
     }
     default: {
@@ -411,16 +449,18 @@ absl::Status Catalog::ForgetGarbage(const base::ContentId& id, uint32_t pack) {
   ASSIGN_OR_RETURN(auto known, table_.Get(key));
   if (!known.has_value()) return absl::OkStatus();
   table_.Delete(key);
-  ASSIGN_OR_RETURN(auto tombstone, FindTombstone(id));
-  if (!tombstone.has_value()) return absl::OkStatus();
   ASSIGN_OR_RETURN(bool more, HasGarbage(id));
-  if (!more) DropTombstone(id, *tombstone);
-  return absl::OkStatus();
+  return more ? absl::OkStatus() : DropTombstones(id);
 }
 
-void Catalog::DropTombstone(const base::ContentId& id, const Entry& tombstone) {
-  table_.Delete(Key(kTombstoneKey, id));
-  AddLive(tombstone.place.pack, -static_cast<int64_t>(kRecordHeaderBytes));
+absl::Status Catalog::DropTombstones(const base::ContentId& id) {
+  for (RecordKind kind : {RecordKind::kTombstone, RecordKind::kAbandon}) {
+    ASSIGN_OR_RETURN(auto tombstone, FindTombstone(kind, id));
+    if (!tombstone.has_value()) continue;
+    table_.Delete(Key(TombstoneKey(kind), id));
+    AddLive(tombstone->place.pack, -static_cast<int64_t>(kRecordHeaderBytes));
+  }
+  return absl::OkStatus();
 }
 
 void Catalog::Doom(uint32_t pack) { table_.Put(Key(kDoomedKey, pack), "1"); }
@@ -462,7 +502,9 @@ void Catalog::Release(const base::ContentId& id, Place place, uint64_t record_by
 }
 
 void Catalog::AddLive(uint32_t pack, int64_t bytes) {
-  packs_[pack].live += static_cast<uint64_t>(bytes);
+  const auto it = packs_.find(pack);
+  if (it == packs_.end()) return;  // a pack that was lost
+  it->second.live += static_cast<uint64_t>(bytes);
   changed_packs_.insert(pack);
 }
 

@@ -30,7 +30,7 @@ std::string ToString(const Place& place);  // "pack 00000007 at 4096"
 
 class Catalog {
  public:
-  // A record as the index knows it: of a small blob, a piece, a commit or a tombstone.
+  // A record as the index knows it: of a small blob, a piece, a commit or a tombstone of either kind.
   struct Entry {
     uint64_t sequence = 0;
     uint64_t size = 0;  // of the blob; of the payload for a piece
@@ -52,11 +52,14 @@ class Catalog {
   // Reads the index's own state. nullopt when there is none for this store: then Clear and replay everything.
   // Otherwise the place up to which the packs are in the index.
   absl::StatusOr<std::optional<Place>> Load(const base::StoreId& store);
-  // Blobs that the index claims, whatever store it belongs to.
-  absl::StatusOr<uint64_t> ClaimedBlobs() const;
+  // Whether the index names any blob, whatever store it belongs to.
+  absl::StatusOr<bool> ClaimsBlobs() const;
   absl::Status Clear();
 
   absl::StatusOr<Applied> Apply(const RecordHeader& header, Place at);
+
+  // Takes a commit that was kIncomplete although it had been durable: the blob is there, and damaged.
+  absl::Status AdoptIncomplete(const RecordHeader& commit, Place at);
 
   absl::StatusOr<std::optional<Entry>> FindBlob(const base::ContentId& id) const;
   // `kind` is kChunk or kOutboard.
@@ -74,8 +77,7 @@ class Catalog {
   void MarkDamaged(const DamagedBlob& damage);
   // The pack's garbage of this id is about to go; a tombstone that has nothing left to kill goes too.
   absl::Status ForgetGarbage(const base::ContentId& id, uint32_t pack);
-  void DropTombstone(const base::ContentId& id, const Entry& tombstone);
-  absl::StatusOr<std::optional<Entry>> FindTombstone(const base::ContentId& id) const;
+  absl::Status DropTombstones(const base::ContentId& id);
 
   // A doomed pack holds nothing that counts and is to be removed, at the next open at the latest.
   void Doom(uint32_t pack);
@@ -104,8 +106,14 @@ class Catalog {
   };
 
   absl::StatusOr<Applied> ApplyBlob(const RecordHeader& header, Place at);
+  absl::Status Accept(const RecordHeader& header, Place at, const std::optional<Entry>& old);
   absl::StatusOr<Applied> ApplyPiece(const RecordHeader& header, Place at);
   absl::StatusOr<Applied> ApplyTombstone(const RecordHeader& header, Place at);
+  absl::Status KillBlob(const RecordHeader& tombstone);
+  absl::Status KillPieces(const RecordHeader& tombstone);
+  // `kind` is kTombstone or kAbandon.
+  absl::StatusOr<std::optional<Entry>> FindTombstone(RecordKind kind, const base::ContentId& id) const;
+  absl::StatusOr<bool> IsDead(const RecordHeader& header) const;
   absl::StatusOr<bool> PiecesComplete(const RecordHeader& commit) const;
   absl::Status ReleasePieces(RecordKind kind, const base::ContentId& id, uint64_t below_sequence);
   absl::StatusOr<std::optional<Entry>> Find(const std::string& key) const;

@@ -43,7 +43,7 @@ absl::Status IndexTable::Scan(absl::string_view prefix, absl::string_view after,
     if (fresh != fresh_.end()) offer(fresh->first);
     if (frozen != frozen_.end()) offer(frozen->first);
     if (stored->Valid()) offer(stored->key());
-    if (!key.has_value() || !absl::StartsWith(*key, prefix)) return absl::OkStatus();
+    if (!key.has_value() || !absl::StartsWith(*key, prefix)) return stored->status();
     std::optional<std::string> value;
     bool decided = false;
     if (fresh != fresh_.end() && fresh->first == *key) {

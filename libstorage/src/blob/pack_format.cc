@@ -47,6 +47,7 @@ bool IsPlausible(const RecordHeader& h) {
     case RecordKind::kCommit:
       return !IsSmall(h.size) && h.offset == 0 && h.length == 0;
     case RecordKind::kTombstone:
+    case RecordKind::kAbandon:
       return h.size == 0 && h.offset == 0 && h.length == 0;
     case RecordKind::kFiller:
       return h.length <= kMaxPackBytes;

@@ -26,7 +26,8 @@ enum class RecordKind : uint8_t {
   kOutboard = 3,   // the same of its outboard
   kCommit = 4,     // the large blob is whole
   kTombstone = 5,  // everything of this id with a lower sequence number is gone
-  kFiller = 6,     // covers what a crash left half written
+  kAbandon = 6,    // pieces of this id with a lower sequence number are gone: they never became a blob
+  kFiller = 7,     // covers what a crash left half written
 };
 
 struct RecordHeader {

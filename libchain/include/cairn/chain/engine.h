@@ -13,7 +13,6 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "cairn/base/clock.h"
-#include "cairn/base/executor.h"
 #include "cairn/base/key.h"
 #include "cairn/base/kv.h"
 #include "cairn/base/observer.h"
@@ -28,9 +27,6 @@ struct EngineOptions {
   size_t max_queue = 20000;                              // beyond it Submit answers ResourceExhausted (QUEUE_FULL)
   absl::Duration keep_history = absl::Hours(24 * 90);    // blocks and receipts
   absl::Duration max_clock_jump = absl::Minutes(10);     // wall against monotonic
-  // Signatures are verified on it, several at once, when given; it must outlive the engine.
-  base::Executor* verify_on = nullptr;
-  int verify_tasks = 2;
   LedgerHooks hooks;                                     // tests only
 };
 
@@ -48,7 +44,7 @@ class EmbeddedEngine {
                                                               EngineOptions options = {});
   ~EmbeddedEngine();
 
-  // Queues. `done` runs exactly once, on the thread in RunOnce or at once on this one; it must not block.
+  // Checks bytes and signature on the calling thread (so that callers share the work), then queues. `done` runs exactly once, on the thread in RunOnce or at once on this one; it must not block.
   void Submit(const pb::SignedTransaction& transaction, ReceiptCallback done);
   absl::StatusOr<pb::TransactionReceipt> Simulate(const pb::SignedTransaction& transaction) const;
   absl::StatusOr<pb::QueryResponse> Query(const pb::QueryRequest& request) const;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "cairn/base/amount.h"
 #include "cairn/base/entropy.h"
 #include "cairn/base/key.h"
 #include "cairn/chain/pb.h"

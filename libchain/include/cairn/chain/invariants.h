@@ -14,8 +14,7 @@
 namespace cairn::chain {
 
 // Compares what `view` changed with the state below it. Internal (reason INVARIANT_BROKEN) names the first that fails.
-// `reasons`: the events of the transaction (a deposit may only fall beside a provider.fined or provider.exited).
-absl::Status CheckChanges(const WriteView& view, pb::NetworkClass network_class, const std::vector<pb::Event>& reasons);
+absl::Status CheckChanges(const WriteView& view, pb::NetworkClass network_class);
 
 // Counts everything anew.
 absl::Status Recount(const ReadView& view);

@@ -35,12 +35,13 @@ struct PreparedTransaction {
 PreparedTransaction Prepare(pb::SignedTransaction transaction);
 
 struct BlockResult {
-  std::vector<pb::TransactionReceipt> receipts;  // parallel to the transactions; height and index of included ones
+  // Parallel to the transactions. Those included (see Included) have a height, and their index among the included.
+  std::vector<pb::TransactionReceipt> receipts;
   std::vector<pb::Event> events;
   std::vector<uint32_t> event_transactions;      // parallel to events; see Block.event_transactions
   ChangeSet changes;
   uint64_t due_handled = 0;
-  bool due_left = false;                         // more is due at this time than one block takes
+  bool due_left = false;                         // more is due at this time than one block takes: make another
 };
 
 // Test hooks: a planted bug, to see it caught.

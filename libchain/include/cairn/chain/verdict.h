@@ -93,6 +93,7 @@ enum class [[nodiscard]] Verdict : uint16_t {
   kBucketExists = 521,
   kTooManyBuckets = 522,
   kBucketNotEmpty = 523,
+  kOwnerWrapMissing = 524,
 
   kUnknownObject = 600,
   kUnknownName = 601,
