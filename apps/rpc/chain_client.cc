@@ -1,8 +1,10 @@
 #include "apps/rpc/chain_client.h"
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "apps/rpc/call.h"
@@ -48,6 +50,18 @@ class GrpcChainClient final : public chain::Client {
     grpc::ClientContext context;  // no deadline: the stream lasts as long as the sink wants it
     v1::FollowRequest request;
     request.set_from_height(from_height);
+    std::atomic<bool> ended{false};
+    std::thread watch;
+    if (options_.stopping) {
+      watch = std::thread([&] {
+        while (!ended && !options_.stopping()) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        if (!ended) context.TryCancel();
+      });
+    }
+    absl::Cleanup join = [&] {
+      ended = true;
+      if (watch.joinable()) watch.join();
+    };
     auto reader = stub_->Follow(&context, request);
     v1::FollowResponse response;
     while (reader->Read(&response)) {

@@ -4,6 +4,7 @@
 // is repeated too, because the same bytes again answer with the first outcome. Thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -20,6 +21,8 @@ struct ChainClientOptions {
   absl::Duration query_timeout = absl::Seconds(10);
   absl::Duration submit_timeout = absl::Seconds(30);
   absl::Duration retry_for = absl::Seconds(3);  // zero: never repeat
+  // Asked several times a second while a Follow waits for blocks; true ends it with Cancelled. Empty: never.
+  std::function<bool()> stopping;
 };
 absl::StatusOr<std::unique_ptr<chain::Client>> ConnectChain(absl::string_view endpoint, const PeerPin& pin,
                                                             const ChainClientOptions& options = {});

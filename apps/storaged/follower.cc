@@ -128,6 +128,8 @@ void Follower::OnCreated(const pb::CreateObjects& create, Touched& touched) {
 }
 
 void Follower::OnEvent(const pb::Event& event, Touched& touched) {
+  // Every other event of an object may be its end.
+  bool lives = event.type() == "object.created" || event.type() == "object.sealed" || event.type() == "object.durable";
   for (const pb::Attribute& attribute : event.attributes()) {
     if (attribute.key() == "object") {
       auto bytes = base::FromHex(attribute.value());
@@ -135,6 +137,7 @@ void Follower::OnEvent(const pb::Event& event, Touched& touched) {
       auto id = base::ObjectId::From(*bytes);
       if (!id.ok()) continue;
       env_.ledger.Forget(*id);
+      if (lives) continue;
       auto parts = env_.index.PartsOf(*id);
       if (!parts.ok() || !parts->empty()) touched.objects.insert(*id);
     } else if (attribute.key() == "group") {

@@ -53,6 +53,8 @@ class Puller {
   // What waits now or was missing at the last round.
   uint64_t due() const { return due_; }
   uint64_t pulled() const { return pulled_; }
+  // Our store is new: everything is missing, nothing waits for a client.
+  void SetLost() { rebuilding_ = true; }
   bool lost_parts() const { return rebuilding_; }
 
   // One round over damage, copies and every group that names us. Errors of single objects are logged and tried again

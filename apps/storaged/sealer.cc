@@ -105,7 +105,7 @@ absl::Status Sealer::CheckReceipt(const pb::Receipt& receipt, const pb::Group& g
     return Refuse("BAD_RECEIPT", "the holder's signature does not verify for these objects and this group epoch",
                   "ask the holder for a new receipt, or leave it out", which);
   }
-  if (receipt.store_id() != holder->store_id()) {
+  if (receipt.store_id() != position.store_id()) {
     return Refuse("STALE_RECEIPT", "the receipt names a store that the holder does not have any more",
                   "ask the holder for a new receipt", which);
   }
@@ -121,12 +121,13 @@ absl::Status Sealer::CheckQuorum(const rpc::v1::SubmitReceiptsRequest& request, 
     ASSIGN_OR_RETURN(Record<pb::Provider> holder, env_.ledger.Provider(chain::AccountOf(position.provider())));
     operators.push_back(holder->operator_());
   }
-  bool spread_possible = std::set<std::string>(operators.begin(), operators.end()).size() > 1;
   for (const pb::Object& object : objects) {
     if (object.state() == pb::OBJECT_STATE_SEALED) continue;
     std::vector<uint32_t> missing = chain::MissingPositions(object, group);
     uint32_t have = 0;
     std::set<std::string> seen;
+    std::set<std::string> all;
+    for (uint32_t position : object.positions()) all.insert(operators[position]);
     for (uint32_t position : object.positions()) {
       bool posted = std::find(missing.begin(), missing.end(), position) == missing.end();
       if (!posted && given.count(position) == 0) continue;
@@ -135,8 +136,7 @@ absl::Status Sealer::CheckQuorum(const rpc::v1::SubmitReceiptsRequest& request, 
     }
     uint32_t quorum = base::SealQuorum(chain::FromProto(group.policy()), chain::FromProto(object.layout()),
                                        static_cast<uint32_t>(object.positions_size()));
-    bool spread = seen.size() > 1 || !spread_possible || have < 2;
-    if (have < quorum || !spread) {
+    if (have < quorum || seen.size() < std::min<size_t>(2, all.size())) {
       return Refuse("NOT_ENOUGH_RECEIPTS",
                     absl::StrCat(have, " of ", quorum, " receipts, over ", seen.size(), " operators"),
                     "wait for more holders, then submit all receipts together",

@@ -38,6 +38,11 @@ absl::Status Service::CheckReady() const {
                      "this provider is starting, or not registered on the ledger", "try again in a moment");
 }
 
+absl::Status Service::Watch(absl::Status status) const {
+  if (base::ReasonOf(status) == "STORE_POISONED" || absl::IsAborted(status)) env_.fatal(status);
+  return status;
+}
+
 absl::Status Service::CheckTestNetwork() const {
   if (env_.test_network) return absl::OkStatus();
   return base::Error(absl::StatusCode::kPermissionDenied, "NOT_A_TEST_NETWORK",
@@ -94,6 +99,10 @@ absl::Status Service::Put(const rpc::Caller&, rpc::PutReader& reader) {
   if (env_.faults.Is(Fault::kSilentAfterApproval)) return StaySilent();
   Place place(uploads_, limits_.uploads);
   RETURN_IF_ERROR(place.status());
+  return Watch(Receive(reader));
+}
+
+absl::Status Service::Receive(rpc::PutReader& reader) {
   Ingest::Session session(env_.ingest);
   while (true) {
     ASSIGN_OR_RETURN(rpc::PutReader::Step step, reader.Next());
@@ -152,7 +161,9 @@ absl::Status Service::SubmitReceipts(const rpc::Caller&, const rpc::v1::SubmitRe
                                      rpc::v1::SubmitReceiptsResponse& response) {
   RETURN_IF_ERROR(CheckReady());
   if (env_.faults.Is(Fault::kSilentAfterApproval)) return StaySilent();
-  ASSIGN_OR_RETURN(response, env_.sealer.Accept(request, limits_.seal_patience));
+  auto accepted = env_.sealer.Accept(request, limits_.seal_patience);
+  if (!accepted.ok()) return Watch(accepted.status());
+  response = *std::move(accepted);
   return absl::OkStatus();
 }
 

@@ -43,6 +43,7 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
     uint64_t capacity_bytes;
     std::function<uint64_t()> room;
     std::function<bool()> stopping;
+    std::function<void(const absl::Status&)> fatal;  // the store or the index cannot go on
   };
   Service(const Environment& environment, const ServiceLimits& limits) : env_(environment), limits_(limits) {}
 
@@ -71,6 +72,9 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
 
  private:
   absl::Status CheckReady() const;
+  // Ends the process when the error says that a sync failed: nothing may be acknowledged any more.
+  absl::Status Watch(absl::Status status) const;
+  absl::Status Receive(rpc::PutReader& reader);
   absl::Status CheckTestNetwork() const;
   absl::Status SendSlice(const rpc::v1::GetRequest& request, const base::ContentId& id, rpc::ChunkWriter& writer);
   absl::Status StaySilent() const;

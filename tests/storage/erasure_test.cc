@@ -25,15 +25,18 @@ std::vector<Bytes> Units(const Coder& coder, size_t length, uint64_t seed) {
     units.push_back(i < coder.data() ? RandomBytes(length, seed + i) : Bytes(length));
   }
   for (uint32_t i = 0; i < units.size(); ++i) {
-    if (i < coder.data()) data.push_back(units[i]);
-    else parity.push_back(absl::MakeSpan(units[i]));
+    if (i < coder.data())
+      data.push_back(units[i]);
+    else
+      parity.push_back(absl::MakeSpan(units[i]));
   }
   coder.Encode(data, parity);
   return units;
 }
 
 // Rebuilds every unit that is not in `kept` and compares.
-bool Rebuilds(const Coder& coder, const std::vector<Bytes>& units, const std::vector<uint32_t>& kept) {
+bool Rebuilds(const Coder& coder, const std::vector<Bytes>& units,
+              const std::vector<uint32_t>& kept) {
   std::vector<Coder::Unit> have;
   for (uint32_t i : kept) have.push_back({i, units[i]});
   std::vector<Bytes> rebuilt(units.size(), Bytes(units[0].size()));

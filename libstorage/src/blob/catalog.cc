@@ -15,6 +15,7 @@ constexpr char kBlobKey = 'b';
 constexpr char kChunkKey = 'c';
 constexpr char kDamageKey = 'd';
 constexpr char kGarbageKey = 'g';    // id, pack
+constexpr char kDeferredKey = 'i';
 constexpr char kPackKey = 'k';
 constexpr char kMetaKey = 'm';
 constexpr char kOutboardKey = 'o';   // id, index
@@ -176,9 +177,10 @@ absl::StatusOr<Catalog::Applied> Catalog::ApplyBlob(const RecordHeader& header, 
   if (large && !outdone) {
     ASSIGN_OR_RETURN(complete, PiecesComplete(header));
   }
-  if (outdone || !complete) {
+  if (!complete) return Applied::kIncomplete;
+  if (outdone) {
     Garbage(header.id, at.pack);
-    return complete ? Applied::kGarbage : Applied::kIncomplete;
+    return Applied::kGarbage;
   }
   RETURN_IF_ERROR(Accept(header, at, old));
   return Applied::kLive;
@@ -200,11 +202,35 @@ absl::Status Catalog::Accept(const RecordHeader& header, Place at,
   return absl::OkStatus();
 }
 
-absl::Status Catalog::AdoptIncomplete(const RecordHeader& commit, Place at) {
-  ASSIGN_OR_RETURN(auto old, FindBlob(commit.id));
-  if (old.has_value()) return absl::OkStatus();
-  RETURN_IF_ERROR(Accept(commit, at, old));
-  MarkDamaged({.id = commit.id, .what = "a part of the blob is missing", .where = ToString(at)});
+absl::Status Catalog::Defer(const RecordHeader& commit, Place at) {
+  ASSIGN_OR_RETURN(auto other, Find(Key(kDeferredKey, commit.id)));
+  const bool newer = !other.has_value() || commit.sequence >= other->sequence;
+  if (other.has_value()) Garbage(commit.id, newer ? other->place.pack : at.pack);
+  if (newer) Set(Key(kDeferredKey, commit.id), {commit.sequence, commit.size, at});
+  return absl::OkStatus();
+}
+
+absl::Status Catalog::ResolveDeferred() {
+  std::vector<RecordHeader> commits;
+  RETURN_IF_ERROR(table_.Scan(Key(kDeferredKey), "", [&](absl::string_view key, absl::string_view) {
+    commits.emplace_back();
+    commits.back().kind = RecordKind::kCommit;
+    commits.back().id = IdOf(key);
+    return true;
+  }));
+  for (RecordHeader& commit : commits) {
+    const std::string key = Key(kDeferredKey, commit.id);
+    ASSIGN_OR_RETURN(auto entry, Find(key));
+    commit.sequence = entry->sequence;
+    commit.size = entry->size;
+    ASSIGN_OR_RETURN(auto applied, Apply(commit, entry->place));
+    if (applied == Applied::kIncomplete) {
+      ASSIGN_OR_RETURN(auto old, FindBlob(commit.id));
+      RETURN_IF_ERROR(Accept(commit, entry->place, old));
+      MarkDamaged({commit.id, "a part of the blob is missing", ToString(entry->place)});
+    }
+    table_.Delete(key);
+  }
   return absl::OkStatus();
 }
 

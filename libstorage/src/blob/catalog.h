@@ -44,7 +44,7 @@ class Catalog {
   enum class Applied {
     kLive,
     kGarbage,
-    kIncomplete,  // a commit whose pieces are not all there
+    kIncomplete,  // a commit whose pieces are not all there; nothing has been noted
   };
 
   explicit Catalog(base::Kv& store) : table_(store) {}
@@ -58,8 +58,10 @@ class Catalog {
 
   absl::StatusOr<Applied> Apply(const RecordHeader& header, Place at);
 
-  // Takes a commit that was kIncomplete although it had been durable: the blob is there, and damaged.
-  absl::Status AdoptIncomplete(const RecordHeader& commit, Place at);
+  // A commit that was kIncomplete in a replay, where compaction may have copied its pieces to later packs: looked at
+  // again when everything is replayed. If pieces are missing then, the blob is there, and damaged.
+  absl::Status Defer(const RecordHeader& commit, Place at);
+  absl::Status ResolveDeferred();
 
   absl::StatusOr<std::optional<Entry>> FindBlob(const base::ContentId& id) const;
   // `kind` is kChunk or kOutboard.
@@ -75,6 +77,8 @@ class Catalog {
   absl::StatusOr<std::set<base::ContentId>> FindInRegion(uint32_t pack, uint64_t from, uint64_t to) const;
 
   void MarkDamaged(const DamagedBlob& damage);
+  // The pack holds a record of this id that does not count.
+  void Garbage(const base::ContentId& id, uint32_t pack);
   // The pack's garbage of this id is about to go; a tombstone that has nothing left to kill goes too.
   absl::Status ForgetGarbage(const base::ContentId& id, uint32_t pack);
   absl::Status DropTombstones(const base::ContentId& id);
@@ -118,7 +122,6 @@ class Catalog {
   absl::Status ReleasePieces(RecordKind kind, const base::ContentId& id, uint64_t below_sequence);
   absl::StatusOr<std::optional<Entry>> Find(const std::string& key) const;
   void Set(const std::string& key, const Entry& entry);
-  void Garbage(const base::ContentId& id, uint32_t pack);
   void Release(const base::ContentId& id, Place place, uint64_t record_bytes);
   void AddLive(uint32_t pack, int64_t bytes);
   absl::Status DropDamage(const base::ContentId& id);

@@ -242,6 +242,7 @@ absl::Status PackLog::ApplyAll(absl::Span<const RecordHeader> headers) {
       lock.unlock();
       return Poison(applied.status());
     }
+    if (*applied == Catalog::Applied::kIncomplete) parts_.catalog.Garbage(header.id, at.pack);
     head_size_ += header.record_bytes();
     bytes_since_step_ += header.record_bytes();
   }

@@ -119,8 +119,13 @@ absl::StatusOr<Head> Replay::Run() {
   for (uint32_t pack : packs_) {
     if (pack < start.pack) continue;
     const uint64_t from = pack == start.pack ? start.offset : kPackHeaderBytes;
-    if (pack == packs_.back()) return ReplayNewest(pack, from);
-    RETURN_IF_ERROR(ReplaySealed(pack, from));
+    if (pack != packs_.back()) {
+      RETURN_IF_ERROR(ReplaySealed(pack, from));
+      continue;
+    }
+    ASSIGN_OR_RETURN(Head head, ReplayNewest(pack, from));
+    RETURN_IF_ERROR(catalog_.ResolveDeferred());
+    return head;
   }
   return absl::InternalError("there is no pack");  // LoadIdentity has made one
 }
@@ -288,8 +293,9 @@ absl::Status Replay::Take(const PackScanner::Item& item, uint32_t pack, bool pro
   }
   const Place at{pack, static_cast<uint32_t>(item.offset)};
   ASSIGN_OR_RETURN(auto applied, catalog_.Apply(*item.header, at));
-  if (applied == Catalog::Applied::kIncomplete && promised) {
-    return catalog_.AdoptIncomplete(*item.header, at);
+  if (applied == Catalog::Applied::kIncomplete) {
+    if (promised) return catalog_.Defer(*item.header, at);
+    catalog_.Garbage(item.header->id, pack);
   }
   if (bad && applied == Catalog::Applied::kLive && item.header->kind == RecordKind::kBlob) {
     catalog_.MarkDamaged(

@@ -179,9 +179,7 @@ absl::Status StreamSealer::Feed(base::ByteView plaintext) {
   return absl::OkStatus();
 }
 
-absl::Status StreamSealer::Finish() {
-  return filled_ == 0 ? absl::OkStatus() : Flush(true);
-}
+absl::Status StreamSealer::Finish() { return filled_ == 0 ? absl::OkStatus() : Flush(true); }
 
 absl::Status StreamSealer::Flush(bool final) {
   if (index_ == 0) {
@@ -189,8 +187,7 @@ absl::Status StreamSealer::Flush(bool final) {
     sealer_.WriteHeader(absl::MakeSpan(header));
     RETURN_IF_ERROR(sink_(header));
   }
-  base::MutableByteView sealed =
-      base::MutableByteView(frame_).first(filled_ + base::kAeadTagBytes);
+  base::MutableByteView sealed = base::MutableByteView(frame_).first(filled_ + base::kAeadTagBytes);
   sealer_.SealFrame(index_++, final, sealed.first(filled_), sealed);
   filled_ = 0;
   return sink_(sealed);
