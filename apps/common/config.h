@@ -43,9 +43,9 @@ struct ConfigKey {
 enum class ConfigSource { kBuiltIn, kFile, kEnvironment, kFlag };
 
 struct ConfigInputs {
-  std::vector<std::pair<std::string, std::string>> flags;  // dotted name, value
-  std::string file;                                        // path; empty: none
-  std::map<std::string, std::string> environment;          // what getenv would say; other names are ignored
+  std::vector<std::pair<std::string, std::string>> flags = {};  // dotted name, value
+  std::string file = {};  // path; empty: none
+  std::map<std::string, std::string> environment = {};  // what getenv would say; other names are ignored
 };
 // The process's own environment.
 std::map<std::string, std::string> ProcessEnvironment();

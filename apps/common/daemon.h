@@ -76,12 +76,12 @@ struct Command {
 struct DaemonSpec {
   std::string name;
   std::string doc;
-  std::vector<ConfigKey> keys;
-  std::vector<Command> commands;
+  std::vector<ConfigKey> keys = {};
+  std::vector<Command> commands = {};
   // What the types of the keys cannot say; also behind `config check`. May be empty.
-  std::function<absl::Status(const Config&)> check;
+  std::function<absl::Status(const Config&)> check = {};
   // Starts, calls context.Ready and context.WaitForStop, stops, returns why it ended.
-  std::function<absl::Status(DaemonContext&)> run;
+  std::function<absl::Status(DaemonContext&)> run = {};
 };
 
 // Returns the exit code of errors.h. Errors go to standard error as text, or as JSON when -o json is given.

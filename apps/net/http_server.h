@@ -36,7 +36,7 @@ struct HttpResponse {
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
 struct HttpServerOptions {
-  std::string listen;  // host:port; port 0 picks a free one
+  std::string listen = {};  // host:port; port 0 picks a free one
   int threads = 1;
   size_t max_body_bytes = 1 << 20;
   size_t max_connections = 256;

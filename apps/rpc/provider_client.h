@@ -65,11 +65,11 @@ class PutStream {
 };
 
 struct ProviderClientOptions {
-  std::string endpoint;
+  std::string endpoint = {};
   PeerPin pin = PeerPin::Plaintext();
-  base::ChainId chain;
-  base::PublicKey node_key;                     // of the provider: signed calls name it
-  std::optional<base::SigningKey> caller;       // absent: calls are not signed
+  base::ChainId chain = {};
+  base::PublicKey node_key = {};                // of the provider: signed calls name it
+  std::optional<base::SigningKey> caller = {};  // absent: calls are not signed
   const base::Clock* clock = nullptr;           // needed with `caller`
   absl::Duration call_timeout = absl::Seconds(15);
   absl::Duration connect_timeout = absl::Seconds(3);

@@ -26,9 +26,9 @@ namespace cairn::rpc {
 inline constexpr int kMaxMessageBytes = 4 << 20;
 
 struct ServerOptions {
-  std::string listen;                            // host:port; port 0 picks a free one
+  std::string listen = {};                       // host:port; port 0 picks a free one
   const NodeCertificate* certificate = nullptr;  // null: plaintext, loopback only
-  std::vector<std::shared_ptr<grpc::Service>> services;
+  std::vector<std::shared_ptr<grpc::Service>> services = {};
   app::Metrics* metrics = nullptr;               // must outlive the server
   int max_threads = 128;                         // calls beyond wait or are refused (ResourceExhausted)
 };
