@@ -298,7 +298,7 @@ std::vector<std::string> LedgerHarness::Holders(int count, int from) {
 uint64_t LedgerHarness::Bucket(const std::string& policy, const std::string& name) {
   const auto parsed = *base::Redundancy::Parse(policy);
   const int width = static_cast<int>(parsed.width());
-  if (node_keys_.empty()) Providers(width + 2, std::max(3, width / 2));
+  if (node_keys_.empty()) Providers(width + 3, std::max(3, width / 2));
   Fund("alice", 1000);
   const auto receipt = Do("alice", NewBucket(name, policy, "p0", Holders(width)));
   return NumberFromField(receipt.created(0));

@@ -1,0 +1,127 @@
+// Invariants: a rule with a bug cannot take effect, and the full recount finds what went past.
+#include "cairn/chain/invariants.h"
+
+#include "absl/strings/str_cat.h"
+#include "cairn/base/status.h"
+#include "catch.h"
+#include "support/ledger_harness.h"
+
+namespace cairn::chain {
+namespace {
+
+// Runs a transfer of 1 crn under a planted bug and returns its verdict.
+Verdict TransferWith(const std::function<void(WriteView&, LedgerHarness&)>& bug) {
+  LedgerHarness* harness = nullptr;
+  bool armed = false;
+  LedgerHarness h({.params = {}, .hooks = {.after_apply = [&](const pb::Operation&, WriteView& view) {
+                     if (armed) bug(view, *harness);
+                   }}});
+  harness = &h;
+  h.Bucket("replicate:3");
+  h.Store(1, {.name = "a"});
+  const base::Amount before = h.Free("alice");
+  armed = true;
+  const auto receipt = h.Submit(h.Sign("alice", h.Body("alice", {h.Transfer("bob", 1)})));
+  armed = false;
+  if (VerdictOf(receipt) == Verdict::kInvariant) {
+    CHECK(h.Events().count("ledger.invariant_broken") == 1);
+    CHECK(h.Free("alice") == Minus(before, FromProto(receipt.fee())));  // undone, but the fee
+  }
+  h.Do("alice", h.Transfer("bob", 1));  // the ledger goes on
+  return VerdictOf(receipt);
+}
+
+template <class R>
+void Edit(WriteView& view, const Key<R>& key, const std::function<void(R&)>& change) {
+  R record = *view.Find(key);
+  change(record);
+  view.Put(key, record);
+}
+
+}  // namespace
+
+TEST_CASE("a rule that makes, loses or misplaces money is undone and raises an alarm") {
+  const auto more = [](pb::Amount* amount) { *amount = ToProto(Plus(FromProto(*amount), base::Amount(1))); };
+  CHECK(TransferWith([](WriteView&, LedgerHarness&) {}) == Verdict::kOk);
+  CHECK(TransferWith([&](WriteView& view, LedgerHarness& h) {
+          Edit<pb::Account>(view, keys::Account(h.Id("bob")), [&](pb::Account& a) { more(a.mutable_crn()); });
+        }) == Verdict::kInvariant);
+  CHECK(TransferWith([&](WriteView& view, LedgerHarness& h) {
+          Edit<pb::Account>(view, keys::Account(h.Id("bob")), [&](pb::Account& a) { more(a.mutable_usdc()); });
+        }) == Verdict::kInvariant);
+  CHECK(TransferWith([&](WriteView& view, LedgerHarness& h) {
+          // Free and total agree, but nobody holds what is locked.
+          Edit<pb::Account>(view, keys::Account(h.Id("bob")), [&](pb::Account& a) { more(a.mutable_locked_crn()); });
+          Edit<pb::Supply>(view, keys::Supply(pb::ASSET_CRN), [&](pb::Supply& s) {
+            more(s.mutable_locked());
+            *s.mutable_treasury() = ToProto(Minus(FromProto(s.treasury()), base::Amount(1)));
+          });
+        }) == Verdict::kInvariant);
+  CHECK(TransferWith([&](WriteView& view, LedgerHarness&) {
+          Edit<pb::Supply>(view, keys::Supply(pb::ASSET_CRN), [&](pb::Supply& s) {
+            more(s.mutable_minted());
+            more(s.mutable_treasury());
+          });
+        }) == Verdict::kInvariant);
+}
+
+TEST_CASE("a rule that lets a deposit fall, a number fall back or a counter drift is undone") {
+  CHECK(TransferWith([](WriteView& view, LedgerHarness& h) {
+          const base::AccountId id = h.Id("p0");
+          const base::Amount one(1);
+          const auto less = [&](pb::Amount* amount) { *amount = ToProto(Minus(FromProto(*amount), one)); };
+          const auto more = [&](pb::Amount* amount) { *amount = ToProto(Plus(FromProto(*amount), one)); };
+          Edit<pb::Provider>(view, keys::Provider(id), [&](pb::Provider& p) { less(p.mutable_deposit()); });
+          Edit<pb::Account>(view, keys::Account(id), [&](pb::Account& a) {
+            less(a.mutable_locked_crn());
+            more(a.mutable_crn());
+          });
+          Edit<pb::Supply>(view, keys::Supply(pb::ASSET_CRN), [&](pb::Supply& s) {
+            less(s.mutable_locked());
+            more(s.mutable_free());
+          });
+        }) == Verdict::kInvariant);
+  CHECK(TransferWith([](WriteView& view, LedgerHarness& h) {
+          Edit<pb::Lane>(view, keys::Lane(h.Id("alice"), 0), [](pb::Lane& lane) { lane.set_last_number(1); });
+        }) == Verdict::kInvariant);
+  CHECK(TransferWith([](WriteView& view, LedgerHarness&) {
+          Edit<pb::Group>(view, keys::Group(1), [](pb::Group& g) { g.set_objects(g.objects() + 1); });
+        }) == Verdict::kInvariant);
+  CHECK(TransferWith([](WriteView& view, LedgerHarness&) {
+          Edit<pb::Group>(view, keys::Group(1), [](pb::Group& g) { g.mutable_positions(0)->set_held_bytes(1); });
+        }) == Verdict::kInvariant);
+  CHECK(TransferWith([](WriteView& view, LedgerHarness&) {
+          Edit<pb::Params>(view, keys::Params(), [](pb::Params& p) { p.set_tax_ppm(1'000'001); });
+        }) == Verdict::kInvariant);
+}
+
+TEST_CASE("a rule that puts two parts with one provider is undone") {
+  CHECK(TransferWith([](WriteView& view, LedgerHarness&) {
+          Edit<pb::Group>(view, keys::Group(1), [](pb::Group& g) {
+            g.mutable_positions(1)->set_provider(g.positions(0).provider());
+          });
+        }) == Verdict::kInvariant);
+  CHECK(TransferWith([](WriteView& view, LedgerHarness& h) {
+          pb::QueryRequest request;
+          request.mutable_group_objects()->set_group(1);
+          request.mutable_group_objects()->set_missing_position(-1);
+          const pb::QueryResponse answer = h.Ask(request);
+          Edit<pb::Object>(view, keys::Object(answer.objects(0).id()), [](pb::Object& o) { o.set_positions(1, 0); });
+        }) == Verdict::kInvariant);
+}
+
+TEST_CASE("an engine does not open a store whose records do not add up") {
+  LedgerHarness h;
+  h.Fund("alice", 100);
+  h.Recount();
+  base::KvBatch batch;
+  pb::Account account = h.Account("alice");
+  *account.mutable_crn() = ToProto(Crn(101));
+  batch.Put(absl::StrCat("s", keys::Account(h.Id("alice")).bytes), account.SerializeAsString());
+  REQUIRE(h.kv().Commit(batch).ok());
+  CHECK(base::ReasonOf(Recount(KvView(h.kv(), "s"))) == "INVARIANT_BROKEN");
+  auto again = EmbeddedEngine::Open(h.kv(), h.clock(), h.Key("engine").Clone(), h.genesis());
+  CHECK(base::ReasonOf(again.status()) == "INVARIANT_BROKEN");
+}
+
+}  // namespace cairn::chain
