@@ -12,7 +12,7 @@
 #include "apps/rpc/chain_service.h"
 #include "apps/rpc/server.h"
 #include "apps/rpc/tls.h"
-#include "cairn/base/executor.h"
+#include "cairn/base/kv.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/engine.h"
 #include "cairn/chain/genesis.h"
@@ -23,16 +23,17 @@ namespace {
 using base::Error;
 namespace pb = chain::pb;
 
+constexpr char kOff[] = "off";
+
 std::vector<app::ConfigKey> Keys() {
   using app::ValueType;
   return {
       {"node.data_dir", ValueType::kText, "/var/lib/chaind", "Folder of genesis, keys and ledger."},
       {"net.listen", ValueType::kText, "127.0.0.1:4853", "Where gRPC is served."},
       {"net.tls", ValueType::kBool, "true", "TLS 1.3 with the node certificate; false only on loopback."},
-      {"http.listen", ValueType::kText, "127.0.0.1:4854", "Admin pages and /metrics, loopback only; empty: none."},
+      {"http.listen", ValueType::kText, "127.0.0.1:4854", "Admin pages and /metrics, loopback only; off: none."},
       {"chain.keep_history", ValueType::kDuration, "2160h", "How long blocks and receipts are kept."},
       {"chain.max_queue", ValueType::kNumber, "20000", "Transactions that may wait; more are refused."},
-      {"chain.verify_threads", ValueType::kNumber, "2", "Threads that check signatures."},
       {"limits.max_calls", ValueType::kNumber, "128", "Calls served at once."},
       {"genesis.network", ValueType::kText, "dev", "Name of a new network (init)."},
       {"genesis.class", ValueType::kText, "test", "Class of a new network: test or main (init)."},
@@ -43,12 +44,12 @@ std::vector<app::ConfigKey> Keys() {
 
 absl::Status Check(const app::Config& config) {
   const std::string& admin = config.Text("http.listen");
-  if (!admin.empty() && !rpc::IsLoopback(admin)) {
+  if (admin != kOff && !rpc::IsLoopback(admin)) {
     return Error(absl::StatusCode::kInvalidArgument, "ADMIN_NOT_LOOPBACK",
                  "http.listen must be a loopback address: the admin pages ask for no password",
                  "use 127.0.0.1 and a tunnel", {{"http.listen", admin}});
   }
-  for (const char* key : {"chain.max_queue", "chain.verify_threads", "limits.max_calls"}) {
+  for (const char* key : {"chain.max_queue", "limits.max_calls"}) {
     if (config.Number(key) >= 1 && config.Number(key) <= 1'000'000) continue;
     return Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
                  absl::StrCat(key, " must be from 1 to 1000000"), "", {{"value", absl::StrCat(config.Number(key))}});
@@ -75,10 +76,7 @@ absl::StatusOr<pb::Genesis> ReadGenesis(const app::Config& config) {
 // The ledger and the thread that drives it.
 class Node {
  public:
-  explicit Node(app::DaemonContext& context)
-      : context_(context),
-        observer_(&context.metrics()),
-        verifiers_(static_cast<int>(context.config().Number("chain.verify_threads"))) {}
+  explicit Node(app::DaemonContext& context) : context_(context), observer_(&context.metrics()) {}
 
   ~Node() {
     if (!engine_) return;
@@ -94,8 +92,6 @@ class Node {
     chain::EngineOptions options;
     options.keep_history = config.Duration("chain.keep_history");
     options.max_queue = static_cast<size_t>(config.Number("chain.max_queue"));
-    options.verify_on = &verifiers_;
-    options.verify_tasks = static_cast<int>(config.Number("chain.verify_threads"));
     ASSIGN_OR_RETURN(engine_, chain::EmbeddedEngine::Open(*kv_, clock_, base::SigningKey::FromSeed(seed), genesis,
                                                           observer_, options));
     driver_ = std::thread([this] { Drive(); });
@@ -127,7 +123,6 @@ class Node {
   app::DaemonContext& context_;
   base::RealClock clock_;
   app::LogObserver observer_;
-  base::ThreadExecutor verifiers_;
   std::unique_ptr<base::Kv> kv_;
   std::unique_ptr<chain::EmbeddedEngine> engine_;
   std::thread driver_;
@@ -191,7 +186,7 @@ absl::Status Run(app::DaemonContext& context) {
   std::atomic<bool> ready{true};
   std::string pin = certificate ? certificate->pin.ToHexString() : "";
   std::unique_ptr<net::HttpServer> http;
-  if (!config.Text("http.listen").empty()) {
+  if (config.Text("http.listen") != kOff) {
     ASSIGN_OR_RETURN(http, StartHttp(context, node, server->endpoint(), pin, ready));
   }
   server->SetReady(true);

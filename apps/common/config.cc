@@ -9,8 +9,6 @@
 #include <set>
 #include <sstream>
 
-#define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1
 #include <toml++/toml.h>
 
 #include "absl/strings/ascii.h"
@@ -228,13 +226,15 @@ absl::Status Config::LoadFile(const std::string& path) {
                  "correct the line named", {{"where", absl::StrCat(path, ":", line)}});
   };
   if (text.size() > kMaxConfigFileBytes) return bad_file("longer than 1 MiB", 1);
-  toml::parse_result parsed = toml::parse(std::string_view(text), std::string_view(path));
-  if (!parsed) {
-    auto why = parsed.error().description();
-    return bad_file(absl::string_view(why.data(), why.size()), parsed.error().source().begin.line);
+  toml::table parsed;
+  try {
+    parsed = toml::parse(std::string_view(text), std::string_view(path));
+  } catch (const toml::parse_error& error) {
+    auto why = error.description();
+    return bad_file(absl::string_view(why.data(), why.size()), error.source().begin.line);
   }
   // Tables are walked with an explicit stack: depth comes from the file.
-  std::vector<std::pair<std::string, const toml::table*>> open = {{"", &parsed.table()}};
+  std::vector<std::pair<std::string, const toml::table*>> open = {{"", &parsed}};
   while (!open.empty()) {
     auto [prefix, table] = open.back();
     open.pop_back();

@@ -1,11 +1,14 @@
 #include "apps/rpc/chain_service.h"
 
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
 #include <set>
 
 #include "apps/common/metrics.h"
 #include "apps/rpc/status_map.h"
 #include "cairn/base/status.h"
-#include "cairn/chain/client.h"
 #include "cairn/chain/engine.h"
 #include "cairn/chain/transaction.h"
 #include "cairn/chain/verdict.h"
@@ -35,29 +38,34 @@ bool KeepEvents(const std::set<std::string>& types, pb::Block* block) {
 class ChainService final : public v1::Chain::Service {
  public:
   ChainService(chain::EmbeddedEngine& engine, app::Metrics* metrics, std::function<bool()> stopping)
-      : engine_(engine),
-        client_(chain::NewInProcessClient(engine)),
-        metrics_(metrics),
-        stopping_(std::move(stopping)) {}
+      : engine_(engine), metrics_(metrics), stopping_(std::move(stopping)) {}
 
   grpc::Status Simulate(grpc::ServerContext*, const v1::SubmitRequest* request,
                         v1::SubmitResponse* response) override {
-    return Answer(client_->Simulate(request->transaction()), *request, response);
+    return Answer(engine_.Simulate(request->transaction()), *request, response);
   }
 
-  grpc::Status Submit(grpc::ServerContext*, const v1::SubmitRequest* request, v1::SubmitResponse* response) override {
-    bool accepted = request->wait() == v1::WAIT_ACCEPTED;
-    auto wait = accepted ? chain::WaitFor::kAccepted : chain::WaitFor::kCommitted;
-    absl::StatusOr<pb::TransactionReceipt> receipt = client_->Submit(request->transaction(), wait);
-    if (metrics_ != nullptr && !accepted) {
-      std::string verdict(receipt.ok() ? chain::Name(chain::VerdictOf(*receipt)) : "ERROR");
-      metrics_->Count("chain_transactions", 1, {{"verdict", verdict}});
+  grpc::Status Submit(grpc::ServerContext* context, const v1::SubmitRequest* request,
+                      v1::SubmitResponse* response) override {
+    auto outcome = std::make_shared<Outcome>();
+    engine_.Submit(request->transaction(), [outcome, metrics = metrics_](const auto& receipt) {
+      if (metrics != nullptr) metrics->Count("chain_transactions", 1, {{"verdict", VerdictName(receipt)}});
+      std::lock_guard<std::mutex> lock(outcome->mutex);
+      outcome->receipt = receipt;
+      outcome->ready.notify_all();
+    });
+    std::unique_lock<std::mutex> lock(outcome->mutex);
+    if (request->wait() == v1::WAIT_ACCEPTED && !outcome->receipt) {
+      return Answer(pb::TransactionReceipt(), *request, response);
     }
-    return Answer(std::move(receipt), *request, response);
+    while (!outcome->ready.wait_for(lock, kPoll, [&] { return outcome->receipt.has_value(); })) {
+      if (context->IsCancelled()) return grpc::Status::CANCELLED;  // the transaction stays queued
+    }
+    return Answer(*outcome->receipt, *request, response);
   }
 
   grpc::Status Query(grpc::ServerContext*, const pb::QueryRequest* request, pb::QueryResponse* response) override {
-    absl::StatusOr<pb::QueryResponse> answer = client_->Query(*request);
+    absl::StatusOr<pb::QueryResponse> answer = engine_.Query(*request);
     if (!answer.ok()) return ToGrpc(answer.status());
     *response = *std::move(answer);
     return grpc::Status::OK;
@@ -76,7 +84,7 @@ class ChainService final : public v1::Chain::Service {
         return ToGrpc(base::Error(absl::StatusCode::kUnavailable, "STOPPED", "the ledger is stopping",
                                   "follow again from the next height"));
       }
-      absl::StatusOr<std::optional<pb::Block>> block = engine_.NextBlock(height, kFollowPoll);
+      absl::StatusOr<std::optional<pb::Block>> block = engine_.NextBlock(height, absl::FromChrono(kPoll));
       if (!block.ok()) return ToGrpc(block.status());
       if (!block->has_value()) continue;
       ++height;
@@ -89,19 +97,30 @@ class ChainService final : public v1::Chain::Service {
 
  private:
   static constexpr int kMaxEventTypes = 100;
-  static constexpr absl::Duration kFollowPoll = absl::Milliseconds(400);
+  static constexpr std::chrono::milliseconds kPoll{400};
+
+  // Shared with the engine: a caller that went away leaves it behind.
+  struct Outcome {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<absl::StatusOr<pb::TransactionReceipt>> receipt;
+  };
+
+  static std::string VerdictName(const absl::StatusOr<pb::TransactionReceipt>& receipt) {
+    return receipt.ok() ? std::string(chain::Name(chain::VerdictOf(*receipt))) : "ERROR";
+  }
 
   // A refusal by the rules is an answer, not an error of the call: the receipt carries the verdict.
   static grpc::Status Answer(absl::StatusOr<pb::TransactionReceipt> receipt, const v1::SubmitRequest& request,
                              v1::SubmitResponse* response) {
     if (!receipt.ok()) return ToGrpc(receipt.status());
     response->set_transaction(base::ToString(chain::TransactionHash(request.transaction()).view()));
-    *response->mutable_receipt() = *std::move(receipt);
+    // A transaction that only waits has a hash and no receipt.
+    if (!receipt->transaction().empty()) *response->mutable_receipt() = *std::move(receipt);
     return grpc::Status::OK;
   }
 
   chain::EmbeddedEngine& engine_;
-  std::unique_ptr<chain::Client> client_;
   app::Metrics* metrics_;
   std::function<bool()> stopping_;
 };

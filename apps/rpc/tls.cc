@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include <grpc/grpc_security_constants.h>
+#include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
@@ -17,6 +18,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "apps/common/key_file.h"
+#include "apps/common/log.h"
 #include "apps/rpc/server.h"
 #include "cairn/base/status.h"
 
@@ -93,18 +95,25 @@ class PinVerifier final : public grpc::experimental::ExternalCertificateVerifier
   base::Digest pin_;
 };
 
+// What gRPC would print to standard error itself: every refused handshake of a stranger, for one.
+void LogFromGrpc(gpr_log_func_args* record) {
+  app::Log(base::Severity::kDebug, "grpc", record->message);
+}
+
+// Before the first use of TLS in the process.
+//
 // gRPC 1.51 has no setter for the lowest TLS version, and always allows 1.2. Its cipher list concerns 1.2 alone: a
 // suite that needs an RSA certificate, which no node has, leaves 1.3 as the only version that can be agreed on.
-void AllowTls13Only() {
+void PrepareTransport() {
   static const bool done = [] {
     setenv("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384", 1);
+    gpr_set_log_function(LogFromGrpc);
     return true;
   }();
   (void)done;
 }
 
 std::shared_ptr<grpc::ChannelCredentials> PinnedCredentials(const base::Digest& pin) {
-  AllowTls13Only();
   grpc::experimental::TlsChannelCredentialsOptions options;
   options.set_verify_server_certs(false);  // no authority is asked: the pin decides
   options.set_check_call_host(false);
@@ -187,6 +196,7 @@ bool IsLoopback(absl::string_view endpoint) {
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(absl::string_view endpoint, const PeerPin& pin,
                                                        bool own_connection) {
+  PrepareTransport();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
@@ -211,7 +221,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(absl::string_view endpoin
 }
 
 std::shared_ptr<grpc::ServerCredentials> ServerCredentialsFor(const NodeCertificate& certificate) {
-  AllowTls13Only();
+  PrepareTransport();
   grpc::SslServerCredentialsOptions options;
   options.pem_key_cert_pairs.push_back(
       {std::string(certificate.key_pem.Reveal()), certificate.certificate_pem});
