@@ -270,6 +270,10 @@ TEST_CASE_METHOD(Fixture, "a holder that lied once is never asked again", "[MP-0
   REQUIRE(o.status.ok());
   // Five batches of four shards; the liar costs at most its requests of the two batches in flight.
   CHECK(o.started <= 5 * 4 + 2);
+  // Not even when there is nobody else: one request for each batch in flight, and no more.
+  Outcome alone = Fetch(copies, &key, all, {{0, Manner::kFlips}});
+  CHECK(base::ReasonOf(alone.status) == "NOT_ENOUGH_SHARDS");
+  CHECK(alone.started == 2);
 }
 
 TEST_CASE_METHOD(Fixture, "a copy is continued on another holder", "[GF-40]") {
