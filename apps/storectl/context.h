@@ -22,7 +22,7 @@ enum class Format { kText, kJson, kJsonl };
 struct Globals {
   std::string profile;
   std::string home;
-  std::string output = "text";
+  std::string output;
   bool quiet = false;
   int verbose = 0;
   bool no_color = false;
