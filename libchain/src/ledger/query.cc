@@ -267,13 +267,6 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
     case pb::QueryRequest::kObjectByName:
       status = ObjectByName();
       break;
-    case pb::QueryRequest::kObjectsById:
-      if (request_.objects_by_id().ids_size() > static_cast<int>(kMaxLimit)) return BadQuery("at most 1,000 ids");
-      for (const std::string& id : request_.objects_by_id().ids()) {
-        if (id.size() != base::ObjectId::kSize) return BadQuery("an object id has 16 bytes");
-        ShowObject(id);
-      }
-      break;
     case pb::QueryRequest::kObjects:
       status = Objects();
       break;
