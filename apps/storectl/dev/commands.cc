@@ -131,7 +131,7 @@ absl::Status ShowLog(Context& context, DevNetwork& network, const Arguments& arg
   for (;;) {
     while (std::getline(in, line)) std::cout << line << "\n";
     std::cout.flush();
-    if (!arguments.follow || context.stop().requested()) return absl::OkStatus();
+    if (!arguments.follow || context.stop().stopped()) return absl::OkStatus();
     in.clear();
     std::this_thread::sleep_for(kPoll);
   }
