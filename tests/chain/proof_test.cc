@@ -4,6 +4,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "base/vectors.h"
 #include "catch.h"
 #include "support/ledger_harness.h"
 
@@ -56,6 +57,20 @@ TEST_CASE("the root depends on the state alone, not on the way to it", "[GF-95]"
   grown.Apply(none);
   CHECK(grown.root == base::Digest{});
   CHECK(grown.pages.entries().empty());
+}
+
+TEST_CASE("pages, roots and proofs keep their bytes") {
+  Tree tree;
+  ChangeSet changes;
+  for (int i = 0; i < 20; ++i) changes[absl::StrCat("key", i)] = absl::StrCat("value", i);
+  tree.Apply(changes);
+  base::Bytes bytes = base::ToBytes(tree.root.view());
+  for (const auto& [key, page] : tree.pages.entries()) {
+    for (const std::string& part : {key, page}) bytes.insert(bytes.end(), part.begin(), part.end());
+  }
+  base::CheckVector("chain/state_tree.hex", bytes);
+  base::CheckVector("chain/state_proof.hex",
+                    base::AsBytes(Prove(tree.pages, tree.state, "key7")->SerializeAsString()));
 }
 
 TEST_CASE("every record has a proof and so has every absence; any change of one is noticed", "[GF-95]") {
