@@ -23,7 +23,18 @@ namespace {
 
 constexpr uint32_t kOperatorLane = 0;  // the daemon uses others
 
-void Print(absl::string_view key, absl::string_view value) { std::cout << key << "=" << value << "\n"; }
+// Rows for people, or one object with -o json.
+void Print(const app::CommandLine& line, const std::vector<std::pair<std::string, std::string>>& rows) {
+  std::string out;
+  for (const auto& [name, value] : rows) {
+    if (line.json()) {
+      absl::StrAppend(&out, out.empty() ? "{" : ",", app::JsonQuote(name), ":", app::JsonQuote(value));
+    } else {
+      absl::StrAppend(&out, name, std::string(12 - name.size(), ' '), value, "\n");
+    }
+  }
+  std::cout << out << (line.json() ? "}\n" : "");
+}
 
 absl::Status Init(const app::CommandLine& line) {
   ASSIGN_OR_RETURN(Settings settings, ReadSettings(line.config()));
@@ -35,10 +46,10 @@ absl::Status Init(const app::CommandLine& line) {
   ASSIGN_OR_RETURN(NodeKeys keys, LoadKeys(settings));
   ASSIGN_OR_RETURN(rpc::NodeCertificate certificate, LoadCertificate(settings));
   ASSIGN_OR_RETURN(auto store, OpenStore(settings, entropy, base::NullObserver()));
-  Print("account", base::ToText(keys.account.account()));
-  Print("node_key", base::ToHex(keys.node.public_key().Encode()));
-  Print("tls_pin", settings.plaintext ? "" : certificate.pin.ToHexString());
-  Print("store_id", store->store_id().ToHexString());
+  Print(line, {{"account", base::ToText(keys.account.account())},
+               {"node_key", base::ToHex(keys.node.public_key().Encode())},
+               {"tls_pin", settings.plaintext ? "" : certificate.pin.ToHexString()},
+               {"store_id", store->store_id().ToHexString()}});
   return absl::OkStatus();
 }
 
@@ -85,10 +96,10 @@ absl::Status Register(const app::CommandLine& line) {
     submitter.Start();
     ASSIGN_OR_RETURN(height, submitter.Run(*std::move(operation)));
   }
-  Print("account", base::ToText(keys.account.account()));
-  Print("endpoint", settings.advertise);
-  Print("result", !record.ok() ? "registered" : height > 0 ? "edited" : "unchanged");
-  Print("height", absl::StrCat(height));
+  Print(line, {{"account", base::ToText(keys.account.account())},
+               {"endpoint", settings.advertise},
+               {"result", !record.ok() ? "registered" : height > 0 ? "edited" : "unchanged"},
+               {"height", absl::StrCat(height)}});
   return absl::OkStatus();
 }
 

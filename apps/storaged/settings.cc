@@ -42,7 +42,7 @@ const std::vector<app::ConfigKey>& SettingKeys() {
       {"node.data_dir", ValueType::kText, "storaged-data", "Folder of keys, certificate, index and, by default, the store."},
       {"net.listen", ValueType::kText, "0.0.0.0:4856", "Where clients and other providers are served."},
       {"net.advertise", ValueType::kText, "", "host:port under which others reach us; net.listen when empty."},
-      {"net.plaintext", ValueType::kBool, "false", "No TLS; on loopback addresses only."},
+      {"net.tls", ValueType::kBool, "true", "TLS 1.3 with the node certificate; false only on loopback."},
       {"admin.listen", ValueType::kText, "127.0.0.1:4857", "Where the operator's calls are served; loopback only."},
       {"http.listen", ValueType::kText, "127.0.0.1:4858", "Status page, /metrics, /healthz and /readyz; empty: none."},
       {"storage.path", ValueType::kText, "store", "Folder of the blob store; relative to node.data_dir."},
@@ -82,9 +82,16 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.data_dir = config.Text("node.data_dir");
   s.listen = config.Text("net.listen");
   s.advertise = config.Text("net.advertise").empty() ? s.listen : config.Text("net.advertise");
-  s.plaintext = config.Bool("net.plaintext");
+  s.plaintext = !config.Bool("net.tls");
   s.admin_listen = config.Text("admin.listen");
   s.http_listen = config.Text("http.listen");
+  for (const char* key : {"admin.listen", "http.listen"}) {
+    const std::string& address = config.Text(key);
+    if (address.empty() || rpc::IsLoopback(address)) continue;
+    return base::Error(absl::StatusCode::kInvalidArgument, "ADMIN_NOT_LOOPBACK",
+                       absl::StrCat(key, " must be a loopback address: nothing there asks for a password"),
+                       "use 127.0.0.1 and a tunnel", {{key, address}});
+  }
   s.store_path = Below(s.data_dir, config.Text("storage.path"));
   s.store_bytes = config.Bytes("storage.size");
   s.reserve_bytes = config.Bytes("storage.reserve");

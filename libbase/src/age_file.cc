@@ -60,9 +60,9 @@ std::string Armor(absl::string_view binary) {
   return absl::StrCat(out, kArmorEnd, "\n");
 }
 
-absl::StatusOr<std::string> Unarmor(absl::string_view text) {
-  text = absl::StripAsciiWhitespace(text);
-  if (!absl::ConsumePrefix(&text, kArmorBegin)) return std::string(text);
+absl::StatusOr<std::string> Unarmor(absl::string_view file) {
+  absl::string_view text = absl::StripAsciiWhitespace(file);
+  if (!absl::ConsumePrefix(&text, kArmorBegin)) return std::string(file);
   if (!absl::ConsumeSuffix(&text, kArmorEnd)) return BadFile("the armor does not end");
   std::string joined, binary;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {

@@ -252,7 +252,7 @@ TEST_CASE_METHOD(Fixture, "a silent third holder is given up within the stall li
   Outcome o =
       Fetch(shards, &key, all, Six({Manner::kHangs, Manner::kHangs, Manner::kHangs, G, G, G}));
   CHECK(base::ReasonOf(o.status) == "NOT_ENOUGH_SHARDS");
-  CHECK(o.took <= absl::Seconds(17));  // two attempts of 8 s each
+  CHECK(o.took <= absl::Seconds(9));  // two attempts of 4 s each
 }
 
 TEST_CASE_METHOD(Fixture, "a slow holder is hedged and then avoided", "[MP-08]") {
