@@ -373,7 +373,7 @@ bool UploadDriver::Finished() const {
   using State = storage::Upload::State;
   const State state = machine_->state();
   if (state == State::kDurable || state == State::kFailed) return true;
-  return state == State::kAvailable && machine_->receipts().size() + missing_.size() >= positions_.size();
+  return state == State::kAvailable && machine_->idle();
 }
 
 absl::StatusOr<UploadOutcome> UploadDriver::Run() {
