@@ -122,7 +122,7 @@ absl::Status Puller::CheckGroup(const pb::Group& group, const std::function<bool
     }
     absl::Duration now = env_.clock.Monotonic();
     auto [since, first] = missing_since_.emplace(key, now);
-    bool at_once = position.rebuilding() || position.receipted() == 0 || rebuilding_;
+    bool at_once = position.rebuilding() || rebuilding_;
     if (position.rebuilding()) rebuilding_ = true;
     if (!at_once && now - since->second < options_.grace) continue;
     RETURN_IF_ERROR(PullMissing({group, static_cast<uint32_t>(i)}, stopping));

@@ -21,6 +21,7 @@ constexpr uint32_t kPullLane = 2;
 constexpr uint64_t kCompactBudget = 256 << 20;
 constexpr size_t kSweepStep = 4096;
 constexpr absl::Duration kRetry = absl::Seconds(1);
+constexpr absl::Duration kIdle = absl::Hours(24);
 
 // The ledger's identity is asked once and kept: a daemon never follows another chain by mistake.
 class ChainGuard {
@@ -138,7 +139,7 @@ class Daemon {
 
   // Makes sure that the ledger knows us and our store; then everything else starts. Called until it is done.
   absl::Duration JoinLedger() {
-    if (service_.ready()) return absl::InfiniteDuration();
+    if (service_.ready()) return kIdle;
     absl::Status joined = TryJoin();
     if (!joined.ok()) {
       app::LogError("provider.join", joined);
@@ -154,7 +155,7 @@ class Daemon {
     server_->SetReady(true);
     app::LogInfo("provider.ready", "serving", {{"account", base::ToText(identity_.id())}, {"endpoint", server_->endpoint()}});
     TellReady();
-    return absl::InfiniteDuration();
+    return kIdle;
   }
 
   absl::Status TryJoin() {
@@ -248,8 +249,8 @@ class Daemon {
     stopping_ = true;
     source_.Stop();
     server_->Stop(context_.stop_timeout());
+    pull_lane_.Stop();  // whoever waits for a receipt is answered
     join_.Stop();
-    pull_lane_.Stop();  // a puller that waits for a receipt is answered
     for (Periodic* work : {&pull_, &scrub_, &tidy_, &follow_}) work->Stop();
     seal_lane_.Stop();
     admin_->Stop(absl::Seconds(1));
@@ -361,6 +362,7 @@ absl::Status RunStoraged(app::DaemonContext& context) {
   ASSIGN_OR_RETURN(auto store, OpenStore(settings, entropy, observer));
 
   rpc::ChainClientOptions options;
+  options.submit_timeout = absl::Seconds(10);
   options.stopping = [&context] { return context.stopping(); };
   ASSIGN_OR_RETURN(std::unique_ptr<chain::Client> client,
                    rpc::ConnectChain(settings.chain_endpoint, settings.chain_pin, options));

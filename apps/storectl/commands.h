@@ -22,11 +22,12 @@ void AddWalletCommands(CLI::App& app, Context& context);
 void AddProviderCommands(CLI::App& app, Context& context);
 void AddChainCommands(CLI::App& app, Context& context);
 void AddConfigCommands(CLI::App& app, Context& context);    // config completion version
+void AddDevCommands(CLI::App& app, Context& context);       // dev networks, in dev/
 
 using AddCommands = void (*)(CLI::App&, Context&);
 inline constexpr AddCommands kCommandFiles[] = {
     AddFileCommands,     AddInspectCommands, AddBucketCommands, AddWalletCommands,
-    AddProviderCommands, AddChainCommands,   AddConfigCommands,
+    AddProviderCommands, AddChainCommands,   AddConfigCommands,  AddDevCommands,
 };
 
 }  // namespace cairn::storectl

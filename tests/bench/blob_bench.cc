@@ -1,6 +1,7 @@
 // How fast the disk store takes and gives blobs, beside one file with an fdatasync for each.
 //
-//   blob_bench FOLDER        prints one line a figure; FOLDER must exist and be empty, on the disk to be measured
+//   blob_bench FOLDER        prints one line a figure; FOLDER must exist and be empty, on the disk
+//   to be measured
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -73,13 +74,15 @@ void MeasureFiles(const std::string& folder, const Blobs& blobs) {
     Must((*file)->Sync());
     Must(disk->SyncDir(""));
   });
-  Print("4 KiB, a file and a sync each, 16 threads", static_cast<double>(blobs.ids.size()) / seconds, "/s");
+  Print("4 KiB, a file and a sync each, 16 threads",
+        static_cast<double>(blobs.ids.size()) / seconds, "/s");
 }
 
 void MeasureSmall(BlobStore& store) {
   const Blobs blobs(64'000, kSmall, 1);
   const size_t part = blobs.ids.size() / 4;
-  double seconds = OnThreads(1, part / 4, [&](size_t i) { Must(store.Put(blobs.ids[i], blobs.bytes[i]).status()); });
+  double seconds = OnThreads(
+      1, part / 4, [&](size_t i) { Must(store.Put(blobs.ids[i], blobs.bytes[i]).status()); });
   Print("4 KiB durable puts, 1 thread", static_cast<double>(part) / 4 / seconds, "/s");
   seconds = OnThreads(kThreads, part, [&](size_t i) {
     Must(store.Put(blobs.ids[part + i], blobs.bytes[part + i]).status());
@@ -93,7 +96,8 @@ void MeasureSmall(BlobStore& store) {
     }
     Must(store.PutMany(many).status());
   });
-  Print("4 KiB durable puts in batches of 256, 4 threads", 2 * static_cast<double>(part) / seconds, "/s");
+  Print("4 KiB durable puts in batches of 256, 4 threads", 2 * static_cast<double>(part) / seconds,
+        "/s");
   seconds = OnThreads(1, 2 * part, [&](size_t i) {
     Must(store.Read(blobs.ids[2 * part + i * 7919 % (2 * part)], kSmall).status());
   });
@@ -113,10 +117,12 @@ void MeasureLarge(BlobStore& store, size_t size) {
   double seconds = Seconds([&] {
     auto writer = store.Begin(blobs.ids[0], size);
     Must(writer.status());
-    for (size_t at = 0; at < size; at += 256 * 1024) Must((*writer)->Append(bytes.subspan(at, 256 * 1024)));
+    for (size_t at = 0; at < size; at += 256 * 1024)
+      Must((*writer)->Append(bytes.subspan(at, 256 * 1024)));
     Must((*writer)->Commit().status());
   });
-  Print(absl::StrCat(size >> 20, " MiB streamed in, one sync").c_str(), megabytes / seconds, "MB/s");
+  Print(absl::StrCat(size >> 20, " MiB streamed in, one sync").c_str(), megabytes / seconds,
+        "MB/s");
   const auto ignore = [](base::ByteView) { return absl::OkStatus(); };
   seconds = Seconds([&] { Must(store.ReadRange(blobs.ids[0], {0, size}, ignore)); });
   Print("verified read of it", megabytes / seconds, "MB/s");
@@ -133,7 +139,8 @@ void MeasureRawWrite(const std::string& folder, size_t size) {
     for (size_t at = 0; at < size; at += piece.size()) Must((*file)->WriteAt(at, piece));
     Must((*file)->Sync());
   });
-  Print("the same bytes into a plain file, one sync", static_cast<double>(size) / 1e6 / seconds, "MB/s");
+  Print("the same bytes into a plain file, one sync", static_cast<double>(size) / 1e6 / seconds,
+        "MB/s");
 }
 
 void Main(const std::string& folder) {
@@ -154,13 +161,20 @@ void Main(const std::string& folder) {
       cursor = report->next_cursor;
     } while (!cursor.empty());
   });
-  Print("scrub of everything", static_cast<double>((*store)->Usage().disk_bytes) / 1e6 / seconds, "MB/s");
+  Print("scrub of everything", static_cast<double>((*store)->Usage().disk_bytes) / 1e6 / seconds,
+        "MB/s");
   store->reset();
-  seconds = Seconds([&] { Must((store = DiskBlobStore::OpenAt(folder + "/store", entropy, base::NullObserver())).status()); });
+  seconds = Seconds([&] {
+    Must(
+        (store = DiskBlobStore::OpenAt(folder + "/store", entropy, base::NullObserver())).status());
+  });
   Print("open", seconds * 1e3, "ms");
   store->reset();
   std::filesystem::remove_all(folder + "/store/index");
-  seconds = Seconds([&] { Must((store = DiskBlobStore::OpenAt(folder + "/store", entropy, base::NullObserver())).status()); });
+  seconds = Seconds([&] {
+    Must(
+        (store = DiskBlobStore::OpenAt(folder + "/store", entropy, base::NullObserver())).status());
+  });
   Print("open without an index", seconds * 1e3, "ms");
 }
 

@@ -76,6 +76,7 @@ class Network {
                                      base::ToText(owner_->account()) + "=100000"};
     for (size_t i = 0; i < kProviders; ++i) {
       ports_.push_back(FreePort());
+      admin_ports_.push_back(FreePort());
       std::ofstream(Folder("pass")) << "correct horse\n";
       std::string out;
       REQUIRE(Run(i, {"init", "--work-factor", "4"}, &out) == 0);
@@ -111,11 +112,11 @@ class Network {
   }
   std::vector<std::string> Command(size_t i) const {
     return {CAIRN_STORAGED, "--node.data_dir=" + Folder(absl::StrCat("p", i)),
-            absl::StrCat("--net.listen=127.0.0.1:", ports_[i]), "--admin.listen=127.0.0.1:0", "--http.listen=",
+            absl::StrCat("--net.listen=127.0.0.1:", ports_[i]), absl::StrCat("--admin.listen=127.0.0.1:", admin_ports_[i]), "--http.listen=",
             "--chain.endpoint=" + chain_endpoint_, "--storage.size=" + size_, "--storage.reserve=1MiB",
             "--key.passphrase_file=" + Folder("pass"), "--market.deposit=100", "--repair.interval=1s",
             "--repair.grace=1s", "--scrub.interval=1s",
-            absl::StrCat("--provider.operator=", i % 3 == 0 ? "" : accounts_[i % 3])};
+            absl::StrCat("--provider.operator=", i % 3 < accounts_.size() ? accounts_[i % 3] : "")};
   }
   int Run(size_t i, std::vector<std::string> more, std::string* out = nullptr, std::string* err = nullptr) const {
     std::vector<std::string> all = Command(i);
@@ -359,6 +360,7 @@ class Network {
   base::RealClock clock_;
   std::optional<base::SigningKey> owner_;
   std::vector<int> ports_;
+  std::vector<int> admin_ports_;
   std::vector<std::string> accounts_;
   std::string chain_endpoint_ = "127.0.0.1:1";
   std::unique_ptr<Process> chaind_;

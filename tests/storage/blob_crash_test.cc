@@ -1,9 +1,10 @@
 // Crashes of the disk store at every call to the disk that matters, with every kind of remainder.
 //
-// A script of puts, deletes, resumed writes and compactions runs until an injected fault stops it, as a power cut would;
-// then the disk keeps some of what was not synced and the store is opened again, with its index or without. Whatever
-// was acknowledged must be there and right, whatever was not must be whole or absent. The control run has a disk that
-// forgets to sync: there the same checks fail.
+// A script of puts, deletes, resumed writes and compactions runs until an injected fault stops it,
+// as a power cut would; then the disk keeps some of what was not synced and the store is opened
+// again, with its index or without. Whatever was acknowledged must be there and right, whatever was
+// not must be whole or absent. The control run has a disk that forgets to sync: there the same
+// checks fail.
 #include <cstdlib>
 #include <optional>
 #include <set>
@@ -34,7 +35,8 @@ struct Model {
 const std::vector<Sample>& Samples() {
   static const auto* samples = [] {
     auto* made = new std::vector<Sample>;
-    for (uint64_t i = 0; i < 24; ++i) made->push_back(MakeSample(i % 6 == 5 ? 270'000 : 500 + 2'900 * i, i));
+    for (uint64_t i = 0; i < 24; ++i)
+      made->push_back(MakeSample(i % 6 == 5 ? 270'000 : 500 + 2'900 * i, i));
     return made;
   }();
   return *samples;
@@ -131,7 +133,8 @@ using Keep = std::function<bool(size_t)>;
 
 std::vector<Keep> Remainders(uint64_t seed) {
   std::vector<Keep> out = {[](size_t) { return false; }, [](size_t) { return true; },
-                           [](size_t i) { return i % 2 == 0; }, [](size_t i) { return i % 2 == 1; }};
+                           [](size_t i) { return i % 2 == 0; },
+                           [](size_t i) { return i % 2 == 1; }};
   const uint64_t drawn = std::getenv("CAIRN_SOAK") != nullptr ? 40 : 2;
   for (uint64_t n = 0; n < drawn; ++n) {
     auto entropy = std::make_shared<base::SeededEntropy>(seed * drawn + n);
@@ -145,15 +148,20 @@ class ForgetfulDisk final : public base::Disk {
  public:
   ForgetfulDisk(base::Disk& inner, bool files) : inner_(inner), files_(files) {}
 
-  absl::StatusOr<std::unique_ptr<base::File>> Open(absl::string_view path, base::OpenMode mode) override {
+  absl::StatusOr<std::unique_ptr<base::File>> Open(absl::string_view path,
+                                                   base::OpenMode mode) override {
     ASSIGN_OR_RETURN(auto file, inner_.Open(path, mode));
     if (!files_) return file;
     return std::make_unique<ForgetfulFile>(std::move(file));
   }
   absl::Status MakeDirs(absl::string_view path) override { return inner_.MakeDirs(path); }
-  absl::Status Rename(absl::string_view from, absl::string_view to) override { return inner_.Rename(from, to); }
+  absl::Status Rename(absl::string_view from, absl::string_view to) override {
+    return inner_.Rename(from, to);
+  }
   absl::Status Remove(absl::string_view path) override { return inner_.Remove(path); }
-  absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) override { return inner_.List(folder); }
+  absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) override {
+    return inner_.List(folder);
+  }
   absl::StatusOr<bool> Exists(absl::string_view path) override { return inner_.Exists(path); }
   absl::Status SyncDir(absl::string_view folder) override {
     return files_ ? inner_.SyncDir(folder) : absl::OkStatus();
@@ -167,11 +175,15 @@ class ForgetfulDisk final : public base::Disk {
     absl::StatusOr<size_t> ReadAt(uint64_t offset, base::MutableByteView out) override {
       return inner_->ReadAt(offset, out);
     }
-    absl::Status WriteAt(uint64_t offset, base::ByteView bytes) override { return inner_->WriteAt(offset, bytes); }
+    absl::Status WriteAt(uint64_t offset, base::ByteView bytes) override {
+      return inner_->WriteAt(offset, bytes);
+    }
     absl::Status Truncate(uint64_t size) override { return inner_->Truncate(size); }
     absl::StatusOr<uint64_t> Size() override { return inner_->Size(); }
     absl::Status Sync() override { return absl::OkStatus(); }
-    absl::Status PunchHole(uint64_t offset, uint64_t length) override { return inner_->PunchHole(offset, length); }
+    absl::Status PunchHole(uint64_t offset, uint64_t length) override {
+      return inner_->PunchHole(offset, length);
+    }
 
    private:
     std::unique_ptr<base::File> inner_;
@@ -199,7 +211,9 @@ bool RunIntoCrash(BlobRig& rig, Model& model, const Fault& fault, const Keep& ke
 
 }  // namespace
 
-TEST_CASE("whatever the moment of a crash, what was acknowledged is there and nothing is there by half", "[GF-41]") {
+TEST_CASE(
+    "whatever the moment of a crash, what was acknowledged is there and nothing is there by half",
+    "[GF-41]") {
   uint64_t states = 0;
   for (Op op : {Op::kSync, Op::kWrite, Op::kSyncDir, Op::kOpen, Op::kRemove}) {
     bool more = true;
@@ -212,7 +226,8 @@ TEST_CASE("whatever the moment of a crash, what was acknowledged is there and no
           more = RunIntoCrash(rig, model, {op, after}, keep);
           if (lose_index) rig.LoseIndex();
           // The first recovery is cut short as well, at a point that moves along.
-          rig.sim.FailAfter(states % 2 == 0 ? Op::kSync : Op::kWrite, states % 3, absl::InternalError("again"));
+          rig.sim.FailAfter(states % 2 == 0 ? Op::kSync : Op::kWrite, states % 3,
+                            absl::InternalError("again"));
           (void)rig.Open(TinyPacks());
           rig.sim.Crash(keep);
           rig.store.reset();

@@ -62,7 +62,7 @@ constexpr uint32_t kDueMarker = UINT32_MAX;
 class Block {
  public:
   Block(const Ledger& ledger, const LedgerHooks& hooks, const BlockContext& context, const ReadView& view)
-      : ledger_(ledger), hooks_(hooks), context_(context), state_(view) {
+      : ledger_(ledger), hooks_(hooks), context_(context), state_(&view) {
     params_ = view.Find(keys::Params()).value_or(pb::Params());
   }
 
@@ -127,7 +127,7 @@ void Block::RunDueWork() {
     if (due.time_ms > context_.time_ms) return;
     ++result_.due_handled;
     Outcome outcome;
-    WriteView scratch(state_);
+    WriteView scratch(&state_);
     Edits edits(scratch);
     DropDue(edits, due.time_ms, due.kind, due.id);
     HandleDue(due, MakeContext(&outcome), edits);
@@ -188,7 +188,7 @@ void Block::Execute(const PreparedTransaction& transaction) {
     Edits admission(state_);
     *receipt.mutable_fee() = ToProto(ApplyAdmission(transaction.body, context, admission));
     admission.Flush();
-    WriteView scratch(state_);
+    WriteView scratch(&state_);
     verdict = RunOperations(transaction.body, context, scratch, &receipt);
     if (verdict == Verdict::kOk) {
       const absl::Status sound = CheckChanges(scratch, ledger_.genesis().network_class());
@@ -241,7 +241,7 @@ absl::StatusOr<Ledger> Ledger::Create(const pb::Genesis& genesis, LedgerHooks ho
 
 ChangeSet Ledger::GenesisState() const {
   MapView nothing;
-  WriteView state(nothing);
+  WriteView state(&nothing);
   state.Put(keys::Genesis(), genesis_);
   state.Put(keys::Params(), genesis_.params());
   state.Put(keys::Counters(), pb::Counters());

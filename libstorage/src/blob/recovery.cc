@@ -69,8 +69,8 @@ absl::StatusOr<bool> IsOnlyBegun(base::Disk& disk, const std::vector<uint32_t>& 
   return !bytes.has_value() || bytes->size() <= kPackHeaderBytes;
 }
 
-// Creation makes the first pack before the `store` file, so a file without packs tells of a loss, unless the index
-// knows that nothing was in them.
+// Creation makes the first pack before the `store` file, so a file without packs tells of a loss,
+// unless the index knows that nothing was in them.
 absl::StatusOr<bool> IsLost(base::Kv& index, const std::optional<StoreFile>& remembered) {
   Catalog catalog(index);
   ASSIGN_OR_RETURN(bool claims, catalog.ClaimsBlobs());
@@ -88,9 +88,9 @@ class Replay {
 
  private:
   struct Tail {
-    std::set<uint64_t> bad;   // offsets of items whose bytes are not what was written
-    uint64_t synced = 0;      // what is known to have been durable
-    uint64_t end = 0;         // of the last good record
+    std::set<uint64_t> bad;  // offsets of items whose bytes are not what was written
+    uint64_t synced = 0;     // what is known to have been durable
+    uint64_t end = 0;        // of the last good record
   };
 
   absl::StatusOr<Place> StartingPoint();
@@ -189,10 +189,11 @@ absl::Status Replay::MarkLostPacks() {
       }
     }
     catalog_.ErasePack(pack);
-    parts_.observer.Report({.severity = base::Severity::kError,
-                            .name = "blob.pack_missing",
-                            .message = "a pack is gone, its blobs are damaged",
-                            .fields = {{"pack", PackName(pack)}, {"blobs", absl::StrCat(ids.size())}}});
+    parts_.observer.Report(
+        {.severity = base::Severity::kError,
+         .name = "blob.pack_missing",
+         .message = "a pack is gone, its blobs are damaged",
+         .fields = {{"pack", PackName(pack)}, {"blobs", absl::StrCat(ids.size())}}});
   }
   return absl::OkStatus();
 }
@@ -264,7 +265,8 @@ Replay::Tail Replay::Inspect(base::File& file, uint64_t from, uint64_t size) {
   return tail;
 }
 
-// What comes behind the last good record goes; holes before it get a filler, so that later searches find no damage.
+// What comes behind the last good record goes; holes before it get a filler, so that later searches
+// find no damage.
 absl::Status Replay::Mend(base::File& file, const std::vector<PackScanner::Item>& torn,
                           const Tail& tail, uint64_t size) {
   if (torn.empty() && tail.end == size) return absl::OkStatus();
@@ -347,7 +349,8 @@ absl::StatusOr<Identity> LoadIdentity(const DiskBlobStore::Environment& environm
   if (remembered.has_value() && !lost) {
     identity.file = *remembered;
   } else {
-    identity.file = {environment.entropy.Draw<base::StoreId>(), environment.entropy.Draw<PackSalt>()};
+    identity.file = {environment.entropy.Draw<base::StoreId>(),
+                     environment.entropy.Draw<PackSalt>()};
   }
   const uint32_t first = packs.empty() ? 1 : packs.front();
   RETURN_IF_ERROR(CreatePack(disk, {.pack = first,

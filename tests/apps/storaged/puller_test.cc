@@ -118,8 +118,8 @@ TEST_CASE("what the client did not deliver is fetched by the holder itself after
   REQUIRE((*bucket.primary)->sealer.Accept(world.Submission(bucket, object, receipts), absl::ZeroDuration()).ok());
   world.CatchUp();
   TestProvider& missing = *bucket.holders[5];
-  // The first object of a position is fetched at once: nothing is there to tell a slow client from a lost store.
   REQUIRE(missing->puller.RunOnce(Never).ok());
+  CHECK_FALSE(Durable(world, bucket, object));
   world.Advance(absl::Seconds(6));
   REQUIRE(missing->puller.RunOnce(Never).ok());
   CHECK(Durable(world, bucket, object));

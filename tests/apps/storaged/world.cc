@@ -66,6 +66,11 @@ TestProvider::Parts::Parts(TestProvider& p)
   Must(scrubber.Load());
 }
 
+TestProvider::Parts::~Parts() {
+  seal_lane.Stop();
+  pull_lane.Stop();
+}
+
 TestProvider::TestProvider(World& w, base::SigningKey account, base::SigningKey node, base::Entropy& entropy,
                            uint64_t quota_bytes)
     : world(w), identity{w.engine->chain_id(), std::move(account), std::move(node)}, quota(quota_bytes),

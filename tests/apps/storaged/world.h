@@ -56,6 +56,7 @@ struct TestProvider {
 
   struct Parts {  // what a restart loses
     explicit Parts(TestProvider& provider);
+    ~Parts();
     Faults faults;
     WriteQueue writes;
     PartIndex index;

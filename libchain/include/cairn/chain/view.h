@@ -57,7 +57,10 @@ class ReadView {
 
 class WriteView final : public ReadView {
  public:
-  explicit WriteView(const ReadView& below) : below_(below) {}
+  // Over `below`, which must outlive it. (A pointer: a reference to another WriteView would mean a copy of it.)
+  explicit WriteView(const ReadView* below) : below_(*below) {}
+  WriteView(const WriteView&) = delete;
+  WriteView& operator=(const WriteView&) = delete;
 
   std::optional<std::string> Get(const std::string& key) const override;
   std::optional<Entry> Seek(const std::string& key) const override;
