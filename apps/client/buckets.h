@@ -17,7 +17,7 @@
 namespace cairn::client {
 
 struct CreateBucketOptions {
-  std::optional<base::Redundancy> policy;  // default: rs:4+2, or replicate:3 when public
+  std::optional<base::Redundancy> policy = {};  // default: rs:4+2, or replicate:3 when public
   bool public_read = false;
   uint64_t byte_cap = 0;                   // of the holder group; 0: what the smallest holder has free
   uint32_t keep_versions = 1;

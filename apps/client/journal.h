@@ -16,16 +16,16 @@
 namespace cairn::client {
 
 struct JournalEntry {
-  base::ChainId chain;
-  base::BucketId bucket;
-  std::string stored_name;        // as the ledger has it
-  std::string source;             // Source::identity
-  std::string spool;              // file with the stored bytes, when the source was a pipe
+  base::ChainId chain = {};
+  base::BucketId bucket = {};
+  std::string stored_name = {};        // as the ledger has it
+  std::string source = {};             // Source::identity
+  std::string spool = {};              // file with the stored bytes, when the source was a pipe
   uint64_t plaintext_size = 0;
-  base::Bytes manifest;           // encoded; holds layout and wrapped key
-  base::Bytes frame_tags;         // of the first pass
-  base::Bytes transaction;        // signed create, once it may have left
-  base::ObjectId object;          // once created
+  base::Bytes manifest = {};           // encoded; holds layout and wrapped key
+  base::Bytes frame_tags = {};         // of the first pass
+  base::Bytes transaction = {};        // signed create, once it may have left
+  base::ObjectId object = {};          // once created
   friend bool operator==(const JournalEntry&, const JournalEntry&) = default;
 };
 

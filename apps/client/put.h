@@ -28,9 +28,9 @@ absl::StatusOr<WaitFor> ParseWait(absl::string_view text);
 
 struct PutOptions {
   WaitFor wait = WaitFor::kDurable;
-  std::optional<base::Amount> max_cost;  // crn: lock + bond + fee of the put
-  std::string content_type;              // empty: by the source
-  std::map<std::string, std::string> metadata;
+  std::optional<base::Amount> max_cost = {};  // crn: lock + bond + fee of the put
+  std::string content_type = {};         // empty: by the source
+  std::map<std::string, std::string> metadata = {};
   bool resume = true;
   bool must_be_new = false;              // AlreadyExists (NAME_EXISTS) when the name has a version
   bool dry_run = false;                  // quote only: nothing is asked of providers or the ledger's rules
