@@ -304,7 +304,7 @@ FakeNetwork::FakeNetwork(int providers) : seed_(entropy.DrawSecret<32>()) {
     registration->set_network(absl::StrCat("net", i % 4));
     registration->set_region(absl::StrCat("region", i % 3));
     registration->set_capacity_bytes(uint64_t{1} << 40);
-    const pb::Price price = chain::ToProto(base::Price{base::Amount(1'000)});
+    const pb::Price price = chain::ToProto(base::Price{base::Amount(1'000'000'000'000)});
     *registration->mutable_prices()->mutable_primary_storage() = price;
     *registration->mutable_prices()->mutable_holder_storage() = price;
     *registration->mutable_deposit() = chain::ToProto(Crn(10'000));
