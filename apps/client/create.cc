@@ -179,6 +179,18 @@ absl::StatusOr<NameState> LookUpName(Client& client, const Bucket& bucket, const
   return NameState{record.last_version(), chain::Trusted<base::ObjectId>(record.pending())};
 }
 
+absl::Status CheckPrice(const payment::Quote& quote, const std::optional<base::Amount>& max_cost) {
+  if (!max_cost || payment::CheckMaxCost(quote, *max_cost).ok()) return absl::OkStatus();
+  const auto crn = [](base::Amount amount) { return amount.ToDecimal(base::kCrnDecimals) + " crn"; };
+  return base::Error(absl::StatusCode::kFailedPrecondition, "PRICE_GUARD",
+                     absl::StrCat("quote ", crn(quote.total), " exceeds --max-cost ", crn(*max_cost)),
+                     "raise --max-cost, or store less",
+                     {{"lock", crn(quote.lock)},
+                      {"bond", crn(quote.bond)},
+                      {"fee", crn(quote.fee)},
+                      {"per_month", crn(quote.per_month)}});
+}
+
 absl::Status CancelObject(Client& client, const base::ObjectId& object) {
   pb::Operation operation;
   operation.mutable_cancel_objects()->add_objects(chain::ToField(object));
@@ -239,7 +251,7 @@ absl::StatusOr<CreateOutcome> CreateObjects(Client& client, const Bucket& bucket
     RETURN_IF_ERROR(client.CheckStop());
     ASSIGN_OR_RETURN(out.group, client.Group(bucket.record().group()));
     ASSIGN_OR_RETURN(out.quote, QuoteObjects(client, bucket, out.group, objects));
-    if (options.max_cost) RETURN_IF_ERROR(payment::CheckMaxCost(out.quote, *options.max_cost));
+    RETURN_IF_ERROR(CheckPrice(out.quote, options.max_cost));
     pb::Operation operation = OperationOf(bucket, objects, out.quote.lock);
     RETURN_IF_ERROR(Consent(client, out.group, operation, &out.transactions));
     ASSIGN_OR_RETURN(std::vector<base::AccountId> operators, OperatorsOf(client, out.group));

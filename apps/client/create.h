@@ -35,6 +35,9 @@ struct NameState {
 absl::StatusOr<NameState> LookUpName(Client& client, const Bucket& bucket, const std::string& stored_name);
 absl::Status CancelObject(Client& client, const base::ObjectId& object);
 
+// FailedPrecondition (reason PRICE_GUARD) when the quote's total is above the limit; in crn, for people.
+absl::Status CheckPrice(const payment::Quote& quote, const std::optional<base::Amount>& max_cost);
+
 // An upper bound, exact where all holders ask the same: copies are priced at the dearest holders.
 absl::StatusOr<payment::Quote> QuoteObjects(Client& client, const Bucket& bucket, const chain::pb::Group& group,
                                             const std::vector<chain::pb::NewObject>& objects);

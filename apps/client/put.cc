@@ -248,7 +248,7 @@ absl::StatusOr<PutResult> PutInto(Client& client, const Bucket& bucket, Source& 
   ASSIGN_OR_RETURN(std::string stored_name, bucket.StoredName(to.key));
   if (options.dry_run || options.max_cost) {
     ASSIGN_OR_RETURN(payment::Quote quote, QuotePut(client, bucket, {source.size()}));
-    if (options.max_cost) RETURN_IF_ERROR(payment::CheckMaxCost(quote, *options.max_cost));
+    RETURN_IF_ERROR(CheckPrice(quote, options.max_cost));
     if (options.dry_run) {
       PutResult out;
       out.ref = to;
@@ -375,7 +375,7 @@ absl::StatusOr<PutResult> PutPipe(Client& client, const ReadFn& read, const Refe
   client.progress().Begin(to.ToText(), input.plaintext_size);
   if (options.max_cost || options.dry_run) {
     ASSIGN_OR_RETURN(payment::Quote quote, QuotePut(client, *bucket, {input.plaintext_size}));
-    if (options.max_cost) RETURN_IF_ERROR(payment::CheckMaxCost(quote, *options.max_cost));
+    RETURN_IF_ERROR(CheckPrice(quote, options.max_cost));
     if (options.dry_run) {
       PutResult out;
       out.ref = to;

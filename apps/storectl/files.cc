@@ -387,7 +387,7 @@ void Batch::Show(Json json, const std::string& text) {
 
 void Batch::Fail(const std::string& name, const absl::Status& status) {
   failures_.push_back(status);
-  if (failures_.size() <= 20) context_.Say(absl::StrCat(name, ": ", status.message()));
+  if (told_.size() < 20) told_.push_back(absl::StrCat(name, ": ", status.message()));
 }
 
 void Batch::Put(const absl::StatusOr<client::PutResult>& result, const std::string& name, client::WaitFor wait) {
@@ -431,6 +431,7 @@ absl::Status Batch::Finish() {
     context_.Print(absl::StrCat(done_, " files ", verb_, ", ", HumanBytes(bytes_), ", ", transactions_, " transactions\n"));
   }
   if (all == 1 && failures_.size() == 1) return failures_.front();
+  for (const std::string& line : told_) context_.Say(line);
   if (!failures_.empty()) {
     if (app::ExitOf(failures_.front()) == app::Exit::kInterrupted) return failures_.front();
     const bool same = std::all_of(failures_.begin(), failures_.end(), [&](const absl::Status& status) {

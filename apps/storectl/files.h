@@ -32,6 +32,7 @@ class Batch {
   const std::string verb_;
   std::vector<std::string> items_;
   std::vector<absl::Status> failures_;
+  std::vector<std::string> told_;  // what failed first, for people
   size_t not_durable_ = 0;
   size_t done_ = 0;
   uint64_t bytes_ = 0;

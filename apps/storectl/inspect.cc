@@ -16,6 +16,7 @@
 #include "apps/storectl/inspect.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
+#include "cairn/rpc/v1/provider.pb.h"
 
 namespace cairn::storectl {
 namespace {
@@ -132,6 +133,21 @@ absl::Status StatBucket(Context& context, client::Client& client, const std::str
                                     "reserve   ", Crn(chain::FromProto(bucket.reserve())), "\n",
                                     "primary   ", primary, "\n", table.Done(true)));
   return absl::OkStatus();
+}
+
+// Holders that answer and have the store they signed with.
+std::vector<char> WhoLives(client::Client& client, const std::vector<client::Holder>& holders) {
+  std::vector<char> live(holders.size());
+  std::vector<std::function<void()>> tasks;
+  for (size_t i = 0; i < holders.size(); ++i) {
+    tasks.push_back([&, i] {
+      const auto info = client.transport().GetInfo(holders[i].address, absl::Seconds(2));
+      const auto record = client.Provider(holders[i].address.account);
+      live[i] = info.ok() && record.ok() && !info->loss_reported() && info->store_id() == record->store_id();
+    });
+  }
+  client.RunAll(std::move(tasks));
+  return live;
 }
 
 // ---- du ----
@@ -307,14 +323,21 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
   ASSIGN_OR_RETURN(chain::v1::Group group, client->Group(object.record->group()));
   ASSIGN_OR_RETURN(std::vector<client::Holder> holders, client::HoldersOf(*client, *object.record, group));
   std::sort(holders.begin(), holders.end(), [](const auto& a, const auto& b) { return a.position < b.position; });
-  Table table({"POSITION", "PROVIDER", "ENDPOINT", "PART"}, {true, false, false, false});
+  const std::vector<char> live = WhoLives(*client, holders);
+  Table table({"POSITION", "PROVIDER", "ENDPOINT", "PART", "ANSWERS"}, {true, false, false, false, false});
   std::vector<std::string> parts;
-  for (const client::Holder& holder : holders) {
+  bool all_live = true;
+  for (size_t i = 0; i < holders.size(); ++i) {
+    const client::Holder& holder = holders[i];
     const std::string provider = base::ToText(holder.address.account);
+    all_live = all_live && (live[i] || !holder.receipted);
     parts.push_back(Json().Small("position", holder.position).Text("provider", provider).Text("endpoint", holder.address.endpoint)
-                        .Bool("receipted", holder.receipted).Done());
-    table.Row({absl::StrCat(holder.position), provider, holder.address.endpoint, holder.receipted ? "signed for" : "missing"});
+                        .Bool("receipted", holder.receipted).Bool("live", live[i]).Done());
+    table.Row({absl::StrCat(holder.position), provider, holder.address.endpoint, holder.receipted ? "signed for" : "missing",
+               live[i] ? "yes" : "no"});
   }
+  // The ledger knows who signed; who is there is for us to see.
+  if (object.status == client::ObjectStatus::kDurable && !all_live) object.status = client::ObjectStatus::kDegraded;
   Json json = ObjectJson(object);
   json.List("holders", parts).Number("group", object.record->group()).Crn("lock", chain::FromProto(object.record->lock()))
       .Crn("bond", chain::FromProto(object.record->bond()))
