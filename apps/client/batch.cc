@@ -23,7 +23,7 @@ void DeliverAll(Client& client, Shipment& shipment, const PutOptions& options,
   for (uint32_t position : shipment.Positions()) {
     tasks.push_back([&, position] {
       absl::Status status = shipment.Deliver(position);
-      if (!status.ok() && options.wait == WaitFor::kDurable && client.CheckStop().ok() &&
+      if (!status.ok() && !absl::IsNotFound(status) && options.wait == WaitFor::kDurable && client.CheckStop().ok() &&
           shipment.Replace(position, status).ok()) {
         status = shipment.Deliver(position);
       }

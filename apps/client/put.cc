@@ -45,6 +45,7 @@ class LargePut {
  private:
   absl::StatusOr<bool> TakeUp();
   absl::StatusOr<bool> FindCreated(const JournalEntry& entry);
+  bool Gone(const absl::Status& status);
   absl::Status Begin();
   absl::Status Create();
   absl::StatusOr<PutResult> Send();
@@ -197,6 +198,19 @@ absl::StatusOr<PutResult> LargePut::Send() {
   return result_;
 }
 
+// Did the upload fail because its deadline took the object from the ledger?
+bool LargePut::Gone(const absl::Status& status) {
+  const std::string reason = base::ReasonOf(status);
+  if (reason == "VERDICT_UNKNOWN_OBJECT" || reason == "NO_SUCH_OBJECT" || reason == "DEADLINE_PASSED" ||
+      reason == "VERDICT_DEADLINE_PASSED") {
+    return true;
+  }
+  if (reason != "NOT_ENOUGH_RECEIPTS" || !record_) return false;
+  pb::QueryRequest request;
+  request.set_object(record_->id());
+  return absl::IsNotFound(client_.Query(request).status());
+}
+
 absl::Status LargePut::Discard() {
   if (record_) (void)CancelObject(client_, chain::Trusted<base::ObjectId>(record_->id()));
   record_.reset();
@@ -216,14 +230,14 @@ absl::StatusOr<PutResult> LargePut::Run() {
       return sent;
     }
     const std::string reason = base::ReasonOf(sent.status());
-    const bool gone = reason == "VERDICT_UNKNOWN_OBJECT" || reason == "NO_SUCH_OBJECT" || reason == "DEADLINE_PASSED" ||
-                      reason == "VERDICT_DEADLINE_PASSED";
+    const bool gone = Gone(sent.status());
     if (change >= kSourceChanges || (reason != "SOURCE_CHANGED" && !gone)) return sent;
     if (reason == "SOURCE_CHANGED" && input_.sealed_already) return sent;
     client_.progress().Note(to_.ToText(), gone ? "the upload's deadline passed: created anew"
                                                : "the source changed while it was sent: begun anew");
     RETURN_IF_ERROR(Discard());
     created = false;
+    resumed_ = gone;  // holders may still have what they got
     if (!gone) prepared_ = Prepared{};
     if (!gone && input_.source->identity() != entry_.source) {
       return base::Error(absl::StatusCode::kFailedPrecondition, "SOURCE_CHANGED",

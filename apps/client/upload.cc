@@ -246,7 +246,8 @@ void UploadDriver::Abandon(const storage::UploadAction& action) {
   const base::AccountId account = chain::AccountOf(group.positions(static_cast<int>(position)).provider());
   missing_[action.target] = {position, account, std::string(action.why.message())};
   CloseLane(action.target);
-  if (!run_.replace_holders || !shipment_.Replace(position, action.why).ok()) return;
+  // An object that is gone from the ledger is no fault of the holder's.
+  if (!run_.replace_holders || absl::IsNotFound(action.why) || !shipment_.Replace(position, action.why).ok()) return;
   missing_.erase(action.target);
   for (auto& next : machine_->OnReplaced(action.target, TargetOf(action.target), Now())) todo_.push_back(std::move(next));
 }
