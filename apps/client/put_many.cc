@@ -93,7 +93,7 @@ absl::Status ManyPut::CheckPrice() {
   }
   if (sizes.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(payment::Quote quote, QuotePut(client_, *bucket_, sizes));
-  RETURN_IF_ERROR(CheckPrice(quote, options_.put.max_cost));
+  RETURN_IF_ERROR(client::CheckPrice(quote, options_.put.max_cost));
   if (!options_.put.dry_run) return absl::OkStatus();
   for (size_t i = 0; i < items_.size(); ++i) {
     PutResult result;
