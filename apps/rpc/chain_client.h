@@ -1,7 +1,8 @@
 // The ledger over gRPC, behind the interface that libchain gives its clients.
 //
-// Every call has a deadline. Queries are repeated on Unavailable with growing pauses (about 3 s in all); a submission
-// is repeated too, because the same bytes again answer with the first outcome. Thread-safe.
+// Every call has a deadline. Queries are repeated on Unavailable with growing pauses (about 3 s in
+// all); a submission is repeated too, because the same bytes again answer with the first outcome.
+// Thread-safe.
 #pragma once
 
 #include <memory>
@@ -21,10 +22,12 @@ struct ChainClientOptions {
   absl::Duration submit_timeout = absl::Seconds(30);
   absl::Duration retry_for = absl::Seconds(3);  // zero: never repeat
 };
-absl::StatusOr<std::unique_ptr<chain::Client>> ConnectChain(absl::string_view endpoint, const PeerPin& pin,
+absl::StatusOr<std::unique_ptr<chain::Client>> ConnectChain(absl::string_view endpoint,
+                                                            const PeerPin& pin,
                                                             const ChainClientOptions& options = {});
 
 // Test networks only: moves the ledger's clock and returns its new time.
-absl::StatusOr<absl::Time> AdvanceChain(absl::string_view endpoint, const PeerPin& pin, absl::Duration by);
+absl::StatusOr<absl::Time> AdvanceChain(absl::string_view endpoint, const PeerPin& pin,
+                                        absl::Duration by);
 
 }  // namespace cairn::rpc
