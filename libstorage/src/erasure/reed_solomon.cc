@@ -38,15 +38,15 @@ class ReedSolomon final : public Coder {
                            absl::Span<const Missing> missing) const override {
     RETURN_IF_ERROR(CheckUnits(data_, parity_, have, missing));
     if (missing.empty()) return absl::OkStatus();
-    std::vector<uint8_t> pattern;
+    std::string pattern;  // indices, one a byte
     std::array<const uint8_t*, kMaxShards> in;
     std::array<uint8_t*, kMaxShards> out;
     for (uint32_t i = 0; i < data_; ++i) {
-      pattern.push_back(static_cast<uint8_t>(have[i].index));
+      pattern.push_back(static_cast<char>(have[i].index));
       in[i] = have[i].bytes.data();
     }
     for (size_t i = 0; i < missing.size(); ++i) {
-      pattern.push_back(static_cast<uint8_t>(missing[i].index));
+      pattern.push_back(static_cast<char>(missing[i].index));
       out[i] = missing[i].bytes.data();
     }
     ASSIGN_OR_RETURN(std::shared_ptr<const base::Bytes> tables, TablesFor(pattern));
@@ -69,17 +69,17 @@ class ReedSolomon final : public Coder {
   }
 
   // Rows that turn the units pattern[0 .. data) into the units pattern[data ..).
-  absl::StatusOr<base::Bytes> DecodeMatrix(absl::Span<const uint8_t> pattern) const {
+  absl::StatusOr<base::Bytes> DecodeMatrix(absl::string_view pattern) const {
     base::Bytes kept;
     for (uint32_t i = 0; i < data_; ++i) {
-      const uint8_t* row = &matrix_[size_t{pattern[i]} * data_];
+      const uint8_t* row = &matrix_[static_cast<uint8_t>(pattern[i]) * size_t{data_}];
       kept.insert(kept.end(), row, row + data_);
     }
     std::optional<base::Bytes> inverse = GfInvert(kept, data_);
     if (!inverse) return absl::InternalError("a singular decode matrix");
     base::Bytes rows;
     for (size_t m = data_; m < pattern.size(); ++m) {
-      const uint8_t* wanted = &matrix_[size_t{pattern[m]} * data_];
+      const uint8_t* wanted = &matrix_[static_cast<uint8_t>(pattern[m]) * size_t{data_}];
       for (uint32_t c = 0; c < data_; ++c) {
         uint8_t sum = 0;
         for (uint32_t i = 0; i < data_; ++i) sum ^= GfMultiply(wanted[i], (*inverse)[i * data_ + c]);
@@ -90,7 +90,7 @@ class ReedSolomon final : public Coder {
   }
 
   absl::StatusOr<std::shared_ptr<const base::Bytes>> TablesFor(
-      const std::vector<uint8_t>& pattern) const {
+      const std::string& pattern) const {
     std::lock_guard<std::mutex> lock(mutex_);
     auto found = cache_.find(pattern);
     if (found != cache_.end()) return found->second;
@@ -108,7 +108,7 @@ class ReedSolomon final : public Coder {
   const base::Bytes matrix_;  // (data + parity) x data
   base::Bytes encode_;
   mutable std::mutex mutex_;
-  mutable std::map<std::vector<uint8_t>, std::shared_ptr<const base::Bytes>> cache_;
+  mutable std::map<std::string, std::shared_ptr<const base::Bytes>> cache_;
 };
 
 }  // namespace

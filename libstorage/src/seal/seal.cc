@@ -132,9 +132,10 @@ uint64_t Opener::FrameSize(uint64_t index) const {
 absl::Status Opener::CheckHeader(base::ByteView header) const {
   base::Bytes expected = HeaderOf(key_id_, commitment_);
   if (header == base::ByteView(expected)) return absl::OkStatus();
-  const size_t fixed = kSealHeaderBytes - base::Digest::kSize;
+  // A header that is right up to the key's id was made with another key.
+  constexpr size_t kBeforeKey = 16;
   if (header.size() == kSealHeaderBytes &&
-      header.first(fixed) == base::ByteView(expected).first(fixed)) {
+      header.first(kBeforeKey) == base::ByteView(expected).first(kBeforeKey)) {
     return WrongKey();
   }
   return base::Error(absl::StatusCode::kDataLoss, "BAD_SEAL_HEADER",

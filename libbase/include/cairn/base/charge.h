@@ -17,8 +17,8 @@ namespace cairn::base {
 
 // The prices one object is stored at, all in the same asset.
 struct ChargeTerms {
-  Price primary;               // per byte-second of stored size: answers, serves first, keeps the listing
-  std::vector<Price> holders;  // per byte-second of what a holder keeps; one entry for each holding position
+  Price primary{};             // per byte-second of stored size: answers, serves first, keeps the listing
+  std::vector<Price> holders{};// per byte-second of what a holder keeps; one entry for each holding position
   uint32_t tax_ppm = 0;        // 10,000 = 1 %
   uint64_t reserve_seconds = 0;
   uint64_t min_charge_bytes = 0;

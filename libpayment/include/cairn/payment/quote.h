@@ -18,7 +18,7 @@ inline constexpr uint64_t kMonthSeconds = 30 * 86'400;
 struct QuoteObject {
   uint64_t stored_size = 0;
   // Positions of the group that keep it whole (base::CopyPositions); unused for shards, where all positions do.
-  std::vector<uint32_t> copy_positions;
+  std::vector<uint32_t> copy_positions{};
 };
 
 // The ledger's parameters and what the transactions cost.
@@ -26,17 +26,17 @@ struct QuoteTerms {
   uint32_t tax_ppm = 0;
   uint64_t reserve_seconds = 0;
   uint64_t min_charge_bytes = 0;
-  base::Amount fee_per_weight;
+  base::Amount fee_per_weight{};
   uint64_t weight = 0;         // of all the transactions of this put
-  base::Amount object_bond;    // locked for each object, returned on delete
+  base::Amount object_bond{};    // locked for each object, returned on delete
 };
 
 struct QuoteRequest {
-  base::Redundancy policy;
-  RateCard primary;
-  std::vector<RateCard> holders;  // position order, policy.width() of them
-  std::vector<QuoteObject> objects;
-  QuoteTerms terms;
+  base::Redundancy policy{};
+  RateCard primary{};
+  std::vector<RateCard> holders{};  // position order, policy.width() of them
+  std::vector<QuoteObject> objects{};
+  QuoteTerms terms{};
 };
 
 struct Quote {

@@ -24,7 +24,7 @@ namespace cairn::storage {
 // copy names shard 0.
 struct ShardHolder {
   uint32_t shard = 0;
-  std::string name;  // for evidence: the provider's account
+  std::string name{};  // for evidence: the provider's account
 };
 
 struct DownloadOptions {

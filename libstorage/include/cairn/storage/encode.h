@@ -23,7 +23,7 @@ namespace cairn::storage {
 using ShardSink = std::function<absl::Status(uint32_t shard, base::ByteView piece)>;
 
 struct EncodeOptions {
-  base::Redundancy policy;
+  base::Redundancy policy{};
   // Seals when given (private buckets); copied from during Create only. Stored as it is otherwise.
   const VersionKey* key = nullptr;
   // The plaintext's own hash as well (EncodedObject::plaintext_hash), at the cost of one more hash over the input.

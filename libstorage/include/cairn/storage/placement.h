@@ -18,13 +18,13 @@
 namespace cairn::storage {
 
 struct Candidate {
-  base::AccountId account;
-  base::AccountId operator_id;
-  std::string network;  // a label that fails as one: an autonomous system, or an address prefix
-  std::string region;
+  base::AccountId account{};
+  base::AccountId operator_id{};
+  std::string network{};  // a label that fails as one: an autonomous system, or an address prefix
+  std::string region{};
   uint64_t free_bytes = 0;
-  base::Price holder_price;   // per byte-second of what it keeps
-  base::Price primary_price;  // per byte-second when it is primary
+  base::Price holder_price{};   // per byte-second of what it keeps
+  base::Price primary_price{};  // per byte-second when it is primary
   bool live = true;
 };
 
@@ -37,11 +37,11 @@ struct FailureModel {
 };
 
 struct PlacementRequest {
-  base::Redundancy policy;
+  base::Redundancy policy{};
   uint64_t bytes_per_holder = 0;         // room that each must have
   uint64_t seed = 0;                     // breaks ties
-  std::vector<base::AccountId> exclude;  // never these
-  FailureModel failures;
+  std::vector<base::AccountId> exclude{};  // never these
+  FailureModel failures{};
 };
 
 struct Placement {

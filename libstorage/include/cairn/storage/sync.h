@@ -15,10 +15,10 @@
 namespace cairn::storage {
 
 struct SyncEntry {
-  std::string name;  // '/' separated, relative to the root that is synchronised
+  std::string name{};  // '/' separated, relative to the root that is synchronised
   uint64_t size = 0;
   int64_t mtime_ms = 0;
-  std::optional<base::Digest> hash;  // of the plaintext
+  std::optional<base::Digest> hash{};  // of the plaintext
 };
 
 struct SyncOptions {
@@ -30,7 +30,7 @@ struct SyncOptions {
 struct SyncAction {
   enum class Kind { kCopy, kDelete, kSkip, kConflict };
   Kind kind = Kind::kSkip;
-  std::string name;
+  std::string name{};
   std::string reason;  // "new", "size differs", "content differs", "same", ...
   uint64_t size = 0;   // bytes to copy; 0 otherwise
   friend bool operator==(const SyncAction&, const SyncAction&) = default;

@@ -20,12 +20,12 @@ namespace cairn::storage {
 // One holding position: which blob it gets (a shard index; 0 for whole copies) and whose it is.
 struct UploadTarget {
   uint32_t shard = 0;
-  base::AccountId operator_id;
-  std::string name;  // for evidence
+  base::AccountId operator_id{};
+  std::string name{};  // for evidence
 };
 
 struct UploadOptions {
-  base::Redundancy policy;
+  base::Redundancy policy{};
   base::LayoutKind layout = base::LayoutKind::kShards;
   uint64_t blob_bytes = 0;     // of each target's blob
   uint32_t attempts = 4;       // of a holder, before it is given up
