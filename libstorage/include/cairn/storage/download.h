@@ -31,7 +31,7 @@ struct DownloadOptions {
   uint64_t batch_bytes = 4 << 20;   // stored bytes asked for at a time, over all shards together
   uint32_t window_batches = 4;      // batches in flight or waiting
   double hedge_factor = 4;          // slow: no progress for so many times the usual
-  absl::Duration min_hedge = absl::Milliseconds(150);
+  absl::Duration min_hedge = absl::Milliseconds(250);
   absl::Duration stall = absl::Seconds(8);  // no progress at all: given up
   uint32_t attempts = 2;            // transient failures that a holder is forgiven, less one
 };

@@ -42,7 +42,7 @@ struct UploadAction {
     kAbandoned,  // `target` was given up, `why` tells; a successor may be assigned
     kAvailable,  // the seal quorum is there
     kDurable,    // every receipt is there
-    kGiveUp,     // the quorum cannot be reached: see status()
+    kGiveUp,     // the quorum cannot be reached: see status(); OnReplaced may revive it
   };
   Kind kind = Kind::kOpen;
   uint32_t target = 0;
@@ -79,8 +79,10 @@ class Upload {
   // Positions whose receipt is in.
   std::vector<uint32_t> receipts() const;
   bool in_pass() const;
-  // Unavailable (reason NOT_ENOUGH_RECEIPTS), with the last error of every holder that failed, once failed; why each
-  // missing position is missing, when idle below durable.
+  // Nothing more will happen by itself: every holder has signed or was given up.
+  bool idle() const;
+  // Unavailable with the last error of every holder given up: reason NOT_ENOUGH_RECEIPTS once failed, NOT_DURABLE when
+  // idle with the quorum but not all receipts. OK otherwise.
   absl::Status status() const;
 
  private:
