@@ -1,6 +1,8 @@
 // B04 to B06: Reed-Solomon against ISA-L, and decoding against encoding. Rates are bytes of data (k units) a second.
 #include <isa-l/erasure_code.h>
 
+#include <cstdlib>
+
 #include "bench.h"
 #include "cairn/storage/erasure.h"
 
@@ -13,10 +15,14 @@ using storage::Coder;
 struct Setup {
   Setup(uint32_t k_, uint32_t m_, size_t unit_)
       : k(k_), m(m_), unit(unit_), coder(std::move(storage::NewReedSolomon(k_, m_)).value()) {
-    for (uint32_t i = 0; i < k + m; ++i) units.push_back(Noise(unit, i));
-    for (uint32_t i = 0; i < k; ++i) data.push_back(units[i]);
-    for (uint32_t i = k; i < k + m; ++i) parity.push_back(absl::MakeSpan(units[i]));
-    for (base::Bytes& bytes : units) pointers.push_back(bytes.data());
+    const base::Bytes noise = Noise(unit * (k + m), 1);
+    memory.reset(static_cast<uint8_t*>(std::aligned_alloc(4096, noise.size())));
+    std::copy(noise.begin(), noise.end(), memory.get());
+    for (uint32_t i = 0; i < k + m; ++i) {
+      pointers.push_back(memory.get() + i * unit);
+      if (i < k) data.emplace_back(pointers[i], unit);
+      if (i >= k) parity.emplace_back(pointers[i], unit);
+    }
     base::Bytes matrix((k + m) * k);
     gf_gen_cauchy1_matrix(matrix.data(), static_cast<int>(k + m), static_cast<int>(k));
     tables.resize(size_t{32} * k * m);
@@ -43,9 +49,8 @@ struct Setup {
   double Decode(uint32_t lost) {
     std::vector<Coder::Unit> have;
     std::vector<Coder::Missing> missing;
-    std::vector<base::Bytes> out(lost, base::Bytes(unit));
-    for (uint32_t i = lost; i < k + lost; ++i) have.push_back({i, units[i]});
-    for (uint32_t i = 0; i < lost; ++i) missing.push_back({i, absl::MakeSpan(out[i])});
+    for (uint32_t i = lost; i < k + lost; ++i) have.push_back({i, base::ByteView(pointers[i], unit)});
+    for (uint32_t i = 0; i < lost; ++i) missing.push_back({i, base::MutableByteView(pointers[i], unit)});
     return gb() / CpuSeconds([&] {
       for (size_t i = 0; i < rounds; ++i) Must(coder->Reconstruct(have, missing).ok(), "decode");
     });
@@ -54,7 +59,7 @@ struct Setup {
   uint32_t k, m;
   size_t unit, rounds;
   std::unique_ptr<Coder> coder;
-  std::vector<base::Bytes> units;
+  std::unique_ptr<uint8_t, decltype(&std::free)> memory{nullptr, &std::free};  // aligned to a page, for both sides
   std::vector<base::ByteView> data;
   std::vector<base::MutableByteView> parity;
   std::vector<uint8_t*> pointers;
