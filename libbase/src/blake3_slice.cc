@@ -104,6 +104,16 @@ absl::Status EncodeSlice(const Digest& root, uint64_t size, ByteView outboard, B
                  absl::StrCat("the outboard has ", outboard.size(), " bytes, a blob of ", size,
                               " bytes needs ", OutboardSize(size)));
   }
+  const BlobReadFn read_outboard = [outboard](uint64_t offset, MutableByteView out) {
+    std::copy_n(outboard.begin() + offset, out.size(), out.begin());
+    return absl::OkStatus();
+  };
+  return EncodeSlice(root, size, read_outboard, range, read, sink);
+}
+
+absl::Status EncodeSlice(const Digest& root, uint64_t size, const BlobReadFn& read_outboard,
+                         ByteRange range, const BlobReadFn& read,
+                         const std::function<absl::Status(ByteView)>& sink) {
   // Header and inner nodes wait for the group they lead to, so the sink sees one piece a group.
   Bytes buffer(kHeaderBytes + kMaxDepth * kTreeNodeBytes + kTreeGroupBytes);
   Writer header;
@@ -113,16 +123,29 @@ absl::Status EncodeSlice(const Digest& root, uint64_t size, ByteView outboard, B
   for (SliceWalk walk(root, size, range); !walk.done();) {
     const SliceWalk::Node node = walk.top();
     const MutableByteView bytes(buffer.data() + used, node.wire_bytes());
-    if (node.is_group()) {
-      RETURN_IF_ERROR(read(node.offset, bytes));
-    } else {
-      std::copy_n(outboard.begin() + node.position, kTreeNodeBytes, bytes.begin());
-    }
+    RETURN_IF_ERROR(node.is_group() ? read(node.offset, bytes)
+                                    : read_outboard(node.position, bytes));
     RETURN_IF_ERROR(walk.Accept(bytes));
     used += bytes.size();
     if (!node.is_group()) continue;
     RETURN_IF_ERROR(sink(ByteView(buffer.data(), used)));
     used = 0;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadVerified(const Digest& root, uint64_t size, const BlobReadFn& read_outboard,
+                          ByteRange range, const BlobReadFn& read,
+                          const std::function<absl::Status(ByteView)>& sink) {
+  Bytes buffer(kTreeGroupBytes);
+  for (SliceWalk walk(root, size, range); !walk.done();) {
+    const SliceWalk::Node node = walk.top();
+    const MutableByteView bytes(buffer.data(), node.wire_bytes());
+    RETURN_IF_ERROR(node.is_group() ? read(node.offset, bytes)
+                                    : read_outboard(node.position, bytes));
+    RETURN_IF_ERROR(walk.Accept(bytes));
+    const ByteView inside = node.is_group() ? walk.Inside(node.offset, bytes) : ByteView();
+    if (!inside.empty()) RETURN_IF_ERROR(sink(inside));
   }
   return absl::OkStatus();
 }

@@ -57,6 +57,14 @@ struct ByteRange {
 // nothing of it is passed to `sink`.
 absl::Status EncodeSlice(const Digest& root, uint64_t size, ByteView outboard, ByteRange range, const BlobReadFn& read,
                          const std::function<absl::Status(ByteView)>& sink);
+// The same with an outboard that is read where it is needed: 64 bytes for each inner node on the way.
+absl::Status EncodeSlice(const Digest& root, uint64_t size, const BlobReadFn& read_outboard, ByteRange range,
+                         const BlobReadFn& read, const std::function<absl::Status(ByteView)>& sink);
+
+// Proves the groups that the range touches and passes the bytes of the range, clipped to the blob, to `sink`: the bytes
+// of one group at a time, and nothing of a group that does not match (DataLoss, HASH_MISMATCH).
+absl::Status ReadVerified(const Digest& root, uint64_t size, const BlobReadFn& read_outboard, ByteRange range,
+                          const BlobReadFn& read, const std::function<absl::Status(ByteView)>& sink);
 
 // Verifies a slice as it arrives in pieces. Hands out only bytes that are proven and inside the range.
 //

@@ -1,0 +1,120 @@
+// The writing end of the packs: one log, appended to by many threads, synced once for each group of waiting commits.
+//
+// There is no thread of its own. Small records join the waiting group; whoever waits first while nobody leads becomes
+// the leader, writes the whole group and syncs for all of it, while the next group gathers. Large records go to the file
+// straight from their owner's memory. A record enters the catalog once it is written; it is durable once a sync that
+// began later has succeeded. A pack is synced before the next one is begun, so only the newest can be torn by a crash.
+//
+// After a failed sync every later write fails (STORE_POISONED). A full disk fails the group that hit it, is cut off
+// again and does no other harm. Thread-safe. Takes the store's mutex inside its own, never the other way round.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <vector>
+
+#include "blob/catalog.h"
+#include "blob/pack_files.h"
+#include "cairn/base/observer.h"
+#include "cairn/storage/disk_blob_store.h"
+
+namespace cairn::storage {
+
+// What the parts of the disk store share.
+struct StoreParts {
+  StoreParts(const DiskBlobStore::Environment& environment, const DiskBlobStoreOptions& chosen,
+             const StoreFile& id)
+      : options(chosen), file(id), codec(id.salt), observer(environment.observer),
+        files(environment.disk), catalog(environment.index) {}
+
+  const DiskBlobStoreOptions options;
+  const StoreFile file;
+  const RecordCodec codec;
+  base::Observer& observer;
+  PackFiles files;
+  mutable std::shared_mutex mutex;
+  Catalog catalog;  // guarded by mutex
+};
+
+// A new pack, with its header, of which the name is durable.
+absl::StatusOr<std::shared_ptr<base::File>> CreatePack(base::Disk& disk, const PackHeader& header);
+
+class PackLog {
+ public:
+  // Who pays for the room: it must be within the quota; it was reserved before; or it may always be written.
+  enum class Room { kChecked, kReserved, kFree };
+  struct Group;
+  using GroupPtr = std::shared_ptr<Group>;
+
+  // Goes on at `size` in `pack`, which is the newest.
+  PackLog(StoreParts& parts, uint32_t pack, std::shared_ptr<base::File> file, uint64_t size,
+          uint64_t next_sequence);
+
+  // Joins the waiting group. A header with sequence 0 gets the next number; a copy keeps its own. The payload is copied.
+  absl::StatusOr<GroupPtr> Add(RecordHeader header, base::ByteView payload, Room room);
+  // Until the group is durable; leads when nobody else does.
+  absl::Status WaitDurable(const GroupPtr& group);
+  // Writes the waiting group without a sync.
+  absl::Status Flush(const GroupPtr& group);
+  // Writes a large record without a sync. Room: reserved.
+  absl::Status WriteNow(RecordHeader header, base::ByteView payload);
+  // Until everything that has been written or added so far is durable.
+  absl::Status SyncAll();
+
+  // ResourceExhausted: QUOTA_EXCEEDED, DISK_FULL.
+  absl::Status Reserve(uint64_t bytes);
+  void Unreserve(uint64_t bytes);
+
+  // A durable step of the index. Due after `index_step` changes or a pack's worth of bytes.
+  absl::Status Checkpoint();
+  void CheckpointIfDue();
+
+  // Begins a new pack, so that the newest one can be rewritten.
+  absl::Status Rotate();
+  uint32_t head_pack() const;
+  uint64_t synced_ticket() const;
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  void WaitForLead(Lock& lock);
+  void EndLead(Lock& lock);
+  absl::Status Lead(Lock& lock, bool sync);
+  absl::Status WriteGroup(Group& group);
+  absl::Status WriteRun(const Group& group, size_t first, size_t last, size_t begin, size_t end);
+  absl::Status MakeRoom(uint64_t record_bytes);
+  absl::Status RotateHead();
+  absl::Status SyncHead();
+  absl::Status Undo(const absl::Status& cause);
+  absl::Status ApplyAll(absl::Span<const RecordHeader> headers);
+  absl::Status Poison(const absl::Status& cause);
+  absl::Status Admit(uint64_t bytes);
+  absl::Status CheckSpace(uint64_t bytes, uint64_t waiting);
+  bool CheckpointDue();
+
+  StoreParts& parts_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  GroupPtr open_;                // gathers what is added
+  bool leading_ = false;         // somebody writes or syncs
+  bool checkpointing_ = false;
+  bool dirty_ = false;           // written since the last sync
+  uint64_t synced_ticket_ = 0;   // groups up to this one are durable
+  uint64_t writing_bytes_ = 0;   // taken by a leader, not yet in the catalog
+  uint64_t reserved_bytes_ = 0;
+  int64_t space_left_ = 0;       // what the disk was known to take, counted down
+  uint64_t next_sequence_;
+  absl::Status poison_;
+
+  // The leader's own.
+  std::shared_ptr<base::File> head_;
+  uint32_t head_pack_;
+  uint64_t head_size_;
+  uint64_t head_synced_;
+  uint64_t bytes_since_step_ = 0;
+};
+
+}  // namespace cairn::storage

@@ -1,0 +1,487 @@
+// The implementations of the blob store: each under the common suite, and the disk store's own promises.
+#include "cairn/storage/blob_store.h"
+
+#include <filesystem>
+#include <fstream>
+#include <latch>
+
+#include "cairn/storage/faulty_blob_store.h"
+#include "cairn/storage/memory_blob_store.h"
+#include "storage/blob_rig.h"
+#include "support/temp_dir.h"
+
+namespace cairn::storage {
+namespace {
+
+using blob_store_suite::kRoomy;
+using blob_store_suite::MakeSample;
+using blob_store_suite::ReadRange;
+using blob_store_suite::ReceiveSlice;
+using blob_store_suite::Sample;
+
+// A store that owns its rig.
+class RiggedStore final : public BlobStore {
+ public:
+  RiggedStore(uint64_t quota, uint64_t pack_bytes) {
+    auto options = SmallPacks();
+    options.quota_bytes = quota;
+    options.pack_bytes = pack_bytes;
+    REQUIRE(rig_.Open(options).ok());
+  }
+  base::StoreId store_id() const override { return rig_.store->store_id(); }
+  absl::StatusOr<Durable> Put(const base::ContentId& id, base::ByteView b) override { return rig_.store->Put(id, b); }
+  absl::StatusOr<Durable> PutMany(absl::Span<const std::pair<base::ContentId, base::ByteView>> b) override {
+    return rig_.store->PutMany(b);
+  }
+  absl::StatusOr<std::unique_ptr<BlobWriter>> Begin(const base::ContentId& id, uint64_t size) override {
+    return rig_.store->Begin(id, size);
+  }
+  absl::Status DropPartial(const base::ContentId& id) override { return rig_.store->DropPartial(id); }
+  absl::StatusOr<std::vector<PartialBlob>> Partials() override { return rig_.store->Partials(); }
+  absl::StatusOr<Durable> Confirm(const base::ContentId& id) override { return rig_.store->Confirm(id); }
+  absl::StatusOr<BlobInfo> Stat(const base::ContentId& id) override { return rig_.store->Stat(id); }
+  absl::Status ReadRange(const base::ContentId& id, base::ByteRange r, const ByteSink& sink) override {
+    return rig_.store->ReadRange(id, r, sink);
+  }
+  absl::Status ReadSlice(const base::ContentId& id, base::ByteRange r, const ByteSink& sink) override {
+    return rig_.store->ReadSlice(id, r, sink);
+  }
+  absl::StatusOr<Durable> DeleteMany(absl::Span<const base::ContentId> ids) override {
+    return rig_.store->DeleteMany(ids);
+  }
+  absl::StatusOr<std::vector<BlobInfo>> List(const base::ContentId& after, size_t limit) override {
+    return rig_.store->List(after, limit);
+  }
+  BlobUsage Usage() override { return rig_.store->Usage(); }
+  absl::StatusOr<uint64_t> Compact(uint64_t budget) override { return rig_.store->Compact(budget); }
+  absl::StatusOr<ScrubReport> Scrub(absl::string_view cursor, uint64_t budget) override {
+    return rig_.store->Scrub(cursor, budget);
+  }
+
+ private:
+  BlobRig rig_;
+};
+
+void CheckReads(BlobStore& store, const std::vector<Sample>& samples) {
+  for (const Sample& sample : samples) {
+    CAPTURE(sample.bytes.size());
+    const auto read = store.Read(sample.id, kRoomy);
+    REQUIRE(read.ok());
+    CHECK(*read == sample.bytes);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the memory store keeps the promises of a blob store") {
+  blob_store_suite::Run([](uint64_t quota) { return NewMemoryBlobStore({}, quota); });
+}
+
+TEST_CASE("the disk store keeps the promises of a blob store") {
+  const uint64_t pack_bytes = GENERATE(600'000, 256 << 20);
+  blob_store_suite::Run([=](uint64_t quota) { return std::make_unique<RiggedStore>(quota, pack_bytes); });
+}
+
+TEST_CASE("a faulty store without faults keeps the promises of a blob store") {
+  std::vector<std::unique_ptr<BlobStore>> inner;
+  blob_store_suite::Run([&](uint64_t quota) {
+    inner.push_back(NewMemoryBlobStore({}, quota));
+    return std::make_unique<FaultyBlobStore>(*inner.back());
+  });
+}
+
+TEST_CASE("a faulty store fails as it is told and mends what is stored again") {
+  const auto inner = NewMemoryBlobStore({});
+  FaultyBlobStore store(*inner);
+  const Sample sample = MakeSample(1'000, 1);
+  store.FailNext(FaultyBlobStore::Call::kPut, 2, absl::UnavailableError("pulled"), 1);
+  CHECK(store.Put(sample.id, sample.bytes).ok());
+  CHECK(absl::IsUnavailable(store.Put(sample.id, sample.bytes).status()));
+  CHECK(absl::IsUnavailable(store.Put(sample.id, sample.bytes).status()));
+  CHECK(store.Put(sample.id, sample.bytes).ok());
+  CHECK(store.calls(FaultyBlobStore::Call::kPut) == 4);
+  store.Corrupt(sample.id);
+  CHECK(base::ReasonOf(store.Read(sample.id, kRoomy).status()) == "BLOB_DAMAGED");
+  CHECK(store.Scrub("", kRoomy)->damaged.size() == 1);
+  CHECK(store.Put(sample.id, sample.bytes).ok());
+  CHECK(store.Read(sample.id, kRoomy).ok());
+}
+
+TEST_CASE("a store on a real disk is there again after a restart, and its accounting is the file system's") {
+  TempDir temp;
+  base::SeededEntropy entropy(1);
+  auto store = DiskBlobStore::OpenAt(temp.path(), entropy, base::NullObserver());
+  REQUIRE(store.ok());
+  const base::StoreId id = (*store)->store_id();
+  CHECK(base::ReasonOf(DiskBlobStore::OpenAt(temp.path(), entropy, base::NullObserver()).status()) ==
+        "STORE_LOCKED");
+  std::vector<Sample> samples;
+  for (size_t size : blob_store_suite::Sizes()) samples.push_back(MakeSample(size, size));
+  for (const Sample& sample : samples) REQUIRE((*store)->Put(sample.id, sample.bytes).ok());
+  const auto bytes_on_disk = [&] {
+    uint64_t total = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(temp.path() + "/packs")) total += entry.file_size();
+    return total;
+  };
+  CHECK((*store)->Usage().disk_bytes == bytes_on_disk());
+  for (int round = 0; round < 2; ++round) {
+    store->reset();
+    // The second time the index is damaged beyond use: it is built anew.
+    if (round == 1) std::ofstream(temp.path() + "/index/data.mdb", std::ios::trunc) << std::string(65'536, 'x');
+    store = DiskBlobStore::OpenAt(temp.path(), entropy, base::NullObserver());
+    REQUIRE(store.ok());
+    CHECK((*store)->store_id() == id);
+    CHECK_FALSE((*store)->lost());
+    CheckReads(**store, samples);
+    CHECK((*store)->Usage().disk_bytes == bytes_on_disk());
+  }
+  REQUIRE((*store)->Delete(samples.back().id).ok());
+  CHECK((*store)->Usage().reclaimable_bytes >= samples.back().bytes.size());
+  const uint64_t before = bytes_on_disk();
+  const auto freed = (*store)->Compact(kRoomy);
+  REQUIRE(freed.ok());
+  CHECK(*freed >= samples.back().bytes.size());
+  CHECK(bytes_on_disk() <= before - *freed + 64);  // the header of a new pack
+  CHECK((*store)->Usage().disk_bytes == bytes_on_disk());
+}
+
+TEST_CASE("the index is rebuilt from the packs alone, deletes and compactions included") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  std::vector<Sample> kept;
+  std::vector<base::ContentId> gone;
+  for (uint64_t i = 0; i < 120; ++i) {
+    const Sample sample = MakeSample(i % 11 == 0 ? 270'000 : 3'000 + i, i);
+    REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
+    // Some are put again after a delete: the later record counts.
+    if (i % 3 != 0) REQUIRE(rig.store->Delete(sample.id).ok());
+    if (i % 3 == 1) REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
+    i % 3 == 2 ? gone.push_back(sample.id) : kept.push_back(sample);
+    if (i % 25 == 24) REQUIRE(rig.store->Compact(kRoomy).ok());
+  }
+  const auto listed = blob_store_suite::ListAll(*rig.store, 7);
+  const BlobUsage usage = rig.store->Usage();
+  for (int round = 0; round < 3; ++round) {
+    rig.LoseIndex();
+    REQUIRE(rig.Open().ok());
+    CHECK(blob_store_suite::ListAll(*rig.store, 50) == listed);
+    CHECK(rig.store->Usage().blobs == usage.blobs);
+    CHECK(rig.store->Usage().live_bytes == usage.live_bytes);
+    CHECK(rig.store->Usage().disk_bytes == rig.PackBytes());
+    CheckReads(*rig.store, kept);
+    for (const base::ContentId& id : gone) CHECK(absl::IsNotFound(rig.store->Stat(id).status()));
+    REQUIRE(rig.store->Compact(kRoomy).ok());
+  }
+  CHECK(rig.observer.seen("blob.pack_damaged") == 0);
+}
+
+TEST_CASE("tombstones go when nothing is left that they killed") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  for (uint64_t round = 0; round < 20; ++round) {
+    std::vector<base::ContentId> ids;
+    for (uint64_t i = 0; i < 60; ++i) {
+      const Sample sample = MakeSample(5'000, round * 100 + i);
+      REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
+      ids.push_back(sample.id);
+    }
+    REQUIRE(rig.store->DeleteMany(ids).ok());
+    REQUIRE(rig.store->Compact(kRoomy).ok());
+  }
+  // 1,200 blobs came and went; a tombstone that stayed for each would take 105,600 bytes.
+  CHECK(rig.store->Usage().disk_bytes < 20'000);
+  CHECK(rig.store->Usage().disk_bytes == rig.PackBytes());
+}
+
+TEST_CASE("a flipped byte in a pack is found by a read, named, and never served", "[GF-41][MP-20]") {
+  const bool by_slice = GENERATE(true, false);
+  for (size_t size : {4'096u, 700'000u}) {
+    for (int64_t distance : {0, 2'000}) {
+      BlobRig rig;
+      REQUIRE(rig.Open().ok());
+      const Sample sample = MakeSample(size, 1), other = MakeSample(size, 2);
+      for (const Sample* s : {&sample, &other}) REQUIRE(rig.store->Put(s->id, s->bytes).ok());
+      rig.Flip(sample.bytes, distance);
+      CHECK(ReceiveSlice(*rig.store, other.id, {0, size}).value() == other.bytes);
+      const auto read = by_slice ? ReceiveSlice(*rig.store, sample.id, {0, size})
+                                 : ReadRange(*rig.store, sample.id, {0, size});
+      CHECK(base::ReasonOf(read.status()) == "BLOB_DAMAGED");
+      CHECK(std::string(read.status().message()).find(sample.id.ToText()) != std::string::npos);
+      CHECK(std::string(read.status().message()).find("pack 0000000") != std::string::npos);
+      CHECK(rig.observer.seen("blob.damaged") == 1);
+      CHECK(base::ReasonOf(rig.store->Stat(sample.id).status()) == "BLOB_DAMAGED");
+      CHECK(base::ReasonOf(rig.store->Confirm(sample.id).status()) == "BLOB_DAMAGED");
+      CHECK(rig.store->Usage().damaged == 1);
+      REQUIRE(rig.Open().ok());
+      CHECK(base::ReasonOf(rig.store->Stat(sample.id).status()) == "BLOB_DAMAGED");
+      // A sound copy mends it.
+      REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
+      CheckReads(*rig.store, {sample, other});
+      CHECK(rig.store->Usage().damaged == 0);
+    }
+  }
+}
+
+TEST_CASE("nothing of a damaged group reaches the receiver, what comes before it does", "[GF-41]") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample sample = MakeSample(2'500'000, 1);
+  REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
+  const size_t bad = 1'200'000;
+  rig.Flip(base::ByteView(sample.bytes).subspan(bad), 0);
+  // A range beside the damage is still good, as long as nobody knows.
+  CHECK(ReadRange(*rig.store, sample.id, {2'000'000, 100'000}).value() ==
+        blob_store_suite::Part(sample.bytes, {2'000'000, 100'000}));
+  base::Bytes received;
+  const auto status = rig.store->ReadRange(sample.id, {0, sample.bytes.size()}, [&](base::ByteView piece) {
+    received.insert(received.end(), piece.begin(), piece.end());
+    return absl::OkStatus();
+  });
+  CHECK(base::ReasonOf(status) == "BLOB_DAMAGED");
+  CHECK(received.size() == bad / 16'384 * 16'384);
+  CHECK(std::equal(received.begin(), received.end(), sample.bytes.begin()));
+}
+
+TEST_CASE("a scrub finds a flipped bit wherever it is and marks what it hits", "[GF-41][MP-20]") {
+  // Payloads, headers, outboards and commits; the neighbours are never in doubt.
+  const size_t size = GENERATE(300, 4'096, 262'144, 700'000, 2'200'000);
+  const int64_t distance = GENERATE(-88, -50, -1, 0, 299);
+  CAPTURE(size, distance);
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample before = MakeSample(1'000, 1), sample = MakeSample(size, 2), after = MakeSample(1'000, 3);
+  for (const Sample* s : {&before, &sample, &after}) REQUIRE(rig.store->Put(s->id, s->bytes).ok());
+  rig.Flip(sample.bytes, distance);
+  const auto report = rig.store->Scrub("", kRoomy);
+  REQUIRE(report.ok());
+  REQUIRE(report->damaged.size() == 1);
+  CHECK(report->damaged[0].id == sample.id);
+  CHECK(report->damaged[0].where.find("pack 0000000") == 0);
+  CHECK(base::ReasonOf(rig.store->Read(sample.id, kRoomy).status()) == "BLOB_DAMAGED");
+  CheckReads(*rig.store, {before, after});
+  rig.LoseIndex();
+  REQUIRE(rig.Open().ok());
+  CheckReads(*rig.store, {before, after});
+  CHECK_FALSE(rig.store->Read(sample.id, kRoomy).ok());
+  REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
+  CheckReads(*rig.store, {before, sample, after});
+  REQUIRE(rig.store->Compact(kRoomy).ok());
+  CheckReads(*rig.store, {before, sample, after});
+}
+
+TEST_CASE("damage is not mended, spread or forgotten by a compaction") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample dead = MakeSample(250'000, 1), rotten = MakeSample(9'000, 2), fine = MakeSample(9'000, 3);
+  for (const Sample* s : {&dead, &rotten, &fine}) REQUIRE(rig.store->Put(s->id, s->bytes).ok());
+  REQUIRE(rig.store->Delete(dead.id).ok());
+  rig.Flip(rotten.bytes, 100);
+  REQUIRE(rig.store->Compact(kRoomy).value() > 200'000);
+  CheckReads(*rig.store, {fine});
+  CHECK(base::ReasonOf(rig.store->Stat(rotten.id).status()) == "BLOB_DAMAGED");
+  // With an unreadable header there is nothing to copy: the pack stays until its blob is stored again.
+  rig.Flip(fine.bytes, -10);
+  REQUIRE(rig.store->Delete(rotten.id).ok());
+  REQUIRE(rig.store->Compact(kRoomy).ok());
+  CHECK_FALSE(absl::IsNotFound(rig.store->Stat(fine.id).status()));
+  REQUIRE(rig.Open().ok());
+  CHECK_FALSE(absl::IsNotFound(rig.store->Stat(fine.id).status()));
+  REQUIRE(rig.store->Delete(fine.id).ok());
+  REQUIRE(rig.store->Put(fine.id, fine.bytes).ok());
+  REQUIRE(rig.store->Compact(kRoomy).ok());
+  CheckReads(*rig.store, {fine});
+  CHECK(rig.store->Usage().disk_bytes == rig.PackBytes());
+}
+
+TEST_CASE("bytes that look like a record are never taken for one") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample victim = MakeSample(1'000, 1);
+  REQUIRE(rig.store->Put(victim.id, victim.bytes).ok());
+  REQUIRE(rig.store->Delete(victim.id).ok());
+  REQUIRE(rig.store->Put(victim.id, victim.bytes).ok());
+  // Another store's whole pack, tombstone included, comes as the content of a blob; the record around it is damaged.
+  BlobRig forger;
+  forger.entropy.DrawNumber();  // another salt
+  REQUIRE(forger.Open().ok());
+  for (int i = 0; i < 9; ++i) {
+    REQUIRE(forger.store->Put(victim.id, victim.bytes).ok());
+    REQUIRE(forger.store->Delete(victim.id).ok());
+  }
+  auto file = forger.sim.Open("packs/00000001.pack", base::OpenMode::kRead).value();
+  base::Bytes pack(file->Size().value());
+  REQUIRE(file->ReadAt(0, absl::MakeSpan(pack)).ok());
+  const base::ContentId forged = base::ContentId::Of(pack);
+  REQUIRE(rig.store->Put(forged, pack).ok());
+  rig.Flip(pack, -20);
+  rig.LoseIndex();
+  REQUIRE(rig.Open().ok());
+  CheckReads(*rig.store, {victim});
+  CHECK(absl::IsNotFound(rig.store->Stat(forged).status()));
+  CHECK(rig.observer.seen("blob.pack_damaged") + rig.observer.seen("blob.tail_mended") > 0);
+}
+
+TEST_CASE("a store whose packs are gone has a new id and says so; a missing pack damages its blobs") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  std::vector<Sample> samples;
+  for (uint64_t i = 0; i < 10; ++i) samples.push_back(MakeSample(200'000, i));
+  for (const Sample& sample : samples) REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
+  const base::StoreId first = rig.store->store_id();
+  rig.store.reset();
+  REQUIRE(rig.sim.Remove("packs/00000002.pack").ok());
+  REQUIRE(rig.Open().ok());
+  CHECK_FALSE(rig.store->lost());
+  CHECK(rig.observer.seen("blob.pack_missing") == 1);
+  CHECK(rig.store->Usage().damaged > 0);
+  CHECK(rig.store->Usage().disk_bytes == rig.PackBytes());
+  for (const Sample& sample : samples) {
+    const auto read = rig.store->Read(sample.id, kRoomy);
+    if (!read.ok()) CHECK(base::ReasonOf(read.status()) == "BLOB_DAMAGED");
+    REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
+  }
+  CheckReads(*rig.store, samples);
+
+  const bool index_too = GENERATE(false, true);
+  rig.store.reset();
+  const std::vector<std::string> packs = rig.sim.List("packs").value();
+  for (const std::string& pack : packs) REQUIRE(rig.sim.Remove("packs/" + pack).ok());
+  if (index_too) rig.LoseIndex();
+  REQUIRE(rig.Open().ok());
+  CHECK(rig.store->lost());
+  CHECK(rig.store->store_id() != first);
+  CHECK(rig.store->Usage().blobs == 0);
+  REQUIRE(rig.store->Put(samples[0].id, samples[0].bytes).ok());
+  REQUIRE(rig.Open().ok());
+  CHECK_FALSE(rig.store->lost());
+  CheckReads(*rig.store, {samples[0]});
+}
+
+TEST_CASE("an index of another store, or one that knows too much, is built anew") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample first = MakeSample(5'000, 1), second = MakeSample(5'000, 2);
+  REQUIRE(rig.store->Put(first.id, first.bytes).ok());
+  rig.store.reset();
+  auto backup = rig.sim.Open("packs/00000001.pack", base::OpenMode::kReadWrite).value();
+  const uint64_t size = backup->Size().value();
+  REQUIRE(rig.Open().ok());
+  REQUIRE(rig.store->Put(second.id, second.bytes).ok());
+  rig.store.reset();
+  // The packs go back in time, as after restoring an older copy of them.
+  REQUIRE(backup->Truncate(size).ok());
+  REQUIRE(rig.Open().ok());
+  CheckReads(*rig.store, {first});
+  CHECK(absl::IsNotFound(rig.store->Stat(second.id).status()));
+  CHECK(rig.observer.seen("blob.index_rebuild") == 2);
+}
+
+TEST_CASE("puts from many threads share their syncs") {
+  BlobRig rig;
+  REQUIRE(rig.Open({.reserve_bytes = 0}).ok());
+  constexpr int kThreads = 16, kEach = 40;
+  std::latch start(kThreads);
+  const uint64_t before = rig.sim.sync_count();
+  std::vector<std::thread> threads;
+  std::atomic<int> failed = 0;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      std::vector<Sample> samples;
+      for (int i = 0; i < kEach; ++i) samples.push_back(MakeSample(4'096, static_cast<uint64_t>(t * kEach + i)));
+      start.arrive_and_wait();
+      for (const Sample& sample : samples) failed += !rig.store->Put(sample.id, sample.bytes).ok();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(failed == 0);
+  CHECK(rig.sim.sync_count() - before <= kThreads * kEach);
+  // A batch needs one, however large.
+  std::vector<Sample> samples;
+  std::vector<std::pair<base::ContentId, base::ByteView>> batch;
+  for (uint64_t i = 0; i < 256; ++i) samples.push_back(MakeSample(4'096, 100'000 + i));
+  for (const Sample& sample : samples) batch.emplace_back(sample.id, sample.bytes);
+  const uint64_t before_batch = rig.sim.sync_count();
+  REQUIRE(rig.store->PutMany(batch).ok());
+  CHECK(rig.sim.sync_count() - before_batch == 1);
+  // Nothing new, nothing to sync.
+  REQUIRE(rig.store->PutMany(batch).ok());
+  CHECK(rig.sim.sync_count() - before_batch == 1);
+}
+
+TEST_CASE("a full disk refuses, loses nothing, and takes blobs again when there is room") {
+  BlobRig rig(3'000'000);
+  const bool told_before = GENERATE(true, false);
+  auto options = SmallPacks();
+  options.reserve_bytes = told_before ? 200'000 : 0;
+  REQUIRE(rig.Open(options).ok());
+  std::vector<Sample> stored;
+  bool full = false;
+  for (uint64_t i = 0; i < 100 && !full; ++i) {
+    const Sample sample = MakeSample(i % 4 == 3 ? 300'000 : 60'000, i);
+    const auto put = rig.store->Put(sample.id, sample.bytes);
+    if (put.ok()) {
+      stored.push_back(sample);
+    } else {
+      CHECK(base::ReasonOf(put.status()) == "DISK_FULL");
+      full = true;
+    }
+  }
+  REQUIRE(full);
+  REQUIRE(stored.size() > 10);
+  CheckReads(*rig.store, stored);
+  CHECK(rig.store->Usage().disk_bytes == rig.PackBytes());
+  REQUIRE(rig.Open(options).ok());
+  CheckReads(*rig.store, stored);
+  if (!told_before) return;  // compaction needs a little room
+  std::vector<base::ContentId> gone;
+  for (size_t i = 0; i < 8; ++i) gone.push_back(stored[i].id);
+  REQUIRE(rig.store->DeleteMany(gone).ok());
+  REQUIRE(rig.store->Compact(kRoomy).ok());
+  stored.erase(stored.begin(), stored.begin() + 8);
+  stored.push_back(MakeSample(300'000, 999));
+  REQUIRE(rig.store->Put(stored.back().id, stored.back().bytes).ok());
+  CheckReads(*rig.store, stored);
+}
+
+TEST_CASE("after a failed sync nothing is acknowledged any more, and what was still reads") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample first = MakeSample(5'000, 1), second = MakeSample(5'000, 2);
+  REQUIRE(rig.store->Put(first.id, first.bytes).ok());
+  rig.sim.FailAfter(base::SimDisk::Op::kSync, 0, absl::InternalError("I/O error"));
+  CHECK(base::ReasonOf(rig.store->Put(second.id, second.bytes).status()) == "STORE_POISONED");
+  rig.sim.FailAfter(base::SimDisk::Op::kSync, 0, absl::OkStatus());
+  CHECK(base::ReasonOf(rig.store->Put(second.id, second.bytes).status()) == "STORE_POISONED");
+  CHECK(base::ReasonOf(rig.store->Confirm(second.id).status()) == "STORE_POISONED");
+  CHECK(base::ReasonOf(rig.store->Delete(first.id).status()) == "STORE_POISONED");
+  CHECK(rig.observer.seen("blob.poisoned") == 1);
+  CheckReads(*rig.store, {first});
+  REQUIRE(rig.Open().ok());
+  REQUIRE(rig.store->Put(second.id, second.bytes).ok());
+  CheckReads(*rig.store, {first, second});
+}
+
+TEST_CASE("a blob that had arrived in part goes on after a restart, with and without the index") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample sample = MakeSample(5'300'000, 1);
+  {
+    auto writer = rig.store->Begin(sample.id, sample.bytes.size());
+    REQUIRE(writer.ok());
+    REQUIRE((*writer)->Append(base::ByteView(sample.bytes).subspan(0, 4'000'000)).ok());
+  }
+  if (GENERATE(true, false)) rig.LoseIndex();
+  REQUIRE(rig.Open().ok());
+  if (GENERATE(true, false)) rig.Flip(base::ByteView(sample.bytes).subspan(1'100'000), 0);
+  auto writer = rig.store->Begin(sample.id, sample.bytes.size());
+  REQUIRE(writer.ok());
+  const uint64_t held = (*writer)->offset();
+  CHECK((held == 3 << 20 || held == 1 << 20));
+  REQUIRE((*writer)->Append(base::ByteView(sample.bytes).subspan(held)).ok());
+  REQUIRE((*writer)->Commit().ok());
+  writer->reset();
+  CheckReads(*rig.store, {sample});
+  CHECK(rig.store->Partials().value().empty());
+}
+
+}  // namespace cairn::storage
