@@ -19,7 +19,7 @@ ChargeTerms SixHolders(uint64_t primary_e18, uint64_t min_bytes) {
 }
 
 // Every holder is charged the full size in these three: held_bytes = stored_size.
-TEST_CASE("the worked examples of storage pricing come out to the unit", "[GF-85]") {
+TEST_CASE("the worked examples of storage pricing come out to the unit", "[GF-67]") {
   Charge docs = ChargeFor(SixHolders(27'000'000'000'000'000, 0), kGiB, kGiB).value();
   CHECK(docs.primary_rate == Amount(28'991'029));
   CHECK(docs.holder_rates == std::vector<Amount>(6, Amount(3'478'923)));
@@ -43,7 +43,7 @@ TEST_CASE("the worked examples of storage pricing come out to the unit", "[GF-85
   CHECK(tiny.lock == Amount(77'277'888'000));
 }
 
-TEST_CASE("a holder is charged for what it keeps: a shard, or the whole copy", "[GF-85]") {
+TEST_CASE("a holder is charged for what it keeps: a shard, or the whole copy", "[GF-67]") {
   const uint64_t size = 300 << 20;
   CHECK(HeldBytes(LayoutKind::kShards, size, 4) == ShardSize(size, 4));
   CHECK(HeldBytes(LayoutKind::kShards, size, 4) < size / 3);

@@ -1,5 +1,7 @@
 // A verified slice from a stranger: u16 piece size, u32 offset, u32 length, then the slice as it arrives.
 // Whatever comes, nothing is handed out that is not the blob's own byte at its place inside the range.
+#include <algorithm>
+
 #include "cairn/base/blake3_tree.h"
 #include "cairn/base/codec.h"
 #include "fuzz.h"
@@ -41,6 +43,7 @@ void FuzzOne(base::ByteView input) {
   auto size = decoder.Finish();
   FUZZ_CHECK(fits || !size.ok());
   if (!size.ok()) return;
+  if (decoder.size_proven()) FUZZ_CHECK(*size == blob.bytes.size());
   uint64_t end = std::min<uint64_t>(range.offset + range.length, blob.bytes.size());
   FUZZ_CHECK(next == std::max(end, range.offset));
 }

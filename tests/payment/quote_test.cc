@@ -29,7 +29,7 @@ QuoteRequest Request() {
   return request;
 }
 
-TEST_CASE("the lock of a quote is the sum of the charges the ledger computes", "[GF-85]") {
+TEST_CASE("the lock of a quote is the sum of the charges the ledger computes", "[GF-19]") {
   QuoteRequest request = Request();
   Quote quote = MakeQuote(request).value();
   base::ChargeTerms terms{.primary = request.primary.storage_primary,

@@ -18,7 +18,7 @@ KeyScope Scope(uint8_t chain, uint8_t bucket, uint64_t epoch) {
   return scope;
 }
 
-TEST_CASE("a member unwraps the keys of a bucket; nobody else, for nothing else", "[CS-26]") {
+TEST_CASE("a member unwraps the keys of a bucket; nobody else, for nothing else") {
   SeededEntropy entropy(5);
   const WrapKey member = WrapKey::FromSeed(entropy.DrawSecret<32>());
   const WrapKey stranger = WrapKey::FromSeed(entropy.DrawSecret<32>());
@@ -46,7 +46,7 @@ TEST_CASE("a member unwraps the keys of a bucket; nobody else, for nothing else"
   }
 }
 
-TEST_CASE("a version key opens under its bucket's key of its epoch alone", "[CS-26]") {
+TEST_CASE("a version key opens under its bucket's key of its epoch alone") {
   SeededEntropy entropy(6);
   const BucketKeys keys = BucketKeys::Draw(entropy);
   const VersionKey version = TestKey();

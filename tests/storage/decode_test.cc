@@ -15,7 +15,7 @@ using base::ByteView;
 
 constexpr uint64_t kMiB = 1 << 20;
 
-TEST_CASE("any range reads back from any k shards", "[GF-42]") {
+TEST_CASE("any range reads back from any k shards", "[GF-40][GF-42]") {
   const VersionKey key = TestKey();
   const Bytes plaintext = RandomBytes(3 * kMiB + 4321, 6);
   std::mt19937_64 random(8);

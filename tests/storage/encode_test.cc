@@ -51,7 +51,7 @@ TEST_CASE("every size comes back with every pair of shards lost", "[GF-40][MP-08
   }
 }
 
-TEST_CASE("ids are hashes of what the holders get", "[GF-22][GF-95]") {
+TEST_CASE("ids are hashes of what the holders get", "[GF-94]") {
   const VersionKey key = TestKey();
   for (const char* policy : {"rs:4+2", "rs:3+2", "rs:10+4", "rs:20+20", "replicate:3"}) {
     INFO(policy);
@@ -83,7 +83,7 @@ TEST_CASE("ids are hashes of what the holders get", "[GF-22][GF-95]") {
   }
 }
 
-TEST_CASE("a public object's id is the hash of the file", "[GF-95]") {
+TEST_CASE("a public object's id is the hash of the file") {
   const Bytes plaintext = RandomBytes(2 * kMiB + 1, 5);
   const Encoded encoded = EncodeAll({.policy = Policy("rs:4+2")}, plaintext).value();
   CHECK(encoded.object.stored.content_id == base::ContentId::Of(plaintext));
@@ -104,7 +104,7 @@ TEST_CASE("the result depends on plaintext, key and policy, not on how it is fed
         EncodeAll({.policy = Policy("rs:4+2"), .key = &key}, plaintext).value().blobs[0]);
 }
 
-TEST_CASE("a resumed pass gives the rest of the same shards", "[GF-45]") {
+TEST_CASE("a resumed pass gives the rest of the same shards") {
   const VersionKey key = TestKey();
   const Bytes plaintext = RandomBytes(5 * kMiB + 99, 3);
   for (const char* policy : {"rs:4+2", "rs:3+1", "replicate:2"}) {
@@ -126,7 +126,7 @@ TEST_CASE("a resumed pass gives the rest of the same shards", "[GF-45]") {
   }
 }
 
-TEST_CASE("a source that changed is stopped before a byte sealed anew leaves", "[GF-45]") {
+TEST_CASE("a source that changed is stopped before a byte sealed anew leaves") {
   const VersionKey key = TestKey();
   Bytes plaintext = RandomBytes(3 * kMiB, 4);
   EncodeOptions options{.policy = Policy("rs:4+2"), .key = &key};

@@ -59,7 +59,7 @@ TEST_CASE("a frame opens alone, with its own key and at its own place", "[CS-25]
         absl::StatusCode::kDataLoss);
 }
 
-TEST_CASE("a wrong key is told at once, from key id and from header", "[CS-25]") {
+TEST_CASE("a wrong key is told at once, from key id and from header", "[GF-42]") {
   const VersionKey key = TestKey(1), other = TestKey(2);
   const Bytes stored = SealAll(key, Bytes(100));
   CHECK(base::ReasonOf(Opener::Create(other, KeyIdOf(key), stored.size()).status()) == "WRONG_KEY");

@@ -12,6 +12,9 @@ namespace {
 using Kind = UploadAction::Kind;
 
 constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
+constexpr int kSourcePatience = 4;
+// How often a pass that stands still is looked at again.
+constexpr absl::Duration kRecheck = absl::Milliseconds(500);
 
 enum class Phase {
   kOpening,  // asked what it has
@@ -65,6 +68,7 @@ struct Upload::Impl {
   }
 
   void Failed(uint32_t i, const absl::Status& why, absl::Duration now);
+  bool Stalled(const Target& t, absl::Duration now) const;
   void MaybePass(absl::Duration now);
   void Judge();
   std::vector<UploadAction> Finish(absl::Duration now) {
@@ -108,6 +112,7 @@ struct Upload::Impl {
   State state = State::kUploading;
   bool in_pass = false;
   std::optional<absl::Duration> gather_until;
+  absl::Duration checked = -absl::InfiniteDuration();  // the last OnTimer
   std::vector<UploadAction> actions;
 };
 
@@ -124,6 +129,22 @@ void Upload::Impl::Failed(uint32_t i, const absl::Status& why, absl::Duration no
   }
   t.phase = Phase::kWaiting;
   t.since = now + std::min(options.backoff * (uint64_t{1} << std::min(t.failures - 1, 16u)), kMaxBackoff);
+}
+
+// One pass feeds all: who blocks it holds up the others. So only who is behind is to blame, and when nobody is ahead of
+// anybody, the source itself may be what is slow.
+bool Upload::Impl::Stalled(const Target& t, absl::Duration now) const {
+  const absl::Duration silent = now - t.since;
+  if (t.phase == Phase::kOpening || t.phase == Phase::kSent) return silent >= options.stall;
+  if (t.phase != Phase::kInPass || silent < options.stall) return false;
+  bool behind = false;
+  for (const Target& other : targets) {
+    const bool sending = other.phase == Phase::kInPass || other.phase == Phase::kSent;
+    if (!sending || other.offset == t.offset) continue;
+    if (other.offset < t.offset) return false;
+    behind = true;
+  }
+  return behind || silent >= options.stall * kSourcePatience;
 }
 
 // Begins a pass once everybody who was asked has answered, or has been waited for long enough.
@@ -242,11 +263,11 @@ std::vector<UploadAction> Upload::OnReplaced(uint32_t target, const UploadTarget
 }
 
 std::vector<UploadAction> Upload::OnTimer(absl::Duration now) {
+  impl_->checked = now;
   for (uint32_t i = 0; i < impl_->targets.size(); ++i) {
     const Target& t = impl_->targets[i];
     if (t.phase == Phase::kWaiting && now >= t.since) impl_->Open(i, now);
-    const bool owes = t.phase == Phase::kOpening || t.phase == Phase::kInPass || t.phase == Phase::kSent;
-    if (owes && now - t.since >= impl_->options.stall) {
+    if (impl_->Stalled(t, now)) {
       impl_->Failed(i, absl::DeadlineExceededError(absl::StrCat(
                            "no progress for ", absl::FormatDuration(impl_->options.stall))), now);
     }
@@ -261,8 +282,8 @@ std::optional<absl::Duration> Upload::next_timer() const {
     switch (t.phase) {
       case Phase::kWaiting: at(t.since); break;
       case Phase::kOpening:
-      case Phase::kInPass:
       case Phase::kSent: at(t.since + impl_->options.stall); break;
+      case Phase::kInPass: at(std::max(t.since + impl_->options.stall, impl_->checked + kRecheck)); break;
       default: break;
     }
   }

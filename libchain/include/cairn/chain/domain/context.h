@@ -1,0 +1,102 @@
+// What the rules of an operation are given besides the operation: the block, the signer, the records, the way to say why.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "cairn/base/id.h"
+#include "cairn/chain/pb.h"
+#include "cairn/chain/verdict.h"
+#include "cairn/chain/view.h"
+
+namespace cairn::chain {
+
+// What an operation leaves behind besides changed records.
+struct Outcome {
+  std::vector<pb::Event> events;
+  std::vector<std::string> created;
+  std::string detail;
+};
+
+using Attributes = std::vector<std::pair<const char*, std::string>>;
+
+struct Context {
+  const base::ChainId& chain;
+  const pb::Params& params;
+  uint64_t height = 0;
+  uint64_t time_ms = 0;
+  base::AccountId signer;           // zeros in due work
+  std::string transaction;          // hash; empty in due work
+  const pb::Operation* operation = nullptr;
+  Outcome* outcome = nullptr;
+
+  // The verdict, with what was expected and found.
+  Verdict Refuse(Verdict verdict, std::string detail) const {
+    outcome->detail = std::move(detail);
+    return verdict;
+  }
+  // Values that are bytes appear as lower-case hex.
+  void Emit(const char* type, const Attributes& attributes) const;
+  void Created(std::string id) const { outcome->created.push_back(std::move(id)); }
+};
+
+// The records one operation changes: each is parsed once, changed in place and written once, by Flush.
+class Edits {
+ public:
+  explicit Edits(WriteView& view) : view_(view) {}
+  Edits(const Edits&) = delete;
+  Edits& operator=(const Edits&) = delete;
+
+  // The record to read or change; a default one when absent. Valid until Drop or Flush.
+  template <class R>
+  R& At(const Key<R>& key) {
+    Slot& slot = records_[key.bytes];
+    if (slot.record == nullptr) {
+      auto record = std::make_unique<R>();
+      if (!slot.dropped) {
+        if (auto found = view_.Find(key)) *record = *std::move(found);
+      }
+      slot.record = std::move(record);
+    }
+    slot.dropped = false;
+    return static_cast<R&>(*slot.record);
+  }
+  template <class R>
+  bool Has(const Key<R>& key) const {
+    const auto slot = records_.find(key.bytes);
+    if (slot == records_.end()) return view_.Has(key);
+    return !slot->second.dropped;
+  }
+  template <class R>
+  void Drop(const Key<R>& key) {
+    Slot& slot = records_[key.bytes];
+    slot.record = nullptr;
+    slot.dropped = true;
+  }
+  // Index entries are written at once; nothing reads them back within an operation.
+  void PutRaw(const Key<Raw>& key, std::string bytes) { view_.Put(key, Raw{std::move(bytes)}); }
+  void DropRaw(const Key<Raw>& key) { view_.Delete(key); }
+  const ReadView& view() const { return view_; }
+  void Flush();
+
+ private:
+  struct Slot {
+    std::unique_ptr<google::protobuf::MessageLite> record;
+    bool dropped = false;
+  };
+  WriteView& view_;
+  std::map<std::string, Slot> records_;
+};
+
+inline void AddDue(Edits& edits, uint64_t time_ms, DueKind kind, const std::string& id) {
+  edits.PutRaw(keys::Due(time_ms, kind, id), "d");
+}
+inline void DropDue(Edits& edits, uint64_t time_ms, DueKind kind, const std::string& id) {
+  edits.DropRaw(keys::Due(time_ms, kind, id));
+}
+
+}  // namespace cairn::chain

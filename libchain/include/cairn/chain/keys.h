@@ -1,0 +1,106 @@
+// Where every record of the state stands: key, value and who writes it. Numbers in keys are big endian, so that order
+// of keys is order of numbers. A key is at most 480 bytes; names longer than 400 bytes stand under their first 400
+// bytes and 16 bytes of their hash, the record holds the whole name.
+#pragma once
+
+#include <string>
+
+#include "cairn/base/id.h"
+#include "cairn/base/key.h"
+#include "cairn/chain/pb.h"
+
+namespace cairn::chain {
+
+// Bytes of a key that leads to a record of type R.
+template <class R>
+struct Key {
+  std::string bytes;
+};
+
+// A record that is not a message: bytes as they are (indexes).
+struct Raw {
+  std::string bytes;
+};
+
+// What falls due, in the order in which entries of one time are handled.
+enum class DueKind : uint8_t {
+  kSealDeadline = 1,    // id: object
+  kFineWindow = 2,      // id: object, of its ExpiredUpload
+  kApproval = 3,        // id: provider account, nonce
+  kAllowance = 4,       // id: sponsor account, nonce
+  kMaintenanceEnd = 5,  // id: provider account
+};
+
+namespace keys {
+
+// 'p' | Params | genesis
+Key<pb::Params> Params();
+// 'g' | Genesis | genesis
+Key<pb::Genesis> Genesis();
+// 'c' | Counters | create bucket
+Key<pb::Counters> Counters();
+// 'S' asset (1) | Supply | everything that moves money between free, locked, treasury
+Key<pb::Supply> Supply(pb::Asset asset);
+
+// 'A' account (20) | Account | everything that moves money
+Key<pb::Account> Account(const base::AccountId& id);
+// 'L' account (20) lane (4) | Lane | every transaction; drop lane
+Key<pb::Lane> Lane(const base::AccountId& id, uint32_t lane);
+// 'F' sponsor account (20) nonce (16) | FeeAllowanceUse | sponsored transactions; dropped at its expiry
+Key<pb::FeeAllowanceUse> Allowance(const base::AccountId& sponsor, const std::string& nonce);
+
+// 'P' account (20) | Provider | the providers domain; groups (committed bytes, groups), objects (fines)
+Key<pb::Provider> Provider(const base::AccountId& id);
+// 'K' node key (33) | Raw: account (20) | register, exit
+Key<Raw> NodeKey(const std::string& encoded_key);
+// 'I' provider account (20) group (8) | ProviderGroup | every change of a group's members
+Key<pb::ProviderGroup> ProviderGroup(const base::AccountId& id, uint64_t group);
+// 'N' provider account (20) nonce (16) | UsedApproval | every approved operation; dropped at its expiry
+Key<pb::UsedApproval> UsedApproval(const base::AccountId& id, const std::string& nonce);
+
+// 'G' group (8) | Group | the groups domain; objects (counters)
+Key<pb::Group> Group(uint64_t id);
+// 'H' group (8) object (16) | Raw: "o" | create and end of objects
+Key<Raw> GroupObject(uint64_t group, const std::string& object);
+// 'B' bucket (8) | Bucket | the buckets domain; objects (counters)
+Key<pb::Bucket> Bucket(uint64_t id);
+// 'O' owner (20) name | Raw: bucket (8) | create and delete bucket
+Key<Raw> BucketName(const base::AccountId& owner, const std::string& name);
+
+// 'J' object (16) | Object | the objects domain
+Key<pb::Object> Object(const std::string& id);
+// 'V' bucket (8) name, at most 416 bytes of it | Name | the objects domain
+Key<pb::Name> Name(uint64_t bucket, const std::string& name);
+// 'X' object (16) | ExpiredUpload | seal deadline, reject; dropped when fined or after the window
+Key<pb::ExpiredUpload> ExpiredUpload(const std::string& object);
+
+// 'D' time ms (8) kind (1) id | Raw: "d" | whoever sets a deadline; dropped when handled
+Key<Raw> Due(uint64_t time_ms, DueKind kind, const std::string& id);
+
+// First bytes of all keys of a table or of one owner in it.
+std::string AccountPrefix();
+std::string ProviderPrefix();
+std::string ProviderGroupPrefix(const base::AccountId& id);
+std::string GroupPrefix();
+std::string GroupObjectPrefix(uint64_t group);
+std::string BucketPrefix();
+std::string BucketNamePrefix(const base::AccountId& owner);
+std::string ObjectPrefix();
+std::string NamePrefix(uint64_t bucket);
+std::string DuePrefix();
+
+struct DueEntry {
+  uint64_t time_ms = 0;
+  DueKind kind = DueKind::kSealDeadline;
+  std::string id;
+};
+DueEntry ParseDue(const std::string& key);
+
+// Records as stored bytes. Decode refuses what it cannot parse.
+std::string Encode(const google::protobuf::MessageLite& record);
+std::string Encode(const Raw& record);
+bool Decode(const std::string& value, google::protobuf::MessageLite* record);
+bool Decode(const std::string& value, Raw* record);
+
+}  // namespace keys
+}  // namespace cairn::chain

@@ -1,0 +1,39 @@
+// The state root: a binary Merkle tree over BLAKE3(key), and proofs that a record is, or is not, under a root.
+//
+// A leaf stands at the first depth at which it is alone; a subtree with one leaf is that leaf, an empty one the zero
+// digest. Leaf = H("cairn v1 state leaf", BLAKE3(key), BLAKE3(value)); node = H("cairn v1 state node", left, right).
+// The tree does not depend on the order of changes. Verifying needs no ledger: a header signed by the engine, a proof,
+// and these functions. Nodes are kept four levels to a page; an update touches the pages of changed leaves only.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "cairn/base/hash.h"
+#include "cairn/base/key.h"
+#include "cairn/chain/pb.h"
+#include "cairn/chain/view.h"
+
+namespace cairn::chain {
+
+struct TreeUpdate {
+  base::Digest root;
+  ChangeSet pages;  // to be written beside the state
+};
+// `pages` is the tree as stored (keys as in TreeUpdate::pages); `changes` are the state's.
+absl::StatusOr<TreeUpdate> UpdateTree(const ReadView& pages, const ChangeSet& changes);
+absl::StatusOr<base::Digest> TreeRoot(const ReadView& pages);
+absl::StatusOr<pb::StateProof> Prove(const ReadView& pages, const ReadView& state, const std::string& key);
+
+// Is the proof right under `root`? DataLoss (reason BAD_PROOF) otherwise. What it proves: record `key` is
+// `proof.value` when `proof.present`, and not there otherwise.
+absl::Status VerifyProof(const base::Digest& root, const pb::StateProof& proof);
+
+// Digest that the engine's key signs.
+base::Digest HeaderDigest(absl::string_view header);
+// Header and signature of an answer, checked against the engine's key and the chain; the header inside.
+absl::StatusOr<pb::BlockHeader> VerifyHeader(const base::ChainId& chain, const base::PublicKey& engine_key,
+                                             const std::string& header, const std::string& signature);
+// Header, then every proof of the answer under its state root.
+absl::Status VerifyAnswer(const base::ChainId& chain, const base::PublicKey& engine_key,
+                          const pb::QueryResponse& response);
+
+}  // namespace cairn::chain

@@ -1,0 +1,115 @@
+// What rules see of the state: records under typed keys, never a store and never an error.
+//
+// A ReadView answers from one consistent state. A WriteView lays changes over another view without touching it; the
+// changes are handed down at once or dropped, which is how batches and refused transactions work. A store that fails
+// marks the view as poisoned: it then answers "absent", and whoever drives the rules must look at `health` before
+// using anything they said. One thread at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "cairn/base/kv.h"
+#include "cairn/chain/keys.h"
+
+namespace cairn::chain {
+
+// Sorted changes; nullopt deletes.
+using ChangeSet = std::map<std::string, std::optional<std::string>>;
+
+class ReadView {
+ public:
+  using Entry = std::pair<std::string, std::string>;
+  virtual ~ReadView() = default;
+
+  virtual std::optional<std::string> Get(const std::string& key) const = 0;
+  // First entry at or after `key`.
+  virtual std::optional<Entry> Seek(const std::string& key) const = 0;
+  virtual absl::Status health() const = 0;
+
+  template <class R>
+  std::optional<R> Find(const Key<R>& key) const {
+    std::optional<std::string> value = Get(key.bytes);
+    if (!value) return std::nullopt;
+    R record;
+    if (!keys::Decode(*value, &record)) return std::nullopt;
+    return record;
+  }
+  template <class R>
+  bool Has(const Key<R>& key) const {
+    return Get(key.bytes).has_value();
+  }
+  // Entries whose key begins with `prefix`, from `from` on, until `visit` returns false.
+  template <class F>
+  void Scan(const std::string& prefix, const std::string& from, F visit) const {
+    std::optional<Entry> entry = Seek(std::max(prefix, from));
+    while (entry && absl::string_view(entry->first).substr(0, prefix.size()) == prefix) {
+      if (!visit(entry->first, entry->second)) return;
+      entry = Seek(entry->first + '\0');
+    }
+  }
+};
+
+class WriteView final : public ReadView {
+ public:
+  explicit WriteView(const ReadView& below) : below_(below) {}
+
+  std::optional<std::string> Get(const std::string& key) const override;
+  std::optional<Entry> Seek(const std::string& key) const override;
+  absl::Status health() const override { return below_.health(); }
+
+  template <class R>
+  void Put(const Key<R>& key, const R& record) {
+    changes_[key.bytes] = keys::Encode(record);
+  }
+  template <class R>
+  void Delete(const Key<R>& key) {
+    changes_[key.bytes] = std::nullopt;
+  }
+  // The state below, without these changes: what invariants compare with.
+  const ReadView& below() const { return below_; }
+  const ChangeSet& changes() const { return changes_; }
+  ChangeSet TakeChanges() { return std::exchange(changes_, {}); }
+  // Lays `changes` over this view.
+  void Merge(ChangeSet changes);
+
+ private:
+  const ReadView& below_;
+  ChangeSet changes_;
+};
+
+// The state as committed in a snapshot of a store. `prefix` is put before every key.
+class KvView final : public ReadView {
+ public:
+  KvView(const base::Kv& kv, std::string prefix);
+  explicit KvView(std::shared_ptr<const base::KvSnapshot> snapshot, std::string prefix);
+  std::optional<std::string> Get(const std::string& key) const override;
+  std::optional<Entry> Seek(const std::string& key) const override;
+  absl::Status health() const override { return health_; }
+
+ private:
+  std::shared_ptr<const base::KvSnapshot> snapshot_;
+  std::string prefix_;
+  mutable std::unique_ptr<base::KvCursor> cursor_;
+  mutable absl::Status health_;
+};
+
+// A state in memory: tests, simulators, the state before genesis.
+class MapView final : public ReadView {
+ public:
+  std::optional<std::string> Get(const std::string& key) const override;
+  std::optional<Entry> Seek(const std::string& key) const override;
+  absl::Status health() const override { return absl::OkStatus(); }
+  void Merge(const ChangeSet& changes);
+  const std::map<std::string, std::string>& entries() const { return entries_; }
+
+ private:
+  std::map<std::string, std::string> entries_;
+};
+
+}  // namespace cairn::chain

@@ -1,0 +1,80 @@
+#include "domain/money.h"
+
+#include "cairn/chain/convert.h"
+
+namespace cairn::chain {
+namespace {
+
+pb::Amount* FreeField(pb::Account& account, pb::Asset asset) {
+  return asset == pb::ASSET_USDC ? account.mutable_usdc() : account.mutable_crn();
+}
+
+pb::Account& Existing(Edits& edits, const Context& context, const base::AccountId& id) {
+  pb::Account& account = edits.At(keys::Account(id));
+  if (account.id().empty()) {
+    account.set_id(ToField(id));
+    account.set_created_ms(context.time_ms);
+  }
+  return account;
+}
+
+}  // namespace
+
+base::Amount FreeBalance(const ReadView& view, const base::AccountId& id, pb::Asset asset) {
+  const auto account = view.Find(keys::Account(id));
+  if (!account) return {};
+  return FromProto(asset == pb::ASSET_USDC ? account->usdc() : account->crn());
+}
+
+void AddTo(pb::Amount* field, base::Amount amount) {
+  *field = ToProto(FromProto(*field).Plus(amount).value_or(base::Amount::Max()));
+}
+
+void TakeFrom(pb::Amount* field, base::Amount amount) {
+  *field = ToProto(FromProto(*field).Minus(amount).value_or(base::Amount::Max()));
+}
+
+std::optional<base::Amount> Sum(base::Amount a, base::Amount b) { return a.Plus(b); }
+
+void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
+              pb::Asset asset, base::Amount amount) {
+  TakeFrom(FreeField(edits.At(keys::Account(from)), asset), amount);
+  AddTo(FreeField(Existing(edits, context, to), asset), amount);
+}
+
+void PayTreasury(Edits& edits, const base::AccountId& from, base::Amount amount) {
+  if (amount.zero()) return;
+  TakeFrom(edits.At(keys::Account(from)).mutable_crn(), amount);
+  pb::Supply& supply = edits.At(keys::Supply(pb::ASSET_CRN));
+  TakeFrom(supply.mutable_free(), amount);
+  AddTo(supply.mutable_treasury(), amount);
+}
+
+void Lock(Edits& edits, const base::AccountId& id, base::Amount amount) {
+  if (amount.zero()) return;
+  pb::Account& account = edits.At(keys::Account(id));
+  TakeFrom(account.mutable_crn(), amount);
+  AddTo(account.mutable_locked_crn(), amount);
+  pb::Supply& supply = edits.At(keys::Supply(pb::ASSET_CRN));
+  TakeFrom(supply.mutable_free(), amount);
+  AddTo(supply.mutable_locked(), amount);
+}
+
+void Unlock(Edits& edits, const base::AccountId& id, base::Amount amount) {
+  if (amount.zero()) return;
+  pb::Account& account = edits.At(keys::Account(id));
+  TakeFrom(account.mutable_locked_crn(), amount);
+  AddTo(account.mutable_crn(), amount);
+  pb::Supply& supply = edits.At(keys::Supply(pb::ASSET_CRN));
+  TakeFrom(supply.mutable_locked(), amount);
+  AddTo(supply.mutable_free(), amount);
+}
+
+void PayFromLocked(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
+                   base::Amount amount) {
+  if (amount.zero()) return;
+  Unlock(edits, from, amount);
+  MoveFree(edits, context, from, to, pb::ASSET_CRN, amount);
+}
+
+}  // namespace cairn::chain

@@ -1,0 +1,30 @@
+// Moving money between free balances, locked money and the treasury. Checks come first (`CanPay`); the movers keep the
+// running totals of keys::Supply right and cannot fail.
+#pragma once
+
+#include "cairn/base/amount.h"
+#include "cairn/chain/domain/context.h"
+
+namespace cairn::chain {
+
+base::Amount FreeBalance(const ReadView& view, const base::AccountId& id, pb::Asset asset = pb::ASSET_CRN);
+
+// Checked addition and subtraction on a message's field. A result out of range is a defect: it is written as the
+// largest amount, which no invariant lets pass.
+void AddTo(pb::Amount* field, base::Amount amount);
+void TakeFrom(pb::Amount* field, base::Amount amount);
+// nullopt when the sum does not fit.
+std::optional<base::Amount> Sum(base::Amount a, base::Amount b);
+
+// Free money of `from` becomes free money of `to`, which exists from then on.
+void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
+              pb::Asset asset, base::Amount amount);
+// All of it crn.
+void PayTreasury(Edits& edits, const base::AccountId& from, base::Amount amount);
+void Lock(Edits& edits, const base::AccountId& id, base::Amount amount);
+void Unlock(Edits& edits, const base::AccountId& id, base::Amount amount);
+// Locked money of `from` becomes free money of `to`.
+void PayFromLocked(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
+                   base::Amount amount);
+
+}  // namespace cairn::chain

@@ -1,0 +1,106 @@
+#include "cairn/chain/keys.h"
+
+#include "absl/strings/str_cat.h"
+#include "cairn/base/hash.h"
+#include "cairn/chain/convert.h"
+
+namespace cairn::chain::keys {
+namespace {
+
+constexpr size_t kNamePrefixBytes = 400;
+constexpr size_t kNameHashBytes = 16;
+
+std::string Of(char table, const base::AccountId& id) {
+  return absl::StrCat(absl::string_view(&table, 1), base::AsText(id.view()));
+}
+
+std::string Of(char table, uint64_t number) {
+  return absl::StrCat(absl::string_view(&table, 1), NumberField(number));
+}
+
+std::string Of(char table, const std::string& id) { return table + id; }
+
+// Short names stand as they are; a long one never equals a short one because it is longer than any of them.
+std::string NameInKey(const std::string& name) {
+  if (name.size() <= kNamePrefixBytes) return name;
+  const std::string hash = base::ToString(base::Blake3(base::AsBytes(name)).view());
+  return name.substr(0, kNamePrefixBytes) + hash.substr(0, kNameHashBytes);
+}
+
+}  // namespace
+
+Key<pb::Params> Params() { return {"p"}; }
+Key<pb::Genesis> Genesis() { return {"g"}; }
+Key<pb::Counters> Counters() { return {"c"}; }
+Key<pb::Supply> Supply(pb::Asset asset) { return {std::string("S") + static_cast<char>(asset)}; }
+
+Key<pb::Account> Account(const base::AccountId& id) { return {Of('A', id)}; }
+Key<pb::Lane> Lane(const base::AccountId& id, uint32_t lane) {
+  return {Of('L', id) + NumberField(lane).substr(4)};
+}
+Key<pb::FeeAllowanceUse> Allowance(const base::AccountId& sponsor, const std::string& nonce) {
+  return {Of('F', sponsor) + nonce};
+}
+
+Key<pb::Provider> Provider(const base::AccountId& id) { return {Of('P', id)}; }
+Key<Raw> NodeKey(const std::string& encoded_key) { return {Of('K', encoded_key)}; }
+Key<pb::ProviderGroup> ProviderGroup(const base::AccountId& id, uint64_t group) {
+  return {Of('I', id) + NumberField(group)};
+}
+Key<pb::UsedApproval> UsedApproval(const base::AccountId& id, const std::string& nonce) {
+  return {Of('N', id) + nonce};
+}
+
+Key<pb::Group> Group(uint64_t id) { return {Of('G', id)}; }
+Key<Raw> GroupObject(uint64_t group, const std::string& object) {
+  return {Of('H', group) + object};
+}
+Key<pb::Bucket> Bucket(uint64_t id) { return {Of('B', id)}; }
+Key<Raw> BucketName(const base::AccountId& owner, const std::string& name) {
+  return {Of('O', owner) + name};
+}
+
+Key<pb::Object> Object(const std::string& id) { return {Of('J', id)}; }
+Key<pb::Name> Name(uint64_t bucket, const std::string& name) {
+  return {Of('V', bucket) + NameInKey(name)};
+}
+Key<pb::ExpiredUpload> ExpiredUpload(const std::string& object) { return {Of('X', object)}; }
+
+Key<Raw> Due(uint64_t time_ms, DueKind kind, const std::string& id) {
+  return {Of('D', time_ms) + static_cast<char>(kind) + id};
+}
+
+std::string AccountPrefix() { return "A"; }
+std::string ProviderPrefix() { return "P"; }
+std::string ProviderGroupPrefix(const base::AccountId& id) { return Of('I', id); }
+std::string GroupPrefix() { return "G"; }
+std::string GroupObjectPrefix(uint64_t group) { return Of('H', group); }
+std::string BucketPrefix() { return "B"; }
+std::string BucketNamePrefix(const base::AccountId& owner) { return Of('O', owner); }
+std::string ObjectPrefix() { return "J"; }
+std::string NamePrefix(uint64_t bucket) { return Of('V', bucket); }
+std::string DuePrefix() { return "D"; }
+
+DueEntry ParseDue(const std::string& key) {
+  DueEntry entry;
+  if (key.size() < 10) return entry;
+  entry.time_ms = NumberFromField(absl::string_view(key).substr(1, 8));
+  entry.kind = static_cast<DueKind>(key[9]);
+  entry.id = key.substr(10);
+  return entry;
+}
+
+std::string Encode(const google::protobuf::MessageLite& record) {
+  return record.SerializeAsString();
+}
+std::string Encode(const Raw& record) { return record.bytes; }
+
+bool Decode(const std::string& value, google::protobuf::MessageLite* record) {
+  return record->ParseFromString(value);
+}
+bool Decode(const std::string& value, Raw* record) {
+  record->bytes = value;
+  return true;
+}
+
+}  // namespace cairn::chain::keys

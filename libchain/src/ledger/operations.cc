@@ -1,0 +1,79 @@
+#include "ledger/operations.h"
+
+#include "cairn/chain/domain/accounts.h"
+#include "cairn/chain/domain/buckets.h"
+#include "cairn/chain/domain/groups.h"
+#include "cairn/chain/domain/objects.h"
+#include "cairn/chain/domain/providers.h"
+
+namespace cairn::chain {
+namespace {
+
+// Weight of an operation: `base`, and `each` for every item of its list (objects, names, receipts).
+template <class Op>
+uint64_t Items(const Op&) {
+  return 0;
+}
+uint64_t Items(const pb::CreateObjects& op) { return op.objects_size(); }
+uint64_t Items(const pb::SealObjects& op) { return op.objects_size() + op.receipts_size(); }
+uint64_t Items(const pb::PostReceipts& op) { return op.objects_size() + op.receipts_size(); }
+uint64_t Items(const pb::RejectObjects& op) { return op.objects_size(); }
+uint64_t Items(const pb::CancelObjects& op) { return op.objects_size(); }
+uint64_t Items(const pb::DeleteObjects& op) { return op.names_size() + op.versions_size(); }
+uint64_t Items(const pb::ClaimFine& op) { return op.objects_size(); }
+
+#define RULES(Kind, field, base, each)                                                          \
+  {                                                                                             \
+    pb::Operation::Kind,                                                                        \
+        [](const pb::Operation& op) -> uint64_t { return base + each * Items(op.field()); },    \
+        [](const pb::Operation& op) { return Validate(op.field()); },                           \
+        [](const pb::Operation& op, const Context& context, const ReadView& view) {             \
+          return Check(op.field(), context, view);                                              \
+        },                                                                                      \
+        [](const pb::Operation& op, const Context& context, Edits& edits) {                     \
+          Apply(op.field(), context, edits);                                                    \
+        },                                                                                      \
+  }
+
+constexpr OperationRules kRules[] = {
+    RULES(kTransfer, transfer, 1, 0),
+    RULES(kSetWrapKey, set_wrap_key, 1, 0),
+    RULES(kSetRootPointer, set_root_pointer, 1, 0),
+    RULES(kDropLane, drop_lane, 1, 0),
+
+    RULES(kRegisterProvider, register_provider, 10, 0),
+    RULES(kEditProvider, edit_provider, 2, 0),
+    RULES(kAddDeposit, add_deposit, 1, 0),
+    RULES(kSetMaintenance, set_maintenance, 1, 0),
+    RULES(kReportNewStore, report_new_store, 5, 0),
+    RULES(kExitProvider, exit_provider, 2, 0),
+
+    RULES(kCreateBucket, create_bucket, 10, 0),
+    RULES(kEditBucket, edit_bucket, 1, 0),
+    RULES(kDeleteBucket, delete_bucket, 2, 0),
+    RULES(kReplacePrimary, replace_primary, 5, 0),
+    RULES(kAssignSuccessor, assign_successor, 5, 0),
+    RULES(kCompleteSuccession, complete_succession, 2, 0),
+
+    RULES(kCreateObjects, create_objects, 1, 2),
+    RULES(kSealObjects, seal_objects, 1, 1),
+    RULES(kPostReceipts, post_receipts, 1, 1),
+    RULES(kRejectObjects, reject_objects, 1, 1),
+    RULES(kCancelObjects, cancel_objects, 1, 1),
+    RULES(kDeleteObjects, delete_objects, 1, 2),
+    RULES(kRequestUpload, request_upload, 2, 0),
+    RULES(kAnswerUpload, answer_upload, 1, 0),
+    RULES(kClaimFine, claim_fine, 1, 1),
+};
+#undef RULES
+
+}  // namespace
+
+const OperationRules* RulesFor(pb::Operation::KindCase kind) {
+  for (const OperationRules& rules : kRules) {
+    if (rules.kind == kind) return &rules;
+  }
+  return nullptr;
+}
+
+}  // namespace cairn::chain

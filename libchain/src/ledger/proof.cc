@@ -1,0 +1,286 @@
+#include "cairn/chain/proof.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/types/span.h"
+#include "cairn/base/codec.h"
+#include "cairn/base/status.h"
+#include "cairn/chain/convert.h"
+
+namespace cairn::chain {
+namespace {
+
+constexpr int kSlots = 16;
+constexpr int kMaxDepth = 64;  // pages on a path: 256 bits, four a page
+constexpr int kMaxSiblings = 256;
+
+struct Slot {
+  enum Kind { kEmpty, kLeaf, kInner } kind = kEmpty;
+  base::Digest hash;   // of the key (leaf), or of the page below (inner)
+  base::Digest value;  // of the value (leaf)
+};
+using Page = std::array<Slot, kSlots>;
+
+struct Change {
+  base::Digest key;
+  std::optional<base::Digest> value;
+};
+
+base::Digest LeafHash(const base::Digest& key, const base::Digest& value) {
+  return base::Hasher::DeriveKey("cairn v1 state leaf").Field(key.view()).Field(value.view()).Finish();
+}
+
+base::Digest NodeHash(const base::Digest& left, const base::Digest& right) {
+  return base::Hasher::DeriveKey("cairn v1 state node").Field(left.view()).Field(right.view()).Finish();
+}
+
+int Nibble(const base::Digest& key, int depth) {
+  const uint8_t byte = key.value[depth / 2];
+  return depth % 2 == 0 ? byte >> 4 : byte & 15;
+}
+
+// Depth, then the path to it in whole nibbles; the half of the last byte that is not path is zero.
+std::string PageKey(int depth, const base::Digest& path) {
+  std::string key(1, static_cast<char>(depth));
+  for (int i = 0; i < depth; i += 2) {
+    const uint8_t byte = path.value[i / 2];
+    key.push_back(static_cast<char>(i + 1 < depth ? byte : byte & 0xf0));
+  }
+  return key;
+}
+
+std::string EncodePage(const Page& page) {
+  uint16_t leaves = 0, inners = 0;
+  for (int i = 0; i < kSlots; ++i) {
+    if (page[i].kind == Slot::kLeaf) leaves |= 1 << i;
+    if (page[i].kind == Slot::kInner) inners |= 1 << i;
+  }
+  base::Writer writer;
+  writer.U16(leaves);
+  writer.U16(inners);
+  for (const Slot& slot : page) {
+    if (slot.kind == Slot::kEmpty) continue;
+    writer.Raw(slot.hash.view());
+    if (slot.kind == Slot::kLeaf) writer.Raw(slot.value.view());
+  }
+  return base::ToString(writer.view());
+}
+
+absl::StatusOr<Page> DecodePage(const std::string& bytes) {
+  base::Reader reader(base::AsBytes(bytes));
+  const uint16_t leaves = reader.U16();
+  const uint16_t inners = reader.U16();
+  if ((leaves & inners) != 0) reader.Fail("a slot is leaf and inner at once");
+  Page page;
+  for (int i = 0; i < kSlots && reader.ok(); ++i) {
+    if ((leaves >> i & 1) == 0 && (inners >> i & 1) == 0) continue;
+    page[i].kind = (leaves >> i & 1) != 0 ? Slot::kLeaf : Slot::kInner;
+    page[i].hash = reader.Fixed<base::Digest>();
+    if (page[i].kind == Slot::kLeaf) page[i].value = reader.Fixed<base::Digest>();
+  }
+  RETURN_IF_ERROR(reader.Finish());
+  return page;
+}
+
+absl::StatusOr<Page> LoadPage(const ReadView& pages, int depth, const base::Digest& path) {
+  const std::string key = PageKey(depth, path);
+  const std::optional<std::string> bytes = pages.Get(key);
+  RETURN_IF_ERROR(pages.health());
+  if (!bytes) {
+    if (depth == 0) return Page{};
+    return base::Error(absl::StatusCode::kDataLoss, "STATE_TREE_BROKEN", "a page of the state tree is missing",
+                       "restore the ledger's store from a copy", {{"page", base::ToHex(base::AsBytes(key))}});
+  }
+  return DecodePage(*bytes);
+}
+
+// What the slots [from, from + count) amount to: nothing, one leaf, or an inner node with its hash.
+Slot Summary(const Page& page, int from, int count) {
+  const Slot* only = nullptr;
+  int used = 0;
+  for (int i = from; i < from + count; ++i) {
+    if (page[i].kind == Slot::kEmpty) continue;
+    only = &page[i];
+    ++used;
+  }
+  if (used == 0) return {};
+  if (used == 1 && (only->kind == Slot::kLeaf || count == 1)) return *only;
+  const auto digest = [](const Slot& slot) {
+    return slot.kind == Slot::kLeaf ? LeafHash(slot.hash, slot.value) : slot.hash;
+  };
+  Slot node;
+  node.kind = Slot::kInner;
+  node.hash = NodeHash(digest(Summary(page, from, count / 2)), digest(Summary(page, from + count / 2, count / 2)));
+  return node;
+}
+
+base::Digest DigestOf(const Slot& slot) {
+  return slot.kind == Slot::kLeaf ? LeafHash(slot.hash, slot.value) : slot.hash;
+}
+
+class Updater {
+ public:
+  explicit Updater(const ReadView& pages) : pages_(pages) {}
+
+  // Applies sorted changes, all under the path of the page, and says what the page now amounts to.
+  absl::StatusOr<Slot> Apply(int depth, Page page, bool stored, absl::Span<const Change> changes) {
+    const base::Digest path = changes.front().key;
+    for (size_t begin = 0; begin < changes.size();) {
+      const int nibble = Nibble(changes[begin].key, depth);
+      size_t end = begin + 1;
+      while (end < changes.size() && Nibble(changes[end].key, depth) == nibble) ++end;
+      RETURN_IF_ERROR(ApplyTo(page[nibble], depth, changes.subspan(begin, end - begin)));
+      begin = end;
+    }
+    const Slot summary = Summary(page, 0, kSlots);
+    if (summary.kind == Slot::kInner || (depth == 0 && summary.kind == Slot::kLeaf)) {
+      written_[PageKey(depth, path)] = EncodePage(page);
+    } else if (stored) {
+      written_[PageKey(depth, path)] = std::nullopt;
+    }
+    return summary;
+  }
+  ChangeSet TakePages() { return std::move(written_); }
+
+ private:
+  absl::Status ApplyTo(Slot& slot, int depth, absl::Span<const Change> changes) {
+    const Change& first = changes.front();
+    const bool alone = slot.kind == Slot::kEmpty || (slot.kind == Slot::kLeaf && slot.hash == first.key);
+    if (changes.size() == 1 && alone) {
+      slot = first.value ? Slot{Slot::kLeaf, first.key, *first.value} : Slot{};
+      return absl::OkStatus();
+    }
+    Page below;
+    const bool stored = slot.kind == Slot::kInner;
+    if (stored) {
+      ASSIGN_OR_RETURN(below, LoadPage(pages_, depth + 1, first.key));
+    } else if (slot.kind == Slot::kLeaf) {
+      below[Nibble(slot.hash, depth + 1)] = slot;
+    }
+    ASSIGN_OR_RETURN(slot, Apply(depth + 1, below, stored, changes));
+    return absl::OkStatus();
+  }
+
+  const ReadView& pages_;
+  ChangeSet written_;
+};
+
+absl::Status BadProof(absl::string_view what) {
+  return base::Error(absl::StatusCode::kDataLoss, "BAD_PROOF", what, "ask another node, and distrust this one");
+}
+
+}  // namespace
+
+absl::StatusOr<TreeUpdate> UpdateTree(const ReadView& pages, const ChangeSet& changes) {
+  TreeUpdate update;
+  if (changes.empty()) {
+    ASSIGN_OR_RETURN(update.root, TreeRoot(pages));
+    return update;
+  }
+  std::vector<Change> sorted;
+  sorted.reserve(changes.size());
+  for (const auto& [key, value] : changes) {
+    Change change;
+    change.key = base::Blake3(base::AsBytes(key));
+    if (value) change.value = base::Blake3(base::AsBytes(*value));
+    sorted.push_back(change);
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const Change& a, const Change& b) { return a.key < b.key; });
+  ASSIGN_OR_RETURN(Page root, LoadPage(pages, 0, base::Digest{}));
+  Updater updater(pages);
+  ASSIGN_OR_RETURN(const Slot summary, updater.Apply(0, root, true, sorted));
+  update.root = DigestOf(summary);
+  update.pages = updater.TakePages();
+  return update;
+}
+
+absl::StatusOr<base::Digest> TreeRoot(const ReadView& pages) {
+  ASSIGN_OR_RETURN(const Page root, LoadPage(pages, 0, base::Digest{}));
+  return DigestOf(Summary(root, 0, kSlots));
+}
+
+absl::StatusOr<pb::StateProof> Prove(const ReadView& pages, const ReadView& state, const std::string& key) {
+  const base::Digest hash = base::Blake3(base::AsBytes(key));
+  std::vector<base::Digest> siblings;  // from root to leaf
+  Slot end;
+  for (int depth = 0; depth < kMaxDepth; ++depth) {
+    ASSIGN_OR_RETURN(const Page page, LoadPage(pages, depth, hash));
+    int from = 0, count = kSlots;
+    const int nibble = Nibble(hash, depth);
+    end = Summary(page, from, count);
+    while (end.kind == Slot::kInner && count > 1) {
+      count /= 2;
+      const bool right = nibble >= from + count;
+      siblings.push_back(DigestOf(Summary(page, right ? from : from + count, count)));
+      if (right) from += count;
+      end = Summary(page, from, count);
+    }
+    if (end.kind != Slot::kInner) break;
+  }
+  pb::StateProof proof;
+  proof.set_key(key);
+  proof.set_present(end.kind == Slot::kLeaf && end.hash == hash);
+  if (proof.present()) {
+    proof.set_value(state.Get(key).value_or(""));
+  } else if (end.kind == Slot::kLeaf) {
+    proof.set_other_leaf(ToField(end.hash) + ToField(end.value));
+  }
+  proof.set_depth_bits(siblings.size());
+  for (auto it = siblings.rbegin(); it != siblings.rend(); ++it) proof.add_siblings(ToField(*it));
+  RETURN_IF_ERROR(state.health());
+  return proof;
+}
+
+absl::Status VerifyProof(const base::Digest& root, const pb::StateProof& proof) {
+  const base::Digest key = base::Blake3(base::AsBytes(proof.key()));
+  base::Digest digest;
+  if (proof.present()) {
+    if (!proof.other_leaf().empty()) return BadProof("a proof of presence names another leaf");
+    digest = LeafHash(key, base::Blake3(base::AsBytes(proof.value())));
+  } else {
+    if (!proof.value().empty()) return BadProof("a proof of absence carries a value");
+    if (!proof.other_leaf().empty()) {
+      if (proof.other_leaf().size() != 2 * base::Digest::kSize) return BadProof("the leaf in the way is malformed");
+      const auto other = Trusted<base::Digest>(proof.other_leaf().substr(0, base::Digest::kSize));
+      if (other == key) return BadProof("the leaf in the way is the key's own");
+      digest = LeafHash(other, Trusted<base::Digest>(proof.other_leaf().substr(base::Digest::kSize)));
+    }
+  }
+  const int depth = proof.siblings_size();
+  if (depth > kMaxSiblings || proof.depth_bits() != static_cast<uint64_t>(depth)) return BadProof("wrong depth");
+  for (int i = 0; i < depth; ++i) {
+    const auto sibling = FromField<base::Digest>(proof.siblings(i));
+    if (!sibling) return BadProof("a sibling is malformed");
+    const int bit = depth - 1 - i;
+    const bool right = (key.value[bit / 8] >> (7 - bit % 8) & 1) != 0;
+    digest = right ? NodeHash(*sibling, digest) : NodeHash(digest, *sibling);
+  }
+  return digest == root ? absl::OkStatus() : BadProof("the proof does not lead to the state root");
+}
+
+base::Digest HeaderDigest(absl::string_view header) {
+  return base::Hasher::DeriveKey("cairn v1 block header").Field(header).Finish();
+}
+
+absl::StatusOr<pb::BlockHeader> VerifyHeader(const base::ChainId& chain, const base::PublicKey& engine_key,
+                                             const std::string& header, const std::string& signature) {
+  const auto sig = FromField<base::Signature>(signature);
+  if (!sig || !engine_key.Verify(HeaderDigest(header), *sig)) return BadProof("the header is not the engine's");
+  pb::BlockHeader parsed;
+  if (!parsed.ParseFromString(header)) return BadProof("the header is malformed");
+  if (parsed.chain_id() != ToField(chain)) return BadProof("the header is of another ledger");
+  return parsed;
+}
+
+absl::Status VerifyAnswer(const base::ChainId& chain, const base::PublicKey& engine_key,
+                          const pb::QueryResponse& response) {
+  ASSIGN_OR_RETURN(const pb::BlockHeader header,
+                   VerifyHeader(chain, engine_key, response.header(), response.header_signature()));
+  const auto root = FromField<base::Digest>(header.state_root());
+  if (!root) return BadProof("the header has no state root");
+  for (const pb::StateProof& proof : response.proofs()) RETURN_IF_ERROR(VerifyProof(*root, proof));
+  return absl::OkStatus();
+}
+
+}  // namespace cairn::chain

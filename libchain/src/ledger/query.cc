@@ -1,0 +1,285 @@
+// Answers about one state.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "cairn/base/status.h"
+#include "cairn/chain/convert.h"
+#include "cairn/chain/ledger.h"
+#include "cairn/chain/transaction.h"
+#include "domain/object_records.h"
+
+namespace cairn::chain {
+namespace {
+
+constexpr uint32_t kDefaultLimit = 100;
+constexpr uint32_t kMaxLimit = 1000;
+
+absl::Status NotFound(absl::string_view what) {
+  return base::Error(absl::StatusCode::kNotFound, "NOT_FOUND", absl::StrCat("no such ", what), "check the name or id");
+}
+
+absl::Status BadQuery(absl::string_view what) {
+  return base::Error(absl::StatusCode::kInvalidArgument, "BAD_QUERY", what, "correct the question");
+}
+
+class Answer {
+ public:
+  Answer(const ReadView& view, const pb::QueryRequest& request, std::vector<std::string>* shown)
+      : view_(view), request_(request), shown_(shown) {
+    const uint32_t limit = request.page().limit();
+    limit_ = limit == 0 ? kDefaultLimit : std::min(limit, kMaxLimit);
+  }
+
+  absl::StatusOr<pb::QueryResponse> Run();
+
+ private:
+  // A record, remembered for the proofs. `out` stays as it was when absent.
+  template <class R>
+  bool Show(const Key<R>& key, R* out) {
+    if (shown_ != nullptr) shown_->push_back(key.bytes);
+    auto record = view_.Find(key);
+    if (!record) return false;
+    *out = *std::move(record);
+    return true;
+  }
+  // NotFound, unless its absence is to be proven.
+  absl::Status Missing(absl::string_view what) const {
+    return request_.prove() ? absl::OkStatus() : NotFound(what);
+  }
+  template <class R>
+  absl::Status One(const Key<R>& key, google::protobuf::RepeatedPtrField<R>* list, absl::string_view what) {
+    R record;
+    if (!Show(key, &record)) return Missing(what);
+    *list->Add() = std::move(record);
+    return absl::OkStatus();
+  }
+  // Visits entries of a prefix from the cursor on. `visit` returns how many results it added.
+  template <class F>
+  void Page(const std::string& prefix, const std::string& from, F visit);
+  absl::StatusOr<base::AccountId> Id(const std::string& field) const {
+    const auto id = FromField<base::AccountId>(field);
+    if (!id) return BadQuery("an account id has 20 bytes");
+    return *id;
+  }
+
+  absl::Status AccountOrLane();
+  absl::Status Providers();
+  absl::Status Groups();
+  absl::Status Buckets();
+  absl::Status ObjectByName();
+  absl::Status Objects();
+  absl::Status GroupObjects();
+  void ShowObject(const std::string& id);
+
+  const ReadView& view_;
+  const pb::QueryRequest& request_;
+  std::vector<std::string>* shown_;
+  uint32_t limit_ = kDefaultLimit;
+  pb::QueryResponse response_;
+};
+
+template <class F>
+void Answer::Page(const std::string& prefix, const std::string& from, F visit) {
+  const std::string& cursor = request_.page().cursor();
+  uint32_t added = 0;
+  view_.Scan(prefix, std::max(from, cursor), [&](const std::string& key, const std::string& value) {
+    if (added >= limit_) {
+      response_.set_next_cursor(key);
+      return false;
+    }
+    added += visit(key, value);
+    return true;
+  });
+}
+
+void Answer::ShowObject(const std::string& id) {
+  pb::Object object;
+  if (!id.empty() && Show(keys::Object(id), &object)) *response_.add_objects() = std::move(object);
+}
+
+absl::Status Answer::AccountOrLane() {
+  if (request_.question_case() == pb::QueryRequest::kAccount) {
+    ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.account()));
+    pb::Account account;
+    if (!Show(keys::Account(id), &account)) return Missing("account");
+    *response_.mutable_account() = std::move(account);
+    return absl::OkStatus();
+  }
+  // A lane without a record is one whose first number is 1.
+  ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.lane().account()));
+  Show(keys::Lane(id, request_.lane().lane()), response_.mutable_lane());
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Providers() {
+  if (request_.question_case() == pb::QueryRequest::kProvider) {
+    ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.provider()));
+    return One(keys::Provider(id), response_.mutable_providers(), "provider");
+  }
+  Page(keys::ProviderPrefix(), "", [&](const std::string& key, const std::string&) {
+    Show(Key<pb::Provider>{key}, response_.add_providers());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Groups() {
+  if (request_.question_case() == pb::QueryRequest::kGroup) {
+    return One(keys::Group(request_.group()), response_.mutable_groups(), "group");
+  }
+  ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.groups_of_provider()));
+  const std::string prefix = keys::ProviderGroupPrefix(id);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    const uint64_t group = NumberFromField(absl::string_view(key).substr(prefix.size()));
+    Show(keys::Group(group), response_.add_groups());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Buckets() {
+  if (request_.question_case() == pb::QueryRequest::kBucket) {
+    return One(keys::Bucket(request_.bucket()), response_.mutable_buckets(), "bucket");
+  }
+  if (request_.question_case() == pb::QueryRequest::kBucketByName) {
+    ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.bucket_by_name().owner()));
+    Raw id;
+    if (!Show(keys::BucketName(owner, request_.bucket_by_name().name()), &id)) return Missing("bucket");
+    return One(keys::Bucket(NumberFromField(id.bytes)), response_.mutable_buckets(), "bucket");
+  }
+  ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.buckets_of()));
+  Page(keys::BucketNamePrefix(owner), "", [&](const std::string&, const std::string& value) {
+    Show(keys::Bucket(NumberFromField(value)), response_.add_buckets());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::ObjectByName() {
+  const auto& question = request_.object_by_name();
+  if (question.name().size() > kMaxNameBytes) return BadQuery("a name has at most 4,096 bytes");
+  pb::Name name;
+  if (!Show(keys::Name(question.bucket(), question.name()), &name)) return Missing("object");
+  ShowObject(name.current());
+  ShowObject(name.pending());
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Objects() {
+  const auto& question = request_.objects();
+  if (question.prefix().size() > kMaxNameBytes || question.start_after().size() > kMaxNameBytes) {
+    return BadQuery("a name has at most 4,096 bytes");
+  }
+  if (!view_.Has(keys::Bucket(question.bucket()))) return NotFound("bucket");
+  const std::string table = keys::NamePrefix(question.bucket());
+  // Only as much of a prefix is in the key as the key has of a name; the record tells the rest.
+  const std::string prefix = table + question.prefix().substr(0, 400);
+  std::string from = prefix;
+  if (!question.start_after().empty()) {
+    from = std::max(from, keys::Name(question.bucket(), question.start_after()).bytes + '\0');
+  }
+  Page(prefix, from, [&](const std::string&, const std::string& value) {
+    pb::Name name;
+    const bool wanted = keys::Decode(value, &name) && absl::string_view(name.name()).substr(
+                                                          0, question.prefix().size()) == question.prefix();
+    if (!wanted) return 0;
+    const int before = response_.objects_size();
+    if (question.versions()) {
+      for (const std::string& id : VersionsOf(name, view_)) ShowObject(id);
+    } else {
+      ShowObject(name.current());
+    }
+    if (question.pending()) ShowObject(name.pending());
+    return response_.objects_size() - before;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::GroupObjects() {
+  const auto& question = request_.group_objects();
+  const auto group = view_.Find(keys::Group(question.group()));
+  if (!group) return NotFound("group");
+  if (question.missing_position() >= group->positions_size()) return BadQuery("the group has no such position");
+  const std::string prefix = keys::GroupObjectPrefix(question.group());
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    const std::string id = key.substr(prefix.size());
+    if (question.missing_position() >= 0) {
+      const auto object = view_.Find(keys::Object(id));
+      if (!object) return 0;
+      const std::vector<uint32_t> missing = MissingPositions(*object, *group);
+      const auto position = static_cast<uint32_t>(question.missing_position());
+      if (std::find(missing.begin(), missing.end(), position) == missing.end()) return 0;
+    }
+    ShowObject(id);
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<pb::QueryResponse> Answer::Run() {
+  absl::Status status;
+  switch (request_.question_case()) {
+    case pb::QueryRequest::kParams:
+      Show(keys::Params(), response_.mutable_params());
+      break;
+    case pb::QueryRequest::kGenesis:
+      Show(keys::Genesis(), response_.mutable_genesis());
+      break;
+    case pb::QueryRequest::kSupply:
+      for (const pb::Asset asset : {pb::ASSET_CRN, pb::ASSET_USDC}) Show(keys::Supply(asset), response_.add_supply());
+      break;
+    case pb::QueryRequest::kAccount:
+    case pb::QueryRequest::kLane:
+      status = AccountOrLane();
+      break;
+    case pb::QueryRequest::kProvider:
+    case pb::QueryRequest::kProviders:
+      status = Providers();
+      break;
+    case pb::QueryRequest::kGroup:
+    case pb::QueryRequest::kGroupsOfProvider:
+      status = Groups();
+      break;
+    case pb::QueryRequest::kBucket:
+    case pb::QueryRequest::kBucketByName:
+    case pb::QueryRequest::kBucketsOf:
+      status = Buckets();
+      break;
+    case pb::QueryRequest::kObject: {
+      if (request_.object().size() != base::ObjectId::kSize) return BadQuery("an object id has 16 bytes");
+      status = One(keys::Object(request_.object()), response_.mutable_objects(), "object");
+      break;
+    }
+    case pb::QueryRequest::kObjectByName:
+      status = ObjectByName();
+      break;
+    case pb::QueryRequest::kObjects:
+      status = Objects();
+      break;
+    case pb::QueryRequest::kGroupObjects:
+      status = GroupObjects();
+      break;
+    case pb::QueryRequest::kStateKey:
+      if (request_.state_key().empty()) return BadQuery("a state key is not empty");
+      if (shown_ != nullptr) shown_->push_back(request_.state_key());
+      break;
+    case pb::QueryRequest::kStatus:
+    case pb::QueryRequest::kTransaction:
+    case pb::QueryRequest::kBlock:
+      break;
+    case pb::QueryRequest::QUESTION_NOT_SET:
+      return BadQuery("a query asks one question");
+  }
+  RETURN_IF_ERROR(status);
+  RETURN_IF_ERROR(view_.health());
+  return std::move(response_);
+}
+
+}  // namespace
+
+absl::StatusOr<pb::QueryResponse> AnswerQuery(const ReadView& view, const pb::QueryRequest& request,
+                                              std::vector<std::string>* keys_shown) {
+  return Answer(view, request, keys_shown).Run();
+}
+
+}  // namespace cairn::chain
