@@ -242,6 +242,26 @@ TEST_CASE("a group takes no more than its cap, a provider no more than its capac
   h.Expect(Verdict::kCapacityTooLow, "alice", h.Create(1, {{.name = "b", .size = 1}}));
 }
 
+TEST_CASE("a primary that keeps everything whole needs the room for it") {
+  LedgerHarness h;
+  h.Fund("alice", 1000);
+  h.Providers(4, 4);
+  h.Do("alice", h.NewBucket("photos", "replicate:3+primary", "p3", h.Holders(3)));
+  pb::Operation shrink;
+  shrink.mutable_edit_provider()->set_capacity_bytes(1'000'000);
+  h.Do("p3", shrink);
+  h.Expect(Verdict::kCapacityTooLow, "alice", h.Create(1, {{.name = "a", .size = 1'000'001}}));
+  h.Do("alice", h.Create(1, {{.name = "a", .size = 1'000'000}}));
+  CHECK(h.Provider("p3").committed_bytes() == 1'000'000);
+  pb::Operation replace;
+  replace.mutable_replace_primary()->set_group(1);
+  replace.mutable_replace_primary()->set_primary(h.Field("p0"));
+  h.Approve("p0", &replace);
+  h.Do("alice", replace);
+  CHECK(h.Provider("p3").committed_bytes() == 0);
+  CHECK(h.Provider("p0").committed_bytes() == 2'000'000);
+}
+
 TEST_CASE("registering needs the node key's own signature, a free node key and the least deposit") {
   LedgerHarness h;
   h.Fund("p0", 100);

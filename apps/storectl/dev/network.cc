@@ -73,8 +73,8 @@ absl::StatusOr<std::string> Run(const std::vector<std::string>& arguments) {
   ASSIGN_OR_RETURN(ProgramResult result, RunProgram(arguments));
   if (result.exit_code == 0) return result.out;
   return base::Error(absl::StatusCode::kFailedPrecondition, "DEV_SETUP_FAILED",
-                     absl::StrCat(arguments[0], " ", arguments[1], " ended with exit code ", result.exit_code, ": ",
-                                  result.err));
+                     absl::StrCat(arguments[0], " ", arguments[1], " ended with exit code ", result.exit_code),
+                     "", {{"said", std::string(absl::StripAsciiWhitespace(result.err))}});
 }
 
 // The value behind `key` in lines of "key value" or "key=value".
@@ -165,19 +165,23 @@ struct DevNetwork::State {
   // ---- setting up ----
 
   std::vector<std::string> ProviderSettings(const DevProvider& provider) const {
-    return {absl::StrCat("--node.data_dir=", provider.directory()),
-            absl::StrCat("--net.listen=", provider.endpoint()),
-            absl::StrCat("--net.advertise=", provider.endpoint()),
-            absl::StrCat("--admin.listen=", provider.admin()),
-            absl::StrCat("--http.listen=", provider.http()),
-            absl::StrCat("--chain.endpoint=", record.chain_endpoint()),
-            absl::StrCat("--chain.pin=", record.chain_pin()),
-            absl::StrCat("--node.name=", provider.name()),
-            absl::StrCat("--provider.operator=", provider.operator_()),
-            absl::StrCat("--provider.network=", provider.network()),
-            absl::StrCat("--provider.region=", provider.region()),
-            absl::StrCat("--storage.size=", record.provider_size()),
-            "--repair.interval=2s"};
+    std::vector<std::string> settings = {absl::StrCat("--node.data_dir=", provider.directory()),
+                                         absl::StrCat("--node.name=", provider.name()),
+                                         absl::StrCat("--net.listen=", provider.endpoint()),
+                                         absl::StrCat("--net.advertise=", provider.endpoint()),
+                                         absl::StrCat("--admin.listen=", provider.admin()),
+                                         absl::StrCat("--http.listen=", provider.http()),
+                                         absl::StrCat("--provider.operator=", provider.operator_()),
+                                         absl::StrCat("--provider.network=", provider.network()),
+                                         absl::StrCat("--provider.region=", provider.region()),
+                                         absl::StrCat("--storage.size=", record.provider_size()),
+                                         "--repair.interval=2s"};
+    // Keys come before the ledger, whose genesis names their accounts.
+    if (!record.chain_pin().empty()) {
+      settings.push_back(absl::StrCat("--chain.endpoint=", record.chain_endpoint()));
+      settings.push_back(absl::StrCat("--chain.pin=", record.chain_pin()));
+    }
+    return settings;
   }
 
   absl::Status MakeProviderKeys(DevProvider& provider);

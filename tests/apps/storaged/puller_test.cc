@@ -91,22 +91,35 @@ TEST_CASE("with fewer than k shards left nothing is invented, and it works once 
 
 TEST_CASE("a successor takes the position over and completes, without help of the old holder", "[JS-24][GF-24]") {
   for (const char* policy : {"rs:4+2", "replicate:3"}) {
-    World world(7);
+    World world(7);  // the last is of the operator of position 0
     TestBucket bucket = world.MakeBucket(policy, true);
     Stored stored = StoreSome(world, bucket);
-    bucket.holders[2]->off = true;
+    bucket.holders[0]->off = true;
     TestProvider& successor = world.provider(6);
-    AssignSuccessor(world, bucket, 2, successor);
-    CHECK(world.Group(bucket.group).positions(2).rebuilding());
+    AssignSuccessor(world, bucket, 0, successor);
+    CHECK(world.Group(bucket.group).positions(0).rebuilding());
     for (int round = 0; round < 2; ++round) REQUIRE(successor->puller.RunOnce(Never).ok());
     world.CatchUp();
-    CHECK_FALSE(world.Group(bucket.group).positions(2).rebuilding());
+    CHECK_FALSE(world.Group(bucket.group).positions(0).rebuilding());
     CHECK(Durable(world, bucket, stored.large));
     // The old holder keeps nothing that is not its own any more.
-    TestProvider& old = world.provider(2);
+    TestProvider& old = world.provider(0);
     REQUIRE(old->follower.Reconcile(Never).ok());
     CHECK(old.blobs->Usage().blobs == 0);
   }
+}
+
+TEST_CASE("a manifest that is a blob of its own is brought home with the part", "[JS-24]") {
+  World world(14);
+  TestBucket bucket = world.MakeBucket("rs:10+4", true);
+  TestObject object = world.Create(bucket, "a", Pattern(700'000));
+  REQUIRE_FALSE(object.record.manifest_id().empty());
+  world.Store(bucket, object);
+  TestProvider& victim = *bucket.holders[7];
+  victim.LoseStore();
+  REQUIRE(victim->puller.RunOnce(Never).ok());
+  CHECK(Durable(world, bucket, object));
+  CHECK(victim.blobs->Read(base::ContentId::Of(object.manifest), 1 << 16).value() == object.manifest);
 }
 
 TEST_CASE("what the client did not deliver is fetched by the holder itself after a grace", "[JS-24]") {

@@ -1,5 +1,6 @@
 #include "apps/storaged/world.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "cairn/chain/convert.h"
@@ -129,7 +130,7 @@ World::World(size_t providers, uint64_t quota)
                                             chain::MakeGenesis(options, entropy)));
   client = chain::NewInProcessClient(*engine);
   std::vector<base::SigningKey> operators;
-  for (int i = 0; i < 3; ++i) operators.push_back(base::SigningKey::Generate(entropy));
+  for (size_t i = 0; i < std::max<size_t>(3, providers / 2); ++i) operators.push_back(base::SigningKey::Generate(entropy));
   for (size_t i = 0; i < providers; ++i) {
     providers_.push_back(std::make_unique<TestProvider>(*this, std::move(accounts[i]),
                                                         base::SigningKey::Generate(entropy), entropy, quota));
@@ -157,7 +158,7 @@ void World::Register(TestProvider& provider, const base::SigningKey& operator_ke
   record.set_endpoint("127.0.0.1:1");
   record.set_network("net");
   record.set_region("region");
-  record.set_capacity_bytes(provider.quota);
+  record.set_capacity_bytes(uint64_t{1} << 40);  // more than there is: the store refuses, not the ledger
   *record.mutable_prices()->mutable_primary_storage() = chain::ToProto(base::Price{base::Amount(1'000'000)});
   *record.mutable_prices()->mutable_holder_storage() = chain::ToProto(base::Price{base::Amount(1'000'000)});
   *record.mutable_prices()->mutable_egress() = chain::ToProto(base::Price{base::Amount(1)});

@@ -95,7 +95,7 @@ struct TestBucket {
 
 class World {
  public:
-  // `providers` in three operators.
+  // In three operators, or in half as many as there are providers.
   explicit World(size_t providers, uint64_t quota = uint64_t{1} << 30);
   ~World();
 
