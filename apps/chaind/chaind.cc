@@ -30,15 +30,20 @@ std::vector<app::ConfigKey> Keys() {
   return {
       {"node.data_dir", ValueType::kText, "/var/lib/chaind", "Folder of genesis, keys and ledger."},
       {"net.listen", ValueType::kText, "127.0.0.1:4853", "Where gRPC is served."},
-      {"net.tls", ValueType::kBool, "true", "TLS 1.3 with the node certificate; false only on loopback."},
-      {"http.listen", ValueType::kText, "127.0.0.1:4854", "Admin pages and /metrics, loopback only; off: none."},
-      {"chain.keep_history", ValueType::kDuration, "2160h", "How long blocks and receipts are kept."},
-      {"chain.max_queue", ValueType::kNumber, "20000", "Transactions that may wait; more are refused."},
+      {"net.tls", ValueType::kBool, "true",
+       "TLS 1.3 with the node certificate; false only on loopback."},
+      {"http.listen", ValueType::kText, "127.0.0.1:4854",
+       "Admin pages and /metrics, loopback only; off: none."},
+      {"chain.keep_history", ValueType::kDuration, "2160h",
+       "How long blocks and receipts are kept."},
+      {"chain.max_queue", ValueType::kNumber, "20000",
+       "Transactions that may wait; more are refused."},
       {"limits.max_calls", ValueType::kNumber, "128", "Calls served at once."},
       {"genesis.network", ValueType::kText, "dev", "Name of a new network (init)."},
       {"genesis.class", ValueType::kText, "test", "Class of a new network: test or main (init)."},
       {"genesis.accounts", ValueType::kList, "", "ACCOUNT=CRN[:USDC] that genesis credits (init)."},
-      {"genesis.params", ValueType::kList, "", "NAME=VALUE of parameters, in smallest units (init)."},
+      {"genesis.params", ValueType::kList, "",
+       "NAME=VALUE of parameters, in smallest units (init)."},
   };
 }
 
@@ -52,7 +57,8 @@ absl::Status Check(const app::Config& config) {
   for (const char* key : {"chain.max_queue", "limits.max_calls"}) {
     if (config.Number(key) >= 1 && config.Number(key) <= 1'000'000) continue;
     return Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
-                 absl::StrCat(key, " must be from 1 to 1000000"), "", {{"value", absl::StrCat(config.Number(key))}});
+                 absl::StrCat(key, " must be from 1 to 1000000"), "",
+                 {{"value", absl::StrCat(config.Number(key))}});
   }
   return absl::OkStatus();
 }
@@ -61,14 +67,16 @@ absl::StatusOr<pb::Genesis> ReadGenesis(const app::Config& config) {
   std::string path = GenesisPath(config);
   absl::StatusOr<std::string> bytes = app::ReadSmallFile(path, 64 << 20);
   if (absl::IsNotFound(bytes.status())) {
-    return Error(absl::StatusCode::kFailedPrecondition, "NO_GENESIS", absl::StrCat("there is no ", path),
-                 "make a network with `chaind init`, or give its --node.data_dir", {{"file", path}});
+    return Error(
+        absl::StatusCode::kFailedPrecondition, "NO_GENESIS", absl::StrCat("there is no ", path),
+        "make a network with `chaind init`, or give its --node.data_dir", {{"file", path}});
   }
   RETURN_IF_ERROR(bytes.status());
   pb::Genesis genesis;
   if (!genesis.ParseFromString(*bytes)) {
-    return Error(absl::StatusCode::kDataLoss, "BAD_GENESIS", absl::StrCat(path, " is no genesis record"),
-                 "restore it from a copy", {{"file", path}});
+    return Error(absl::StatusCode::kDataLoss, "BAD_GENESIS",
+                 absl::StrCat(path, " is no genesis record"), "restore it from a copy",
+                 {{"file", path}});
   }
   return genesis;
 }
@@ -92,8 +100,9 @@ class Node {
     chain::EngineOptions options;
     options.keep_history = config.Duration("chain.keep_history");
     options.max_queue = static_cast<size_t>(config.Number("chain.max_queue"));
-    ASSIGN_OR_RETURN(engine_, chain::EmbeddedEngine::Open(*kv_, clock_, base::SigningKey::FromSeed(seed), genesis,
-                                                          observer_, options));
+    ASSIGN_OR_RETURN(engine_,
+                     chain::EmbeddedEngine::Open(*kv_, clock_, base::SigningKey::FromSeed(seed),
+                                                 genesis, observer_, options));
     driver_ = std::thread([this] { Drive(); });
     return absl::OkStatus();
   }
@@ -135,8 +144,8 @@ absl::StatusOr<std::unique_ptr<rpc::Server>> StartGrpc(app::DaemonContext& conte
   options.certificate = certificate;
   options.metrics = &context.metrics();
   options.max_threads = static_cast<int>(context.config().Number("limits.max_calls"));
-  options.services.push_back(
-      rpc::MakeChainService(node.engine(), &context.metrics(), [&context] { return context.stopping(); }));
+  options.services.push_back(rpc::MakeChainService(node.engine(), &context.metrics(),
+                                                   [&context] { return context.stopping(); }));
   if (node.engine().genesis().network_class() == pb::NETWORK_CLASS_TEST) {
     options.services.push_back(
         rpc::MakeChainDevService([&node](absl::Duration by) { return node.engine().Advance(by); }));
@@ -145,7 +154,8 @@ absl::StatusOr<std::unique_ptr<rpc::Server>> StartGrpc(app::DaemonContext& conte
 }
 
 absl::StatusOr<std::unique_ptr<net::HttpServer>> StartHttp(app::DaemonContext& context, Node& node,
-                                                           const std::string& grpc_endpoint, const std::string& pin,
+                                                           const std::string& grpc_endpoint,
+                                                           const std::string& pin,
                                                            const std::atomic<bool>& ready) {
   net::AdminPages pages;
   pages.program = "chaind";
@@ -157,18 +167,24 @@ absl::StatusOr<std::unique_ptr<net::HttpServer>> StartHttp(app::DaemonContext& c
         {"network", engine.genesis().network()},
         {"chain id", engine.chain_id().ToHexString()},
         {"height", absl::StrCat(engine.height())},
-        {"ledger time", absl::FormatTime("%Y-%m-%d %H:%M:%E3S UTC", engine.Now(), absl::UTCTimeZone())},
+        {"ledger time",
+         absl::FormatTime("%Y-%m-%d %H:%M:%E3S UTC", engine.Now(), absl::UTCTimeZone())},
         {"waiting transactions", absl::StrCat(node.pending())},
         {"gRPC", grpc_endpoint},
         {"TLS pin", pin.empty() ? "none (plaintext)" : pin}};
   };
-  return net::HttpServer::Start({.listen = context.config().Text("http.listen")}, AdminHandler(std::move(pages)));
+  return net::HttpServer::Start({.listen = context.config().Text("http.listen")},
+                                AdminHandler(std::move(pages)));
 }
 
 }  // namespace
 
-std::string GenesisPath(const app::Config& config) { return config.Text("node.data_dir") + "/genesis.pb"; }
-std::string EngineKeyPath(const app::Config& config) { return config.Text("node.data_dir") + "/engine.key"; }
+std::string GenesisPath(const app::Config& config) {
+  return config.Text("node.data_dir") + "/genesis.pb";
+}
+std::string EngineKeyPath(const app::Config& config) {
+  return config.Text("node.data_dir") + "/engine.key";
+}
 
 absl::Status Run(app::DaemonContext& context) {
   const app::Config& config = context.config();
@@ -176,7 +192,8 @@ absl::Status Run(app::DaemonContext& context) {
   RETURN_IF_ERROR(node.Open());
   std::optional<rpc::NodeCertificate> certificate;
   if (config.Bool("net.tls")) {
-    ASSIGN_OR_RETURN(certificate, rpc::LoadOrMakeNodeCertificate(config.Text("node.data_dir"), "chaind"));
+    ASSIGN_OR_RETURN(certificate,
+                     rpc::LoadOrMakeNodeCertificate(config.Text("node.data_dir"), "chaind"));
   }
   ASSIGN_OR_RETURN(auto server, StartGrpc(context, node, certificate ? &*certificate : nullptr));
   context.metrics().Gauge("chain_height", "Height of the newest block.",
@@ -192,7 +209,9 @@ absl::Status Run(app::DaemonContext& context) {
   server->SetReady(true);
   std::string http_endpoint = http ? http->endpoint() : "";
   app::LogInfo("chaind.ready", "the ledger serves",
-               {{"grpc", server->endpoint()}, {"http", http_endpoint}, {"tls_pin", pin},
+               {{"grpc", server->endpoint()},
+                {"http", http_endpoint},
+                {"tls_pin", pin},
                 {"chain_id", node.engine().chain_id().ToHexString()},
                 {"height", absl::StrCat(node.engine().height())}});
   context.Ready(absl::StrCat("grpc=", server->endpoint(), " http=", http_endpoint));
@@ -201,7 +220,8 @@ absl::Status Run(app::DaemonContext& context) {
   server->SetReady(false);
   server->Stop(context.stop_timeout());
   if (http) http->Stop(absl::Seconds(1));
-  app::LogInfo("chaind.stopped", "the ledger rests", {{"height", absl::StrCat(node.engine().height())}});
+  app::LogInfo("chaind.stopped", "the ledger rests",
+               {{"height", absl::StrCat(node.engine().height())}});
   return cause;
 }
 

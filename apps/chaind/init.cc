@@ -21,8 +21,8 @@ using base::Error;
 namespace pb = chain::pb;
 
 absl::Status BadInput(absl::string_view what, absl::string_view given, absl::string_view wanted) {
-  return Error(absl::StatusCode::kInvalidArgument, "BAD_GENESIS_INPUT", absl::StrCat(what, " must be ", wanted), "",
-               {{"given", std::string(given)}});
+  return Error(absl::StatusCode::kInvalidArgument, "BAD_GENESIS_INPUT",
+               absl::StrCat(what, " must be ", wanted), "", {{"given", std::string(given)}});
 }
 
 // ACCOUNT=CRN[:USDC], amounts as decimals.
@@ -50,15 +50,18 @@ absl::Status SetParams(const std::vector<std::string>& texts, pb::Genesis* genes
   const std::vector<chain::ParamBound>& bounds = chain::Bounds(genesis->network_class());
   for (const std::string& text : texts) {
     std::pair<std::string, std::string> pair = absl::StrSplit(text, absl::MaxSplits('=', 1));
-    bool known = std::any_of(bounds.begin(), bounds.end(), [&](const auto& bound) { return bound.name == pair.first; });
-    if (!known) return BadInput("a parameter", text, "NAME=VALUE with a name of cairn.chain.v1.Params");
+    bool known = std::any_of(bounds.begin(), bounds.end(),
+                             [&](const auto& bound) { return bound.name == pair.first; });
+    if (!known)
+      return BadInput("a parameter", text, "NAME=VALUE with a name of cairn.chain.v1.Params");
     ASSIGN_OR_RETURN(base::Amount value, base::Amount::FromString(pair.second));
     chain::SetParam(genesis->mutable_params(), pair.first, value);
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<pb::Genesis> BuildGenesis(const app::CommandLine& line, const base::PublicKey& engine_key) {
+absl::StatusOr<pb::Genesis> BuildGenesis(const app::CommandLine& line,
+                                         const base::PublicKey& engine_key) {
   const app::Config& config = line.config();
   base::SystemEntropy entropy;
   chain::GenesisOptions options;
@@ -72,8 +75,9 @@ absl::StatusOr<pb::Genesis> BuildGenesis(const app::CommandLine& line, const bas
     ASSIGN_OR_RETURN(pb::GenesisAccount account, ParseAccount(text));
     options.accounts.push_back(std::move(account));
   }
-  std::sort(options.accounts.begin(), options.accounts.end(),
-            [](const pb::GenesisAccount& a, const pb::GenesisAccount& b) { return a.id() < b.id(); });
+  std::sort(
+      options.accounts.begin(), options.accounts.end(),
+      [](const pb::GenesisAccount& a, const pb::GenesisAccount& b) { return a.id() < b.id(); });
   pb::Genesis genesis = chain::MakeGenesis(options, entropy);
   std::vector<std::string> params = config.List("genesis.params");
   for (const std::string& text : line.All("--param")) params.push_back(text);
@@ -82,16 +86,19 @@ absl::StatusOr<pb::Genesis> BuildGenesis(const app::CommandLine& line, const bas
   return genesis;
 }
 
-void PrintResult(const app::CommandLine& line, const pb::Genesis& genesis, const base::PublicKey& engine_key,
-                 const base::Digest& pin) {
+void PrintResult(const app::CommandLine& line, const pb::Genesis& genesis,
+                 const base::PublicKey& engine_key, const base::Digest& pin) {
   std::vector<std::pair<std::string, std::string>> rows = {
-      {"chain_id", chain::ChainIdOf(genesis).ToHexString()}, {"network", genesis.network()},
-      {"engine_key", base::ToHex(engine_key.Encode())},      {"tls_pin", pin.ToHexString()},
+      {"chain_id", chain::ChainIdOf(genesis).ToHexString()},
+      {"network", genesis.network()},
+      {"engine_key", base::ToHex(engine_key.Encode())},
+      {"tls_pin", pin.ToHexString()},
       {"genesis", GenesisPath(line.config())}};
   std::string out;
   for (const auto& [name, value] : rows) {
     if (line.json()) {
-      absl::StrAppend(&out, out.empty() ? "{" : ",", app::JsonQuote(name), ":", app::JsonQuote(value));
+      absl::StrAppend(&out, out.empty() ? "{" : ",", app::JsonQuote(name), ":",
+                      app::JsonQuote(value));
     } else {
       absl::StrAppend(&out, name, std::string(12 - name.size(), ' '), value, "\n");
     }
@@ -104,14 +111,16 @@ absl::Status Init(const app::CommandLine& line) {
   std::string folder = config.Text("node.data_dir");
   RETURN_IF_ERROR(app::MakeFolders(folder));
   if (app::ReadSmallFile(GenesisPath(config), 16 << 20).ok()) {
-    return Error(absl::StatusCode::kAlreadyExists, "ALREADY_INITIALISED", absl::StrCat(folder, " holds a ledger"),
+    return Error(absl::StatusCode::kAlreadyExists, "ALREADY_INITIALISED",
+                 absl::StrCat(folder, " holds a ledger"),
                  "start it with `chaind`, or give another --node.data_dir", {{"folder", folder}});
   }
   base::SystemEntropy entropy;
   base::Secret<32> seed = entropy.DrawSecret<32>();
   base::SigningKey engine_key = base::SigningKey::FromSeed(seed);
   ASSIGN_OR_RETURN(pb::Genesis genesis, BuildGenesis(line, engine_key.public_key()));
-  ASSIGN_OR_RETURN(rpc::NodeCertificate certificate, rpc::LoadOrMakeNodeCertificate(folder, "chaind"));
+  ASSIGN_OR_RETURN(rpc::NodeCertificate certificate,
+                   rpc::LoadOrMakeNodeCertificate(folder, "chaind"));
   RETURN_IF_ERROR(app::WritePlainSeedFile(EngineKeyPath(config), seed));
   // Last: a folder with a genesis is complete.
   RETURN_IF_ERROR(app::WriteFileAtomically(GenesisPath(config), chain::Canonical(genesis), 0644));

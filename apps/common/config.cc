@@ -1,5 +1,6 @@
 #include "apps/common/config.h"
 
+#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,8 +9,6 @@
 #include <fstream>
 #include <set>
 #include <sstream>
-
-#include <toml++/toml.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -32,22 +31,32 @@ constexpr size_t kMaxConfigFileBytes = 1 << 20;
 
 const char* TypeName(ValueType type) {
   switch (type) {
-    case ValueType::kText: return "a text";
-    case ValueType::kNumber: return "a number";
-    case ValueType::kBool: return "true or false";
-    case ValueType::kBytes: return "a size such as \"500MB\" or \"2TiB\"";
-    case ValueType::kDuration: return "a duration such as \"10s\" or \"24h\"";
-    case ValueType::kList: return "a list";
+    case ValueType::kText:
+      return "a text";
+    case ValueType::kNumber:
+      return "a number";
+    case ValueType::kBool:
+      return "true or false";
+    case ValueType::kBytes:
+      return "a size such as \"500MB\" or \"2TiB\"";
+    case ValueType::kDuration:
+      return "a duration such as \"10s\" or \"24h\"";
+    case ValueType::kList:
+      return "a list";
   }
   return "";
 }
 
 const char* SourceName(ConfigSource source) {
   switch (source) {
-    case ConfigSource::kBuiltIn: return "built-in";
-    case ConfigSource::kFile: return "file";
-    case ConfigSource::kEnvironment: return "environment";
-    case ConfigSource::kFlag: return "flag";
+    case ConfigSource::kBuiltIn:
+      return "built-in";
+    case ConfigSource::kFile:
+      return "file";
+    case ConfigSource::kEnvironment:
+      return "environment";
+    case ConfigSource::kFlag:
+      return "flag";
   }
   return "";
 }
@@ -55,9 +64,12 @@ const char* SourceName(ConfigSource source) {
 bool Fits(ValueType type, const std::string& value) {
   switch (type) {
     case ValueType::kText:
-    case ValueType::kList: return true;
-    case ValueType::kBool: return value == "true" || value == "false";
-    case ValueType::kBytes: return ParseByteSize(value).ok();
+    case ValueType::kList:
+      return true;
+    case ValueType::kBool:
+      return value == "true" || value == "false";
+    case ValueType::kBytes:
+      return ParseByteSize(value).ok();
     case ValueType::kNumber: {
       int64_t number;
       return absl::SimpleAtoi(value, &number);
@@ -88,7 +100,8 @@ std::optional<std::string> AsText(const toml::node& node) {
 }
 
 std::string EnvironmentPrefix(absl::string_view daemon) {
-  return absl::StrCat("CAIRN_", absl::AsciiStrToUpper(absl::StrReplaceAll(daemon, {{"-", "_"}})), "__");
+  return absl::StrCat("CAIRN_", absl::AsciiStrToUpper(absl::StrReplaceAll(daemon, {{"-", "_"}})),
+                      "__");
 }
 
 size_t EditDistance(absl::string_view a, absl::string_view b) {
@@ -110,7 +123,8 @@ std::string TomlValue(ValueType type, const std::string& value) {
   if (type == ValueType::kNumber || type == ValueType::kBool) return value;
   if (type != ValueType::kList) return JsonQuote(value);
   std::vector<std::string> items;
-  for (absl::string_view item : absl::StrSplit(value, ',', absl::SkipEmpty())) items.push_back(JsonQuote(item));
+  for (absl::string_view item : absl::StrSplit(value, ',', absl::SkipEmpty()))
+    items.push_back(JsonQuote(item));
   return absl::StrCat("[", absl::StrJoin(items, ", "), "]");
 }
 
@@ -135,9 +149,17 @@ absl::StatusOr<uint64_t> ParseByteSize(absl::string_view text) {
   static constexpr struct {
     const char* suffix;
     uint64_t factor;
-  } kUnits[] = {{"kib", 1ULL << 10}, {"mib", 1ULL << 20}, {"gib", 1ULL << 30}, {"tib", 1ULL << 40},
-                {"pib", 1ULL << 50}, {"kb", 1000},        {"mb", 1000'000},    {"gb", 1000'000'000},
-                {"tb", 1000'000'000'000}, {"pb", 1000'000'000'000'000}, {"b", 1}};
+  } kUnits[] = {{"kib", 1ULL << 10},
+                {"mib", 1ULL << 20},
+                {"gib", 1ULL << 30},
+                {"tib", 1ULL << 40},
+                {"pib", 1ULL << 50},
+                {"kb", 1000},
+                {"mb", 1000'000},
+                {"gb", 1000'000'000},
+                {"tb", 1000'000'000'000},
+                {"pb", 1000'000'000'000'000},
+                {"b", 1}};
   std::string rest = absl::AsciiStrToLower(absl::StripAsciiWhitespace(text));
   uint64_t factor = 1;
   for (const auto& unit : kUnits) {
@@ -149,8 +171,10 @@ absl::StatusOr<uint64_t> ParseByteSize(absl::string_view text) {
   uint64_t number = 0;
   bool digits = !rest.empty() && std::all_of(rest.begin(), rest.end(), absl::ascii_isdigit);
   uint64_t product = 0;
-  if (!digits || !absl::SimpleAtoi(rest, &number) || __builtin_mul_overflow(number, factor, &product)) {
-    return Error(absl::StatusCode::kInvalidArgument, "BAD_SIZE", absl::StrCat("\"", text, "\" is no size in bytes"),
+  if (!digits || !absl::SimpleAtoi(rest, &number) ||
+      __builtin_mul_overflow(number, factor, &product)) {
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_SIZE",
+                 absl::StrCat("\"", text, "\" is no size in bytes"),
                  "write a whole number with a unit, such as 500MB or 2TiB");
   }
   return product;
@@ -185,7 +209,8 @@ absl::StatusOr<Config> Config::Load(absl::string_view daemon, absl::Span<const C
   return config;
 }
 
-absl::Status Config::Set(absl::string_view name, std::string value, ConfigSource source, std::string where) {
+absl::Status Config::Set(absl::string_view name, std::string value, ConfigSource source,
+                         std::string where) {
   auto found = entries_.find(std::string(name));
   if (found == entries_.end()) {
     std::vector<std::string> names;
@@ -193,18 +218,20 @@ absl::Status Config::Set(absl::string_view name, std::string value, ConfigSource
     std::string nearest = Nearest(name, names);
     return Error(absl::StatusCode::kInvalidArgument, "UNKNOWN_CONFIG_KEY",
                  absl::StrCat("unknown configuration key \"", name, "\""),
-                 nearest.empty() ? absl::StrCat("see `", daemon_, " config print-default` for all keys")
-                                 : absl::StrCat("did you mean \"", nearest, "\"?"),
+                 nearest.empty()
+                     ? absl::StrCat("see `", daemon_, " config print-default` for all keys")
+                     : absl::StrCat("did you mean \"", nearest, "\"?"),
                  {{"key", std::string(name)}, {"where", where}});
   }
   Entry& entry = found->second;
   if (!Fits(entry.key.type, value)) {
     base::Evidence evidence = {{"key", std::string(name)}, {"where", where}};
     if (!entry.key.secret) evidence.emplace_back("value", value);
-    return Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
-                 absl::StrCat(name, " must be ", TypeName(entry.key.type)),
-                 absl::StrCat("the built-in value is ", TomlValue(entry.key.type, entry.key.built_in)),
-                 std::move(evidence));
+    return Error(
+        absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
+        absl::StrCat(name, " must be ", TypeName(entry.key.type)),
+        absl::StrCat("the built-in value is ", TomlValue(entry.key.type, entry.key.built_in)),
+        std::move(evidence));
   }
   entry.value = std::move(value);
   entry.source = source;
@@ -222,8 +249,9 @@ absl::Status Config::LoadFile(const std::string& path) {
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(in.gcount()));
   auto bad_file = [&](absl::string_view why, size_t line) {
-    return Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_FILE", absl::StrCat(path, " is no TOML: ", why),
-                 "correct the line named", {{"where", absl::StrCat(path, ":", line)}});
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_FILE",
+                 absl::StrCat(path, " is no TOML: ", why), "correct the line named",
+                 {{"where", absl::StrCat(path, ":", line)}});
   };
   if (text.size() > kMaxConfigFileBytes) return bad_file("longer than 1 MiB", 1);
   toml::table parsed;
@@ -248,11 +276,12 @@ absl::Status Config::LoadFile(const std::string& path) {
       std::optional<std::string> value = AsText(node);
       auto declared = entries_.find(name);
       bool list = declared != entries_.end() && declared->second.key.type == ValueType::kList;
-      if (!value || (declared != entries_.end() && node.is_array() != list)) value = "\n";  // fits no typed key
+      if (!value || (declared != entries_.end() && node.is_array() != list))
+        value = "\n";  // fits no typed key
       if (*value == "\n" && declared != entries_.end()) {
         return Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
-                     absl::StrCat(name, " must be ", TypeName(declared->second.key.type)), "correct the line named",
-                     {{"key", name}, {"where", where}});
+                     absl::StrCat(name, " must be ", TypeName(declared->second.key.type)),
+                     "correct the line named", {{"key", name}, {"where", where}});
       }
       RETURN_IF_ERROR(Set(name, *value, ConfigSource::kFile, where));
     }
@@ -264,7 +293,8 @@ absl::Status Config::LoadEnvironment(const std::map<std::string, std::string>& e
   std::string prefix = EnvironmentPrefix(daemon_);
   std::map<std::string, std::string> known;  // environment name -> key
   for (const auto& [name, entry] : entries_) {
-    known[prefix + absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{".", "__"}, {"-", "_"}}))] = name;
+    known[prefix + absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{".", "__"}, {"-", "_"}}))] =
+        name;
   }
   for (const auto& [variable, value] : environment) {
     if (!absl::StartsWith(variable, prefix)) continue;
@@ -283,7 +313,9 @@ const Config::Entry& Config::Find(absl::string_view key, ValueType type) const {
   return found->second;
 }
 
-const std::string& Config::Text(absl::string_view key) const { return Find(key, ValueType::kText).value; }
+const std::string& Config::Text(absl::string_view key) const {
+  return Find(key, ValueType::kText).value;
+}
 
 int64_t Config::Number(absl::string_view key) const {
   int64_t number = 0;
@@ -291,7 +323,9 @@ int64_t Config::Number(absl::string_view key) const {
   return number;
 }
 
-bool Config::Bool(absl::string_view key) const { return Find(key, ValueType::kBool).value == "true"; }
+bool Config::Bool(absl::string_view key) const {
+  return Find(key, ValueType::kBool).value == "true";
+}
 
 uint64_t Config::Bytes(absl::string_view key) const {
   return ParseByteSize(Find(key, ValueType::kBytes).value).value_or(0);
@@ -320,15 +354,18 @@ absl::StatusOr<std::string> Config::Explain(absl::string_view key) const {
   }
   const Entry& entry = found->second;
   auto shown = [&](const std::string& value) {
-    return entry.key.secret && !value.empty() ? std::string("(hidden)") : TomlValue(entry.key.type, value);
+    return entry.key.secret && !value.empty() ? std::string("(hidden)")
+                                              : TomlValue(entry.key.type, value);
   };
-  std::string variable = EnvironmentPrefix(daemon_) +
-                         absl::AsciiStrToUpper(absl::StrReplaceAll(entry.key.name, {{".", "__"}, {"-", "_"}}));
-  return absl::StrCat(entry.key.name, " = ", shown(entry.value), "\n  from      ", SourceName(entry.source),
-                      entry.source == ConfigSource::kBuiltIn ? "" : absl::StrCat(" (", entry.where, ")"),
-                      "\n  built-in  ", shown(entry.key.built_in), "\n  reload    ",
-                      entry.key.reloadable ? "taken up on SIGHUP" : "needs a restart", "\n  set by    --",
-                      entry.key.name, ", ", variable, "\n  ", entry.key.doc, "\n");
+  std::string variable =
+      EnvironmentPrefix(daemon_) +
+      absl::AsciiStrToUpper(absl::StrReplaceAll(entry.key.name, {{".", "__"}, {"-", "_"}}));
+  return absl::StrCat(
+      entry.key.name, " = ", shown(entry.value), "\n  from      ", SourceName(entry.source),
+      entry.source == ConfigSource::kBuiltIn ? "" : absl::StrCat(" (", entry.where, ")"),
+      "\n  built-in  ", shown(entry.key.built_in), "\n  reload    ",
+      entry.key.reloadable ? "taken up on SIGHUP" : "needs a restart", "\n  set by    --",
+      entry.key.name, ", ", variable, "\n  ", entry.key.doc, "\n");
 }
 
 std::string Config::PrintDefault(absl::string_view daemon, absl::Span<const ConfigKey> keys) {

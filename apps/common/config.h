@@ -1,12 +1,14 @@
-// Configuration of a daemon: a declared table of keys, filled from flags, environment, file and built-in defaults.
+// Configuration of a daemon: a declared table of keys, filled from flags, environment, file and
+// built-in defaults.
 //
-// Precedence: flags > environment > --config file (TOML) > built-in. A key has a dotted name ("net.listen"), which is
-// also its flag (--net.listen=...) and its place in the file ([net] listen = ...); its environment name is
-// CAIRN_<DAEMON>__NET__LISTEN. An unknown key or a value of the wrong type is one error that names the key, where it
-// came from, and the nearest key that exists. Immutable after Load; thread-safe.
+// Precedence: flags > environment > --config file (TOML) > built-in. A key has a dotted name
+// ("net.listen"), which is also its flag (--net.listen=...) and its place in the file ([net] listen
+// = ...); its environment name is CAIRN_<DAEMON>__NET__LISTEN. An unknown key or a value of the
+// wrong type is one error that names the key, where it came from, and the nearest key that exists.
+// Immutable after Load; thread-safe.
 //
-//   ASSIGN_OR_RETURN(Config config, Config::Load("storaged", kKeys, {.flags = {{"net.listen", "127.0.0.1:0"}}}));
-//   Listen(config.Text("net.listen"));
+//   ASSIGN_OR_RETURN(Config config, Config::Load("storaged", kKeys, {.flags = {{"net.listen",
+//   "127.0.0.1:0"}}})); Listen(config.Text("net.listen"));
 #pragma once
 
 #include <cstdint>
@@ -37,22 +39,24 @@ struct ConfigKey {
   std::string built_in;  // as text, as a flag would say it
   std::string doc;       // one sentence
   bool reloadable = false;
-  bool secret = false;   // never printed; secrets themselves do not belong here, their files do
+  bool secret = false;  // never printed; secrets themselves do not belong here, their files do
 };
 
 enum class ConfigSource { kBuiltIn, kFile, kEnvironment, kFlag };
 
 struct ConfigInputs {
   std::vector<std::pair<std::string, std::string>> flags = {};  // dotted name, value
-  std::string file = {};  // path; empty: none
-  std::map<std::string, std::string> environment = {};  // what getenv would say; other names are ignored
+  std::string file = {};                                        // path; empty: none
+  std::map<std::string, std::string> environment =
+      {};  // what getenv would say; other names are ignored
 };
 // The process's own environment.
 std::map<std::string, std::string> ProcessEnvironment();
 
 class Config {
  public:
-  // InvalidArgument: UNKNOWN_CONFIG_KEY, BAD_CONFIG_VALUE, BAD_CONFIG_FILE. NotFound: NO_CONFIG_FILE.
+  // InvalidArgument: UNKNOWN_CONFIG_KEY, BAD_CONFIG_VALUE, BAD_CONFIG_FILE. NotFound:
+  // NO_CONFIG_FILE.
   static absl::StatusOr<Config> Load(absl::string_view daemon, absl::Span<const ConfigKey> keys,
                                      const ConfigInputs& inputs);
 
@@ -65,7 +69,8 @@ class Config {
   std::vector<std::string> List(absl::string_view key) const;
   ConfigSource Source(absl::string_view key) const;
 
-  // `config explain KEY`: value, where it comes from, default, whether a reload takes it up, what it is for.
+  // `config explain KEY`: value, where it comes from, default, whether a reload takes it up, what
+  // it is for.
   absl::StatusOr<std::string> Explain(absl::string_view key) const;
   // `config print-default`: a complete, commented TOML file.
   static std::string PrintDefault(absl::string_view daemon, absl::Span<const ConfigKey> keys);
@@ -80,7 +85,8 @@ class Config {
     std::string where;  // "--net.listen", "CAIRN_CHAIND__NET__LISTEN", "chaind.toml:4"
   };
   const Entry& Find(absl::string_view key, ValueType type) const;
-  absl::Status Set(absl::string_view name, std::string value, ConfigSource source, std::string where);
+  absl::Status Set(absl::string_view name, std::string value, ConfigSource source,
+                   std::string where);
   absl::Status LoadFile(const std::string& path);
   absl::Status LoadEnvironment(const std::map<std::string, std::string>& environment);
 

@@ -1,11 +1,13 @@
 // The frame of a daemon: command line, configuration, logs, signals, readiness, exit code.
 //
-// A program declares its keys, its subcommands and one function that starts it; the frame adds `run` (the default),
-// `config check|explain|print-default`, `version`, --config, --ready-fd, --die-with-parent and the log.* keys.
-// SIGTERM and SIGINT ask for a graceful stop within `shutdown.timeout`; a second one ends the process. SIGHUP reloads:
-// reloadable keys are taken up, others are named in a warning.
+// A program declares its keys, its subcommands and one function that starts it; the frame adds
+// `run` (the default), `config check|explain|print-default`, `version`, --config, --ready-fd,
+// --die-with-parent and the log.* keys. SIGTERM and SIGINT ask for a graceful stop within
+// `shutdown.timeout`; a second one ends the process. SIGHUP reloads: reloadable keys are taken up,
+// others are named in a warning.
 //
-//   int main(int argc, char** argv) { return cairn::app::RunDaemon(argc, argv, cairn::chaind::Spec()); }
+//   int main(int argc, char** argv) { return cairn::app::RunDaemon(argc, argv,
+//   cairn::chaind::Spec()); }
 #pragma once
 
 #include <functional>
@@ -31,10 +33,11 @@ class DaemonContext {
   virtual Metrics& metrics() = 0;
   // Called on SIGHUP, from the main thread, with the new configuration.
   virtual void OnReload(std::function<void(const Config&)> reload) = 0;
-  // Tells whoever waits (NOTIFY_SOCKET, --ready-fd) that the daemon serves. `line` goes to the ready descriptor, for
-  // example "grpc=127.0.0.1:4853 http=127.0.0.1:4854".
+  // Tells whoever waits (NOTIFY_SOCKET, --ready-fd) that the daemon serves. `line` goes to the
+  // ready descriptor, for example "grpc=127.0.0.1:4853 http=127.0.0.1:4854".
   virtual void Ready(const std::string& line) = 0;
-  // Blocks until a signal or RequestStop; runs reloads meanwhile. Returns OK after a signal, else the cause.
+  // Blocks until a signal or RequestStop; runs reloads meanwhile. Returns OK after a signal, else
+  // the cause.
   virtual absl::Status WaitForStop() = 0;
   // A fatal cause found by one of the daemon's threads (first one counts), or OK for a plain stop.
   virtual void RequestStop(absl::Status cause) = 0;
@@ -52,7 +55,8 @@ struct CommandOption {
 };
 class CommandLine {
  public:
-  CommandLine(const Config& config, std::map<std::string, std::vector<std::string>> values, bool json)
+  CommandLine(const Config& config, std::map<std::string, std::vector<std::string>> values,
+              bool json)
       : config_(config), values_(std::move(values)), json_(json) {}
   const Config& config() const { return config_; }
   bool json() const { return json_; }  // -o json: the result on standard output is one JSON object
@@ -84,7 +88,8 @@ struct DaemonSpec {
   std::function<absl::Status(DaemonContext&)> run = {};
 };
 
-// Returns the exit code of errors.h. Errors go to standard error as text, or as JSON when -o json is given.
+// Returns the exit code of errors.h. Errors go to standard error as text, or as JSON when -o json
+// is given.
 int RunDaemon(int argc, char** argv, const DaemonSpec& spec);
 
 }  // namespace cairn::app

@@ -1,15 +1,15 @@
 #include "apps/common/daemon_process.h"
 
-#include <csignal>
-#include <cstdlib>
-#include <cstring>
-
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -39,7 +39,8 @@ void Notify(const std::string& state) {
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return;
   auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
-  (void)sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address), length);
+  (void)sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
+               length);
   close(fd);
 }
 
@@ -111,7 +112,8 @@ absl::Status DaemonProcess::WaitForStop() {
     int signal = NextSignal(-1);
     if (signal == SIGHUP) Reload();
     if (signal == SIGTERM || signal == SIGINT) {
-      LogInfo("daemon.stopping", "asked to stop", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+      LogInfo("daemon.stopping", "asked to stop",
+              {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
       break;
     }
   }

@@ -1,5 +1,5 @@
-// DaemonContext over a real process: signals, readiness, a stop that cannot hang. One per process; internal to
-// RunDaemon.
+// DaemonContext over a real process: signals, readiness, a stop that cannot hang. One per process;
+// internal to RunDaemon.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,8 @@ namespace cairn::app {
 class DaemonProcess final : public DaemonContext {
  public:
   // Blocks the signals it handles in this thread: threads started later inherit that.
-  DaemonProcess(std::string program, Config config, int ready_fd, std::function<absl::StatusOr<Config>()> load);
+  DaemonProcess(std::string program, Config config, int ready_fd,
+                std::function<absl::StatusOr<Config>()> load);
   ~DaemonProcess() override;
 
   const Config& config() const override { return config_; }

@@ -40,22 +40,34 @@ constexpr ReasonExit kByReason[] = {
 
 Exit ByCode(absl::StatusCode code) {
   switch (code) {
-    case absl::StatusCode::kOk: return Exit::kOk;
+    case absl::StatusCode::kOk:
+      return Exit::kOk;
     case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kOutOfRange: return Exit::kUsage;
-    case absl::StatusCode::kNotFound: return Exit::kNotFound;
+    case absl::StatusCode::kOutOfRange:
+      return Exit::kUsage;
+    case absl::StatusCode::kNotFound:
+      return Exit::kNotFound;
     case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kUnauthenticated: return Exit::kPermission;
+    case absl::StatusCode::kUnauthenticated:
+      return Exit::kPermission;
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kAborted:
-    case absl::StatusCode::kFailedPrecondition: return Exit::kPrecondition;
-    case absl::StatusCode::kResourceExhausted: return Exit::kGuard;
-    case absl::StatusCode::kUnavailable: return Exit::kUnreachable;
-    case absl::StatusCode::kDeadlineExceeded: return Exit::kDeadline;
-    case absl::StatusCode::kDataLoss: return Exit::kIntegrity;
-    case absl::StatusCode::kUnimplemented: return Exit::kIncompatible;
-    case absl::StatusCode::kCancelled: return Exit::kInterrupted;
-    default: return Exit::kFailure;
+    case absl::StatusCode::kFailedPrecondition:
+      return Exit::kPrecondition;
+    case absl::StatusCode::kResourceExhausted:
+      return Exit::kGuard;
+    case absl::StatusCode::kUnavailable:
+      return Exit::kUnreachable;
+    case absl::StatusCode::kDeadlineExceeded:
+      return Exit::kDeadline;
+    case absl::StatusCode::kDataLoss:
+      return Exit::kIntegrity;
+    case absl::StatusCode::kUnimplemented:
+      return Exit::kIncompatible;
+    case absl::StatusCode::kCancelled:
+      return Exit::kInterrupted;
+    default:
+      return Exit::kFailure;
   }
 }
 
@@ -63,15 +75,19 @@ Exit ByCode(absl::StatusCode code) {
 size_t Utf8Length(absl::string_view text) {
   auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   unsigned char lead = byte(0);
-  size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : (lead & 0xf0) == 0xe0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+  size_t length = 0;
+  if (lead < 0x80) length = 1;
+  if (lead >= 0xc2 && lead < 0xe0) length = 2;
+  if (lead >= 0xe0 && lead < 0xf0) length = 3;
+  if (lead >= 0xf0 && lead < 0xf5) length = 4;
   if (length == 0 || length > text.size()) return 0;
   for (size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
   }
   if (length > 2) {  // overlong forms, surrogates, beyond U+10FFFF
     unsigned char second = byte(1);
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
-        (lead == 0xf4 && second > 0x8f)) {
+    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
+        (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) {
       return 0;
     }
   }
@@ -101,17 +117,22 @@ Exit ExitOf(const absl::Status& status) {
 }
 
 bool IsRetryable(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsAborted(status) ||
-         ExitOf(status) == Exit::kLocked;
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsAborted(status) || ExitOf(status) == Exit::kLocked;
 }
 
 std::string ErrorText(const absl::Status& status) {
   base::ErrorDetail detail = base::DetailOf(status);
-  std::string out = absl::StrCat("error: ", OneLine(status.message()), " [", OneLine(detail.reason), "]\n");
+  std::string out =
+      absl::StrCat("error: ", OneLine(status.message()), " [", OneLine(detail.reason), "]\n");
   if (!detail.evidence.empty()) {
-    absl::StrAppend(&out, "  cause  ", absl::StrJoin(detail.evidence, ", ", [](std::string* text, const auto& pair) {
-                      absl::StrAppend(text, OneLine(pair.first), " = ", OneLine(pair.second));
-                    }), "\n");
+    absl::StrAppend(&out, "  cause  ",
+                    absl::StrJoin(detail.evidence, ", ",
+                                  [](std::string* text, const auto& pair) {
+                                    absl::StrAppend(text, OneLine(pair.first), " = ",
+                                                    OneLine(pair.second));
+                                  }),
+                    "\n");
   }
   if (!detail.hint.empty()) absl::StrAppend(&out, "  try    ", OneLine(detail.hint), "\n");
   return out;
@@ -119,13 +140,15 @@ std::string ErrorText(const absl::Status& status) {
 
 std::string ErrorJson(const absl::Status& status) {
   base::ErrorDetail detail = base::DetailOf(status);
-  std::string evidence = absl::StrJoin(detail.evidence, ",", [](std::string* text, const auto& pair) {
-    absl::StrAppend(text, JsonQuote(pair.first), ":", JsonQuote(pair.second));
-  });
-  return absl::StrCat("{\"error\":{\"code\":", JsonQuote(detail.reason), ",\"exit\":", ExitCodeOf(status),
+  std::string evidence =
+      absl::StrJoin(detail.evidence, ",", [](std::string* text, const auto& pair) {
+        absl::StrAppend(text, JsonQuote(pair.first), ":", JsonQuote(pair.second));
+      });
+  return absl::StrCat("{\"error\":{\"code\":", JsonQuote(detail.reason),
+                      ",\"exit\":", ExitCodeOf(status),
                       ",\"message\":", JsonQuote(status.message()), ",\"evidence\":{", evidence,
-                      "},\"hint\":", JsonQuote(detail.hint), ",\"retryable\":",
-                      IsRetryable(status) ? "true" : "false", "}}\n");
+                      "},\"hint\":", JsonQuote(detail.hint),
+                      ",\"retryable\":", IsRetryable(status) ? "true" : "false", "}}\n");
 }
 
 std::string JsonQuote(absl::string_view text) {

@@ -17,21 +17,22 @@ enum class Exit : int {
   kPermission = 5,
   kPrecondition = 6,
   kFunds = 7,
-  kGuard = 8,           // price or quota guard
+  kGuard = 8,  // price or quota guard
   kUnreachable = 9,
   kDeadline = 10,
   kIntegrity = 11,
   kNotEnoughProviders = 12,
   kChainRejected = 13,
   kLocalDisk = 14,
-  kLocked = 15,         // by another process
+  kLocked = 15,  // by another process
   kIncompatible = 16,
   kNothingToDo = 17,
   kInterrupted = 130,
   kTerminated = 143,
 };
 
-// By the status's reason where the reason decides (funds, verdicts, locks, disk), by its code otherwise.
+// By the status's reason where the reason decides (funds, verdicts, locks, disk), by its code
+// otherwise.
 Exit ExitOf(const absl::Status& status);
 inline int ExitCodeOf(const absl::Status& status) { return static_cast<int>(ExitOf(status)); }
 // Does trying again later, unchanged, make sense?

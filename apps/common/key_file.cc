@@ -1,11 +1,11 @@
 #include "apps/common/key_file.h"
 
-#include <cerrno>
-#include <cstring>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -22,22 +22,26 @@ constexpr char kMagic[] = "CAIRN-SEED-V1 ";
 
 absl::Status FileError(const std::string& path, absl::string_view what) {
   int error = errno;
-  absl::StatusCode code = error == ENOENT                      ? absl::StatusCode::kNotFound
-                          : error == EACCES || error == EPERM  ? absl::StatusCode::kPermissionDenied
-                          : error == ENOSPC || error == EDQUOT ? absl::StatusCode::kResourceExhausted
-                                                               : absl::StatusCode::kInternal;
+  absl::StatusCode code = error == ENOENT                     ? absl::StatusCode::kNotFound
+                          : error == EACCES || error == EPERM ? absl::StatusCode::kPermissionDenied
+                          : error == ENOSPC || error == EDQUOT
+                              ? absl::StatusCode::kResourceExhausted
+                              : absl::StatusCode::kInternal;
   absl::string_view reason = error == ENOENT                      ? "NO_FILE"
                              : error == ENOSPC || error == EDQUOT ? "DISK_FULL"
                                                                   : "DISK_ERROR";
-  return Error(code, reason, absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(error)), "",
-               {{"file", path}});
+  return Error(code, reason, absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(error)),
+               "", {{"file", path}});
 }
 
-std::string SeedLine(const base::Secret<32>& seed) { return absl::StrCat(kMagic, base::ToHex(seed.Reveal()), "\n"); }
+std::string SeedLine(const base::Secret<32>& seed) {
+  return absl::StrCat(kMagic, base::ToHex(seed.Reveal()), "\n");
+}
 
 absl::StatusOr<base::Secret<32>> ParseSeedLine(absl::string_view line, const std::string& path) {
   auto bad = [&] {
-    return Error(absl::StatusCode::kDataLoss, "BAD_KEY_FILE", absl::StrCat(path, " is no key file of this version"),
+    return Error(absl::StatusCode::kDataLoss, "BAD_KEY_FILE",
+                 absl::StrCat(path, " is no key file of this version"),
                  "restore it from a copy or from the recovery phrase", {{"file", path}});
   };
   line = absl::StripSuffix(line, "\n");
@@ -68,7 +72,8 @@ absl::StatusOr<std::string> ReadSmallFile(const std::string& path, size_t limit)
   std::string out;
   char buffer[16384];
   ssize_t n = 0;
-  while ((n = read(fd, buffer, sizeof(buffer))) > 0 && out.size() <= limit) out.append(buffer, static_cast<size_t>(n));
+  while ((n = read(fd, buffer, sizeof(buffer))) > 0 && out.size() <= limit)
+    out.append(buffer, static_cast<size_t>(n));
   absl::Status status = n < 0 ? FileError(path, "read") : absl::OkStatus();
   close(fd);
   base::SecureWipe(buffer, sizeof(buffer));
@@ -82,12 +87,15 @@ absl::StatusOr<std::string> ReadSmallFile(const std::string& path, size_t limit)
 
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view content, int mode) {
   std::string temporary = absl::StrCat(path, ".new");
-  int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, static_cast<mode_t>(mode));
+  int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                static_cast<mode_t>(mode));
   if (fd < 0) return FileError(temporary, "create");
-  absl::Status status = fchmod(fd, static_cast<mode_t>(mode)) == 0 ? WriteAll(fd, content, temporary)
-                                                                  : FileError(temporary, "set the mode of");
+  absl::Status status = fchmod(fd, static_cast<mode_t>(mode)) == 0
+                            ? WriteAll(fd, content, temporary)
+                            : FileError(temporary, "set the mode of");
   close(fd);
-  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) status = FileError(path, "replace");
+  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0)
+    status = FileError(path, "replace");
   if (!status.ok()) {
     unlink(temporary.c_str());
     return status;
@@ -101,27 +109,32 @@ absl::Status WriteFileAtomically(const std::string& path, absl::string_view cont
 }
 
 absl::Status MakeFolders(const std::string& path, int mode) {
-  for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+  for (size_t slash = path.find('/', 1); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
     (void)mkdir(path.substr(0, slash).c_str(), static_cast<mode_t>(mode));
   }
   if (mkdir(path.c_str(), static_cast<mode_t>(mode)) == 0) return absl::OkStatus();
-  struct stat info{};
-  if (errno == EEXIST && stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return absl::OkStatus();
+  struct stat info {};
+  if (errno == EEXIST && stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
+    return absl::OkStatus();
   return FileError(path, "make the folder");
 }
 
-absl::Status WriteSeedFile(const std::string& path, const base::Secret<32>& seed, const base::SecretString& passphrase,
-                           int work_factor, base::Entropy& entropy) {
+absl::Status WriteSeedFile(const std::string& path, const base::Secret<32>& seed,
+                           const base::SecretString& passphrase, int work_factor,
+                           base::Entropy& entropy) {
   base::SecretString line(SeedLine(seed));
-  ASSIGN_OR_RETURN(std::string sealed, base::AgeSeal(base::AsBytes(line.Reveal()), passphrase, work_factor, entropy));
+  ASSIGN_OR_RETURN(std::string sealed,
+                   base::AgeSeal(base::AsBytes(line.Reveal()), passphrase, work_factor, entropy));
   return WriteFileAtomically(path, sealed);
 }
 
-absl::StatusOr<base::Secret<32>> ReadSeedFile(const std::string& path, const base::SecretString& passphrase) {
+absl::StatusOr<base::Secret<32>> ReadSeedFile(const std::string& path,
+                                              const base::SecretString& passphrase) {
   absl::StatusOr<std::string> sealed = ReadSmallFile(path, 64 << 10);
   if (absl::IsNotFound(sealed.status())) {
-    return Error(absl::StatusCode::kNotFound, "NO_KEY_FILE", absl::StrCat("there is no key file ", path), "",
-                 {{"file", path}});
+    return Error(absl::StatusCode::kNotFound, "NO_KEY_FILE",
+                 absl::StrCat("there is no key file ", path), "", {{"file", path}});
   }
   RETURN_IF_ERROR(sealed.status());
   ASSIGN_OR_RETURN(base::SecretString line, base::AgeOpen(*sealed, passphrase));
@@ -134,14 +147,15 @@ absl::Status WritePlainSeedFile(const std::string& path, const base::Secret<32>&
 }
 
 absl::StatusOr<base::Secret<32>> ReadPlainSeedFile(const std::string& path) {
-  struct stat info{};
+  struct stat info {};
   if (stat(path.c_str(), &info) != 0) {
-    return Error(absl::StatusCode::kNotFound, "NO_KEY_FILE", absl::StrCat("there is no key file ", path), "",
-                 {{"file", path}});
+    return Error(absl::StatusCode::kNotFound, "NO_KEY_FILE",
+                 absl::StrCat("there is no key file ", path), "", {{"file", path}});
   }
   if ((info.st_mode & 077) != 0) {
-    return Error(absl::StatusCode::kPermissionDenied, "KEY_FILE_OPEN", absl::StrCat("others may read ", path),
-                 absl::StrCat("chmod 600 ", path), {{"file", path}});
+    return Error(absl::StatusCode::kPermissionDenied, "KEY_FILE_OPEN",
+                 absl::StrCat("others may read ", path), absl::StrCat("chmod 600 ", path),
+                 {{"file", path}});
   }
   ASSIGN_OR_RETURN(std::string text, ReadSmallFile(path, 4096));
   base::SecretString line(std::move(text));

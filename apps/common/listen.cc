@@ -1,12 +1,12 @@
 #include "apps/common/listen.h"
 
-#include <cerrno>
-#include <cstring>
-#include <string>
-
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -20,27 +20,29 @@ absl::Status ListenError(absl::string_view address, int error) {
   if (error == EADDRINUSE) {
     return base::Error(absl::StatusCode::kAlreadyExists, "PORT_TAKEN",
                        absl::StrCat("another process listens on ", address),
-                       "stop it (`ss -ltnp` shows it), or choose another port", std::move(evidence));
+                       "stop it (`ss -ltnp` shows it), or choose another port",
+                       std::move(evidence));
   }
   if (error == EACCES || error == EPERM) {
     return base::Error(absl::StatusCode::kPermissionDenied, "PORT_FORBIDDEN",
-                       absl::StrCat("this user may not listen on ", address), "choose a port above 1023",
-                       std::move(evidence));
+                       absl::StrCat("this user may not listen on ", address),
+                       "choose a port above 1023", std::move(evidence));
   }
   return base::Error(absl::StatusCode::kInvalidArgument, "BAD_LISTEN_ADDRESS",
-                     absl::StrCat("cannot listen on ", address), "give host:port with an address of this machine",
-                     std::move(evidence));
+                     absl::StrCat("cannot listen on ", address),
+                     "give host:port with an address of this machine", std::move(evidence));
 }
 
 absl::Status CanListen(absl::string_view address) {
   size_t colon = address.rfind(':');
   int port = 0;
-  if (colon == absl::string_view::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 ||
-      port > 65535) {
+  if (colon == absl::string_view::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
+      port < 0 || port > 65535) {
     return ListenError(address, EINVAL);
   }
   std::string host(address.substr(0, colon));
-  if (absl::StartsWith(host, "[") && absl::EndsWith(host, "]")) host = host.substr(1, host.size() - 2);
+  if (absl::StartsWith(host, "[") && absl::EndsWith(host, "]"))
+    host = host.substr(1, host.size() - 2);
   addrinfo wanted{};
   wanted.ai_socktype = SOCK_STREAM;
   wanted.ai_flags = AI_PASSIVE | AI_NUMERICSERV | (host == "localhost" ? 0 : AI_NUMERICHOST);

@@ -1,4 +1,5 @@
-// Can this process listen there? Asked before a listener is built, so that the error names the cause.
+// Can this process listen there? Asked before a listener is built, so that the error names the
+// cause.
 #pragma once
 
 #include "absl/status/status.h"
@@ -6,8 +7,8 @@
 
 namespace cairn::app {
 
-// `address` is host:port with a numeric host or localhost. AlreadyExists (reason PORT_TAKEN), PermissionDenied (reason
-// PORT_FORBIDDEN), InvalidArgument (reason BAD_LISTEN_ADDRESS).
+// `address` is host:port with a numeric host or localhost. AlreadyExists (reason PORT_TAKEN),
+// PermissionDenied (reason PORT_FORBIDDEN), InvalidArgument (reason BAD_LISTEN_ADDRESS).
 absl::Status CanListen(absl::string_view address);
 
 // The error of a failed bind or listen on `address`, from errno.

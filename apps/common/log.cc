@@ -1,11 +1,10 @@
 #include "apps/common/log.h"
 
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <mutex>
-
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -27,7 +26,8 @@ struct Logger {
 Logger& TheLogger() {
   static Logger& logger = *[] {
     auto* made = new Logger;
-    made->out = std::make_shared<spdlog::logger>("cairn", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made->out = std::make_shared<spdlog::logger>("cairn",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->out->set_pattern("%v");
     made->out->flush_on(spdlog::level::trace);
     return made;
@@ -37,20 +37,28 @@ Logger& TheLogger() {
 
 spdlog::level::level_enum LevelOf(base::Severity severity) {
   switch (severity) {
-    case base::Severity::kDebug: return spdlog::level::debug;
-    case base::Severity::kInfo: return spdlog::level::info;
-    case base::Severity::kWarning: return spdlog::level::warn;
-    case base::Severity::kError: return spdlog::level::err;
+    case base::Severity::kDebug:
+      return spdlog::level::debug;
+    case base::Severity::kInfo:
+      return spdlog::level::info;
+    case base::Severity::kWarning:
+      return spdlog::level::warn;
+    case base::Severity::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
 
 const char* NameOf(base::Severity severity) {
   switch (severity) {
-    case base::Severity::kDebug: return "debug";
-    case base::Severity::kInfo: return "info";
-    case base::Severity::kWarning: return "warning";
-    case base::Severity::kError: return "error";
+    case base::Severity::kDebug:
+      return "debug";
+    case base::Severity::kInfo:
+      return "info";
+    case base::Severity::kWarning:
+      return "warning";
+    case base::Severity::kError:
+      return "error";
   }
   return "info";
 }
@@ -58,17 +66,19 @@ const char* NameOf(base::Severity severity) {
 std::string JsonRecord(const std::string& program, base::Severity severity, absl::string_view name,
                        absl::string_view message, const LogFields& fields) {
   std::string line = absl::StrCat(
-      "{\"ts\":\"", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone()), "\",\"level\":\"",
-      NameOf(severity), "\",\"program\":", JsonQuote(program), ",\"event\":", JsonQuote(name),
-      ",\"message\":", JsonQuote(message));
-  for (const auto& [key, value] : fields) absl::StrAppend(&line, ",", JsonQuote(key), ":", JsonQuote(value));
+      "{\"ts\":\"", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone()),
+      "\",\"level\":\"", NameOf(severity), "\",\"program\":", JsonQuote(program),
+      ",\"event\":", JsonQuote(name), ",\"message\":", JsonQuote(message));
+  for (const auto& [key, value] : fields)
+    absl::StrAppend(&line, ",", JsonQuote(key), ":", JsonQuote(value));
   return line + "}";
 }
 
 std::string TextRecord(base::Severity severity, absl::string_view name, absl::string_view message,
                        const LogFields& fields) {
-  std::string line = absl::StrCat(absl::FormatTime("%H:%M:%E3S", absl::Now(), absl::LocalTimeZone()), " ",
-                                  absl::StrFormat("%-7s ", NameOf(severity)), std::string(name), "  ");
+  std::string line =
+      absl::StrCat(absl::FormatTime("%H:%M:%E3S", absl::Now(), absl::LocalTimeZone()), " ",
+                   absl::StrFormat("%-7s ", NameOf(severity)), std::string(name), "  ");
   std::string said(message);
   for (const auto& [key, value] : fields) absl::StrAppend(&said, "  ", key, "=", value);
   for (char& c : said) {
@@ -83,11 +93,13 @@ void InitLog(const LogOptions& options) {
   Logger& logger = TheLogger();
   std::lock_guard<std::mutex> lock(logger.mutex);
   logger.program = options.program;
-  logger.json = options.format == LogFormat::kJson || (options.format == LogFormat::kAuto && !isatty(2));
+  logger.json =
+      options.format == LogFormat::kJson || (options.format == LogFormat::kAuto && !isatty(2));
   logger.out->set_level(LevelOf(options.level));
 }
 
-absl::Status ParseLogOptions(absl::string_view level, absl::string_view format, LogOptions& options) {
+absl::Status ParseLogOptions(absl::string_view level, absl::string_view format,
+                             LogOptions& options) {
   auto bad = [](absl::string_view key, absl::string_view value, absl::string_view choices) {
     return base::Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
                        absl::StrCat(key, " must be one of ", choices), "",
@@ -118,7 +130,8 @@ absl::Status ParseLogOptions(absl::string_view level, absl::string_view format, 
 
 void SetLogLevel(base::Severity level) { TheLogger().out->set_level(LevelOf(level)); }
 
-void Log(base::Severity severity, absl::string_view name, absl::string_view message, const LogFields& fields) {
+void Log(base::Severity severity, absl::string_view name, absl::string_view message,
+         const LogFields& fields) {
   Logger& logger = TheLogger();
   if (!logger.out->should_log(LevelOf(severity))) return;
   std::string program;
@@ -142,7 +155,9 @@ void LogError(absl::string_view name, const absl::Status& status, const LogField
   Log(base::Severity::kError, name, status.message(), all);
 }
 
-void LogObserver::Report(const base::Event& event) { Log(event.severity, event.name, event.message, event.fields); }
+void LogObserver::Report(const base::Event& event) {
+  Log(event.severity, event.name, event.message, event.fields);
+}
 
 void LogObserver::Count(absl::string_view counter, uint64_t by) {
   if (metrics_ != nullptr) metrics_->Count(counter, by);

@@ -1,13 +1,13 @@
 #include "apps/common/metrics.h"
 
-#include <chrono>
-#include <mutex>
-#include <vector>
-
 #include <prometheus/counter.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
+
+#include <chrono>
+#include <mutex>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -30,8 +30,8 @@ struct CallbackGauge {
 };
 
 // From half a millisecond to ten seconds.
-const prometheus::Histogram::BucketBoundaries kCallSeconds = {.0005, .001, .0025, .005, .01, .025, .05,
-                                                              .1,    .25,  .5,    1,    2.5, 5,    10};
+const prometheus::Histogram::BucketBoundaries kCallSeconds = {
+    .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
 
 }  // namespace
 
@@ -65,8 +65,10 @@ void Metrics::Count(absl::string_view name, uint64_t by, const MetricLabels& lab
     std::lock_guard<std::mutex> lock(state_->mutex);
     auto& slot = state_->counters[full];
     if (slot == nullptr) {
-      slot = &prometheus::BuildCounter().Name(full).Help(absl::StrCat("Counts ", name, ".")).Register(
-          state_->registry);
+      slot = &prometheus::BuildCounter()
+                  .Name(full)
+                  .Help(absl::StrCat("Counts ", name, "."))
+                  .Register(state_->registry);
     }
     family = slot;
   }
@@ -79,10 +81,12 @@ void Metrics::Gauge(absl::string_view name, absl::string_view help, std::functio
   state_->gauges.push_back({MetricName(name), std::string(help), labels, std::move(value)});
 }
 
-void Metrics::ObserveCall(absl::string_view service, absl::string_view method, absl::string_view code,
-                          absl::Duration latency) {
+void Metrics::ObserveCall(absl::string_view service, absl::string_view method,
+                          absl::string_view code, absl::Duration latency) {
   state_->calls
-      ->Add({{"service", std::string(service)}, {"method", std::string(method)}, {"code", std::string(code)}},
+      ->Add({{"service", std::string(service)},
+             {"method", std::string(method)},
+             {"code", std::string(code)}},
             kCallSeconds)
       .Observe(absl::ToDoubleSeconds(latency));
 }

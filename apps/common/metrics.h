@@ -1,7 +1,7 @@
 // Counters, gauges and the latency of calls, as Prometheus text.
 //
-// Every name gets the prefix "cairn_"; dots and dashes become underscores. Labels must come from small fixed sets.
-// Thread-safe.
+// Every name gets the prefix "cairn_"; dots and dashes become underscores. Labels must come from
+// small fixed sets. Thread-safe.
 #pragma once
 
 #include <functional>

@@ -16,8 +16,9 @@ struct PassphraseSources {
   bool confirm = false;    // ask twice (a new passphrase)
 };
 
-// In the order of the fields; the first that is set decides. NotFound (reason NO_PASSPHRASE) when none is set and there
-// is no terminal; InvalidArgument (reason EMPTY_PASSPHRASE, PASSPHRASES_DIFFER).
+// In the order of the fields; the first that is set decides. NotFound (reason NO_PASSPHRASE) when
+// none is set and there is no terminal; InvalidArgument (reason EMPTY_PASSPHRASE,
+// PASSPHRASES_DIFFER).
 absl::StatusOr<base::SecretString> ReadPassphrase(const PassphraseSources& sources);
 
 }  // namespace cairn::app

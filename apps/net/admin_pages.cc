@@ -9,25 +9,33 @@ namespace cairn::net {
 namespace {
 
 std::string Escape(absl::string_view text) {
-  return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+  return absl::StrReplaceAll(
+      text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
 }
 
 // Numbers without script or outside assets; follows the reader's dark mode.
 std::string StatusPage(const AdminPages& pages) {
   std::string rows;
   for (const auto& [name, value] : pages.status()) {
-    absl::StrAppend(&rows, "<tr><th scope=\"row\">", Escape(name), "</th><td>", Escape(value), "</td></tr>\n");
+    absl::StrAppend(&rows, "<tr><th scope=\"row\">", Escape(name), "</th><td>", Escape(value),
+                    "</td></tr>\n");
   }
   std::string title = Escape(pages.program);
   return absl::StrCat(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>", title,
-      "</title>\n<meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" "
-      "content=\"light dark\">\n<style>\nbody{font:16px/1.5 system-ui,sans-serif;max-width:48rem;margin:2rem "
-      "auto;padding:0 1rem}\ntable{border-collapse:collapse;width:100%}\nth,td{text-align:left;padding:.3rem "
-      ".6rem;border-bottom:1px solid #8884}\ntd{font-variant-numeric:tabular-nums;word-break:break-all}\n</style>\n"
-      "</head>\n<body>\n<main>\n<h1>", title, "</h1>\n<p>", pages.ready() ? "ready" : "starting or stopping",
-      ", version ", app::kVersion, ", as of <time>",
-      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::Now(), absl::UTCTimeZone()), "</time></p>\n<table>\n", rows,
+      "</title>\n<meta name=\"viewport\" content=\"width=device-width\">\n<meta "
+      "name=\"color-scheme\" "
+      "content=\"light dark\">\n<style>\nbody{font:16px/1.5 "
+      "system-ui,sans-serif;max-width:48rem;margin:2rem "
+      "auto;padding:0 "
+      "1rem}\ntable{border-collapse:collapse;width:100%}\nth,td{text-align:left;padding:.3rem "
+      ".6rem;border-bottom:1px solid "
+      "#8884}\ntd{font-variant-numeric:tabular-nums;word-break:break-all}\n</style>\n"
+      "</head>\n<body>\n<main>\n<h1>",
+      title, "</h1>\n<p>", pages.ready() ? "ready" : "starting or stopping", ", version ",
+      app::kVersion, ", as of <time>",
+      absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::Now(), absl::UTCTimeZone()),
+      "</time></p>\n<table>\n", rows,
       "</table>\n<p><a href=\"/metrics\">metrics</a> <a href=\"/healthz\">health</a> "
       "<a href=\"/readyz\">readiness</a></p>\n</main>\n</body>\n</html>\n");
 }

@@ -1,7 +1,6 @@
 #include "apps/net/http_server.h"
 
-#include <utility>  // Asio 1.74 needs it and does not include it
-
+#include <atomic>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -9,12 +8,11 @@
 #include <boost/asio/strand.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-
-#include <atomic>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <unordered_set>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -42,7 +40,8 @@ std::optional<std::string> Unescape(absl::string_view text) {
       out += text[i];
       continue;
     }
-    if (i + 2 >= text.size() || !absl::ascii_isxdigit(text[i + 1]) || !absl::ascii_isxdigit(text[i + 2])) {
+    if (i + 2 >= text.size() || !absl::ascii_isxdigit(text[i + 1]) ||
+        !absl::ascii_isxdigit(text[i + 2])) {
       return std::nullopt;
     }
     uint32_t value = 0;
@@ -54,7 +53,9 @@ std::optional<std::string> Unescape(absl::string_view text) {
   return out;
 }
 
-absl::string_view View(boost::string_view text) { return absl::string_view(text.data(), text.size()); }
+absl::string_view View(boost::string_view text) {
+  return absl::string_view(text.data(), text.size());
+}
 
 HttpResponse Refusal(int status, std::string why) {
   HttpResponse response;
@@ -75,7 +76,8 @@ struct Shared {
 // One connection. Lives as long as an operation of it is under way; everything runs on its strand.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, std::shared_ptr<Shared> shared) : stream_(std::move(socket)), shared_(std::move(shared)) {
+  Session(tcp::socket socket, std::shared_ptr<Shared> shared)
+      : stream_(std::move(socket)), shared_(std::move(shared)) {
     ++shared_->connections;
     std::lock_guard<std::mutex> lock(shared_->mutex);
     shared_->sessions.insert(this);
@@ -90,7 +92,8 @@ class Session : public std::enable_shared_from_this<Session> {
     asio::dispatch(stream_.get_executor(), [self = shared_from_this()] { self->Read(); });
   }
 
-  // Ends a connection that waits for a request; a running one ends after its response. From any thread.
+  // Ends a connection that waits for a request; a running one ends after its response. From any
+  // thread.
   void CloseWhenIdle() {
     asio::dispatch(stream_.get_executor(), [self = weak_from_this()] {
       if (auto session = self.lock(); session && session->idle_) session->Close();
@@ -103,17 +106,20 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(shared_->options.max_body_bytes);
-    stream_.expires_after(std::chrono::milliseconds(absl::ToInt64Milliseconds(shared_->options.timeout)));
+    stream_.expires_after(
+        std::chrono::milliseconds(absl::ToInt64Milliseconds(shared_->options.timeout)));
     idle_ = true;
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](error_code error, size_t) { self->OnRead(error); });
+    http::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, size_t) { self->OnRead(error); });
   }
 
   void OnRead(error_code error) {
     idle_ = false;
     head_only_ = false;
     if (error == http::error::body_limit) return Send(Refusal(413, "the body is too large"), false);
-    if (error == http::error::header_limit) return Send(Refusal(431, "the header is too large"), false);
+    if (error == http::error::header_limit)
+      return Send(Refusal(431, "the header is too large"), false);
     // A broken request gets an answer; a connection that ended, timed out or was closed does not.
     if (error && error.category() == make_error_code(http::error::end_of_stream).category() &&
         error != http::error::end_of_stream && error != http::error::partial_message) {
@@ -129,9 +135,11 @@ class Session : public std::enable_shared_from_this<Session> {
     std::optional<std::string> path = Unescape(target.substr(0, question));
     if (!path || !absl::StartsWith(*path, "/")) return Send(Refusal(400, "bad path"), false);
     request.path = *std::move(path);
-    if (question != absl::string_view::npos) request.query = std::string(target.substr(question + 1));
+    if (question != absl::string_view::npos)
+      request.query = std::string(target.substr(question + 1));
     for (const auto& field : message) {
-      request.headers[absl::AsciiStrToLower(View(field.name_string()))] = std::string(View(field.value()));
+      request.headers[absl::AsciiStrToLower(View(field.name_string()))] =
+          std::string(View(field.value()));
     }
     request.body = message.body();
     Send(shared_->handler(request), message.keep_alive());
@@ -187,7 +195,8 @@ struct HttpServer::State {
   void Accept() {
     acceptor.async_accept(asio::make_strand(context), [this](error_code error, tcp::socket socket) {
       if (error == asio::error::operation_aborted || shared->stopping) return;
-      // Beyond the limit a connection is closed at once: its client sees that, and others are served.
+      // Beyond the limit a connection is closed at once: its client sees that, and others are
+      // served.
       if (!error && shared->connections < shared->options.max_connections) {
         std::make_shared<Session>(std::move(socket), shared)->Start();
       }
@@ -212,7 +221,8 @@ HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) 
 
 HttpServer::~HttpServer() { Stop(absl::ZeroDuration()); }
 
-absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options, HttpHandler handler) {
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options,
+                                                              HttpHandler handler) {
   RETURN_IF_ERROR(app::CanListen(options.listen));
   int threads = std::max(1, options.threads);
   auto state = std::make_unique<State>(threads);

@@ -1,13 +1,15 @@
-// A small HTTP/1.1 server for admin endpoints: requests in, responses out, nothing of the transport shows.
+// A small HTTP/1.1 server for admin endpoints: requests in, responses out, nothing of the transport
+// shows.
 //
-// Bounded: 16 KiB of header, 1 MiB of body, 256 connections, 15 s without progress. Keep-alive. Not an edge server.
+// Bounded: 16 KiB of header, 1 MiB of body, 256 connections, 15 s without progress. Keep-alive. Not
+// an edge server.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
+#include <utility>  // also for Asio 1.74, which needs it and does not include it
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,9 +22,9 @@ class Metrics;
 namespace cairn::net {
 
 struct HttpRequest {
-  std::string method;  // "GET"
-  std::string path;    // decoded, without the query
-  std::string query;   // as sent
+  std::string method;                          // "GET"
+  std::string path;                            // decoded, without the query
+  std::string query;                           // as sent
   std::map<std::string, std::string> headers;  // names in lower case; the last of equal names
   std::string body;
 };
@@ -46,7 +48,8 @@ struct HttpServerOptions {
 class HttpServer {
  public:
   // AlreadyExists (reason PORT_TAKEN), InvalidArgument (reason BAD_LISTEN_ADDRESS).
-  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options, HttpHandler handler);
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options,
+                                                           HttpHandler handler);
   ~HttpServer();
   std::string endpoint() const;
   // Closes idle connections, lets running requests finish for `grace`.
@@ -58,7 +61,8 @@ class HttpServer {
   std::unique_ptr<State> state_;
 };
 
-// /healthz, /readyz, /metrics, and / (a page with what `status` says, row by row). Anything else is 404.
+// /healthz, /readyz, /metrics, and / (a page with what `status` says, row by row). Anything else is
+// 404.
 struct AdminPages {
   std::string program;
   std::function<bool()> ready;

@@ -1,13 +1,13 @@
 // One unary call with deadline, metadata and error mapping. Internal to the clients here.
 #pragma once
 
-#include <chrono>
-#include <memory>
-#include <string>
-
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -26,9 +26,9 @@ inline void AddMetadata(grpc::ClientContext& context, const CallMetadata& metada
 
 // `method` is a pointer to the stub's blocking call: Call(*stub, &Stub::Query, request, timeout).
 template <class Stub, class Request, class Response>
-absl::StatusOr<Response> Call(Stub& stub,
-                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                              const Request& request, absl::Duration timeout, const CallMetadata& metadata = {}) {
+absl::StatusOr<Response> Call(
+    Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+    const Request& request, absl::Duration timeout, const CallMetadata& metadata = {}) {
   grpc::ClientContext context;
   SetDeadline(context, timeout);
   AddMetadata(context, metadata);

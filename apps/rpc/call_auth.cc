@@ -30,8 +30,8 @@ absl::string_view Single(const CallMetadata& metadata, const char* name) {
 
 }  // namespace
 
-CallSigner::CallSigner(const base::ChainId& chain, const base::PublicKey& server, base::SigningKey caller,
-                       const base::Clock& clock)
+CallSigner::CallSigner(const base::ChainId& chain, const base::PublicKey& server,
+                       base::SigningKey caller, const base::Clock& clock)
     : chain_(chain), server_(server), caller_(std::move(caller)), clock_(clock) {}
 
 CallMetadata CallSigner::Sign(absl::string_view method, absl::string_view request) const {
@@ -48,13 +48,14 @@ CallMetadata CallSigner::Sign(absl::string_view method, absl::string_view reques
           {kSignature, signature.ToHexString()}};
 }
 
-CallVerifier::CallVerifier(const base::ChainId& chain, const base::PublicKey& server, const base::Clock& clock)
+CallVerifier::CallVerifier(const base::ChainId& chain, const base::PublicKey& server,
+                           const base::Clock& clock)
     : chain_(chain), server_(server), clock_(clock) {}
 
-absl::StatusOr<std::optional<base::PublicKey>> CallVerifier::Verify(const CallMetadata& metadata,
-                                                                    absl::string_view method,
-                                                                    absl::string_view request) const {
-  if (metadata.count(kCaller) + metadata.count(kExpires) + metadata.count(kSignature) == 0) return std::nullopt;
+absl::StatusOr<std::optional<base::PublicKey>> CallVerifier::Verify(
+    const CallMetadata& metadata, absl::string_view method, absl::string_view request) const {
+  if (metadata.count(kCaller) + metadata.count(kExpires) + metadata.count(kSignature) == 0)
+    return std::nullopt;
   absl::StatusOr<base::Bytes> key_bytes = base::FromHex(Single(metadata, kCaller));
   if (!key_bytes.ok()) return BadSignature("cairn-caller is no key");
   absl::StatusOr<base::PublicKey> key = base::PublicKey::Decode(*key_bytes);
@@ -64,10 +65,13 @@ absl::StatusOr<std::optional<base::PublicKey>> CallVerifier::Verify(const CallMe
   absl::StatusOr<base::Signature> signature = base::Signature::From(*signature_bytes);
   if (!signature.ok()) return BadSignature("cairn-signature is no signature");
   base::CallClaim claim;
-  if (!absl::SimpleAtoi(Single(metadata, kExpires), &claim.expires_ms)) return BadSignature("cairn-expires is no number");
+  if (!absl::SimpleAtoi(Single(metadata, kExpires), &claim.expires_ms))
+    return BadSignature("cairn-expires is no number");
   auto now_ms = static_cast<uint64_t>(absl::ToUnixMillis(clock_.Now()));
-  if (claim.expires_ms < now_ms || claim.expires_ms - now_ms > static_cast<uint64_t>(absl::ToInt64Milliseconds(kMaxCallLife))) {
-    return Refuse("CALL_EXPIRED", "the call's signature has expired, or lives longer than five minutes",
+  if (claim.expires_ms < now_ms ||
+      claim.expires_ms - now_ms > static_cast<uint64_t>(absl::ToInt64Milliseconds(kMaxCallLife))) {
+    return Refuse("CALL_EXPIRED",
+                  "the call's signature has expired, or lives longer than five minutes",
                   "compare the clocks of caller and server, then call again");
   }
   claim.chain = chain_;

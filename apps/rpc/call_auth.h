@@ -1,12 +1,14 @@
-// Signed calls: the caller's signature over method, request, server and expiry (base::CallClaim), as metadata.
+// Signed calls: the caller's signature over method, request, server and expiry (base::CallClaim),
+// as metadata.
 //
 //   cairn-caller     encoded public key, hex
 //   cairn-expires    milliseconds since 1970, decimal
 //   cairn-signature  hex
 //
-// The request is its serialised bytes for unary and server-streaming calls, empty for client-streaming ones. A claim
-// lives at most five minutes; within them it may be repeated to the same server, so it guards reads and says who
-// writes, but is no substitute for a single-use approval. Both classes are thread-safe.
+// The request is its serialised bytes for unary and server-streaming calls, empty for
+// client-streaming ones. A claim lives at most five minutes; within them it may be repeated to the
+// same server, so it guards reads and says who writes, but is no substitute for a single-use
+// approval. Both classes are thread-safe.
 #pragma once
 
 #include <map>
@@ -41,9 +43,10 @@ class CallSigner {
 class CallVerifier {
  public:
   CallVerifier(const base::ChainId& chain, const base::PublicKey& server, const base::Clock& clock);
-  // nullopt when the call is not signed. Unauthenticated: CALL_EXPIRED (past, or more than five minutes ahead),
-  // BAD_CALLER_SIGNATURE (anything else).
-  absl::StatusOr<std::optional<base::PublicKey>> Verify(const CallMetadata& metadata, absl::string_view method,
+  // nullopt when the call is not signed. Unauthenticated: CALL_EXPIRED (past, or more than five
+  // minutes ahead), BAD_CALLER_SIGNATURE (anything else).
+  absl::StatusOr<std::optional<base::PublicKey>> Verify(const CallMetadata& metadata,
+                                                        absl::string_view method,
                                                         absl::string_view request) const;
 
  private:

@@ -19,7 +19,8 @@ namespace pb = ::cairn::chain::pb;
 
 class GrpcChainClient final : public chain::Client {
  public:
-  GrpcChainClient(std::string endpoint, std::shared_ptr<grpc::Channel> channel, const ChainClientOptions& options)
+  GrpcChainClient(std::string endpoint, std::shared_ptr<grpc::Channel> channel,
+                  const ChainClientOptions& options)
       : endpoint_(std::move(endpoint)), stub_(v1::Chain::NewStub(channel)), options_(options) {}
 
   absl::StatusOr<pb::TransactionReceipt> Submit(const pb::SignedTransaction& transaction,
@@ -28,25 +29,30 @@ class GrpcChainClient final : public chain::Client {
     *request.mutable_transaction() = transaction;
     request.set_wait(wait == chain::WaitFor::kAccepted ? v1::WAIT_ACCEPTED : v1::WAIT_COMMITTED);
     ASSIGN_OR_RETURN(v1::SubmitResponse response, Retry([&] {
-      return Call(*stub_, &v1::Chain::Stub::Submit, request, options_.submit_timeout);
-    }));
+                       return Call(*stub_, &v1::Chain::Stub::Submit, request,
+                                   options_.submit_timeout);
+                     }));
     return ReceiptOf(response);
   }
 
-  absl::StatusOr<pb::TransactionReceipt> Simulate(const pb::SignedTransaction& transaction) override {
+  absl::StatusOr<pb::TransactionReceipt> Simulate(
+      const pb::SignedTransaction& transaction) override {
     v1::SubmitRequest request;
     *request.mutable_transaction() = transaction;
     ASSIGN_OR_RETURN(v1::SubmitResponse response, Retry([&] {
-      return Call(*stub_, &v1::Chain::Stub::Simulate, request, options_.query_timeout);
-    }));
+                       return Call(*stub_, &v1::Chain::Stub::Simulate, request,
+                                   options_.query_timeout);
+                     }));
     return ReceiptOf(response);
   }
 
   absl::StatusOr<pb::QueryResponse> Query(const pb::QueryRequest& request) override {
-    return Retry([&] { return Call(*stub_, &v1::Chain::Stub::Query, request, options_.query_timeout); });
+    return Retry(
+        [&] { return Call(*stub_, &v1::Chain::Stub::Query, request, options_.query_timeout); });
   }
 
-  absl::Status Follow(uint64_t from_height, const std::function<bool(const pb::Block&)>& sink) override {
+  absl::Status Follow(uint64_t from_height,
+                      const std::function<bool(const pb::Block&)>& sink) override {
     grpc::ClientContext context;  // no deadline: the stream lasts as long as the sink wants it
     v1::FollowRequest request;
     request.set_from_height(from_height);
@@ -72,8 +78,9 @@ class GrpcChainClient final : public chain::Client {
     }
     absl::Status status = FromGrpc(reader->Finish());
     if (status.ok()) {
-      status = base::Error(absl::StatusCode::kUnavailable, "STOPPED", "the ledger ended the stream of blocks",
-                           "follow again from the next height");
+      status =
+          base::Error(absl::StatusCode::kUnavailable, "STOPPED",
+                      "the ledger ended the stream of blocks", "follow again from the next height");
     }
     return base::Annotate(status, endpoint_);
   }
@@ -108,17 +115,21 @@ class GrpcChainClient final : public chain::Client {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<chain::Client>> ConnectChain(absl::string_view endpoint, const PeerPin& pin,
+absl::StatusOr<std::unique_ptr<chain::Client>> ConnectChain(absl::string_view endpoint,
+                                                            const PeerPin& pin,
                                                             const ChainClientOptions& options) {
   ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, Connect(endpoint, pin));
-  return std::unique_ptr<chain::Client>(new GrpcChainClient(std::string(endpoint), std::move(channel), options));
+  return std::unique_ptr<chain::Client>(
+      new GrpcChainClient(std::string(endpoint), std::move(channel), options));
 }
 
-absl::StatusOr<absl::Time> AdvanceChain(absl::string_view endpoint, const PeerPin& pin, absl::Duration by) {
+absl::StatusOr<absl::Time> AdvanceChain(absl::string_view endpoint, const PeerPin& pin,
+                                        absl::Duration by) {
   ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, Connect(endpoint, pin));
   auto stub = v1::ChainDev::NewStub(channel);
   v1::AdvanceRequest request;
-  request.set_milliseconds(static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Milliseconds(by))));
+  request.set_milliseconds(
+      static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Milliseconds(by))));
   ASSIGN_OR_RETURN(v1::AdvanceResponse response,
                    Call(*stub, &v1::ChainDev::Stub::Advance, request, absl::Seconds(30)));
   return absl::FromUnixMillis(static_cast<int64_t>(response.time_ms()));

@@ -28,7 +28,8 @@ bool KeepEvents(const std::set<std::string>& types, pb::Block* block) {
   for (int i = 0; i < block->events_size(); ++i) {
     if (types.count(block->events(i).type()) == 0) continue;
     *kept.add_events() = block->events(i);
-    if (i < block->event_transactions_size()) kept.add_event_transactions(block->event_transactions(i));
+    if (i < block->event_transactions_size())
+      kept.add_event_transactions(block->event_transactions(i));
   }
   bool any = kept.events_size() > 0;
   *block = std::move(kept);
@@ -49,7 +50,8 @@ class ChainService final : public v1::Chain::Service {
                       v1::SubmitResponse* response) override {
     auto outcome = std::make_shared<Outcome>();
     engine_.Submit(request->transaction(), [outcome, metrics = metrics_](const auto& receipt) {
-      if (metrics != nullptr) metrics->Count("chain_transactions", 1, {{"verdict", VerdictName(receipt)}});
+      if (metrics != nullptr)
+        metrics->Count("chain_transactions", 1, {{"verdict", VerdictName(receipt)}});
       std::lock_guard<std::mutex> lock(outcome->mutex);
       outcome->receipt = receipt;
       outcome->ready.notify_all();
@@ -64,7 +66,8 @@ class ChainService final : public v1::Chain::Service {
     return Answer(*outcome->receipt, *request, response);
   }
 
-  grpc::Status Query(grpc::ServerContext*, const pb::QueryRequest* request, pb::QueryResponse* response) override {
+  grpc::Status Query(grpc::ServerContext*, const pb::QueryRequest* request,
+                     pb::QueryResponse* response) override {
     absl::StatusOr<pb::QueryResponse> answer = engine_.Query(*request);
     if (!answer.ok()) return ToGrpc(answer.status());
     *response = *std::move(answer);
@@ -75,16 +78,18 @@ class ChainService final : public v1::Chain::Service {
                       grpc::ServerWriter<v1::FollowResponse>* writer) override {
     if (request->event_types_size() > kMaxEventTypes) {
       return ToGrpc(base::Error(absl::StatusCode::kInvalidArgument, "TOO_MANY_TYPES",
-                                "a follower may name at most 100 event types", "follow all and filter"));
+                                "a follower may name at most 100 event types",
+                                "follow all and filter"));
     }
     std::set<std::string> types(request->event_types().begin(), request->event_types().end());
     uint64_t height = request->from_height() > 0 ? request->from_height() : engine_.height() + 1;
     while (!context->IsCancelled()) {
       if (stopping_()) {
-        return ToGrpc(base::Error(absl::StatusCode::kUnavailable, "STOPPED", "the ledger is stopping",
-                                  "follow again from the next height"));
+        return ToGrpc(base::Error(absl::StatusCode::kUnavailable, "STOPPED",
+                                  "the ledger is stopping", "follow again from the next height"));
       }
-      absl::StatusOr<std::optional<pb::Block>> block = engine_.NextBlock(height, absl::FromChrono(kPoll));
+      absl::StatusOr<std::optional<pb::Block>> block =
+          engine_.NextBlock(height, absl::FromChrono(kPoll));
       if (!block.ok()) return ToGrpc(block.status());
       if (!block->has_value()) continue;
       ++height;
@@ -111,8 +116,8 @@ class ChainService final : public v1::Chain::Service {
   }
 
   // A refusal by the rules is an answer, not an error of the call: the receipt carries the verdict.
-  static grpc::Status Answer(absl::StatusOr<pb::TransactionReceipt> receipt, const v1::SubmitRequest& request,
-                             v1::SubmitResponse* response) {
+  static grpc::Status Answer(absl::StatusOr<pb::TransactionReceipt> receipt,
+                             const v1::SubmitRequest& request, v1::SubmitResponse* response) {
     if (!receipt.ok()) return ToGrpc(receipt.status());
     response->set_transaction(base::ToString(chain::TransactionHash(request.transaction()).view()));
     // A transaction that only waits has a hash and no receipt.
@@ -134,7 +139,8 @@ class ChainDevService final : public v1::ChainDev::Service {
                        v1::AdvanceResponse* response) override {
     constexpr uint64_t kMaxMilliseconds = uint64_t{100} * 365 * 24 * 3600 * 1000;
     if (request->milliseconds() > kMaxMilliseconds) {
-      return ToGrpc(base::Error(absl::StatusCode::kInvalidArgument, "BAD_DURATION", "at most 100 years at once"));
+      return ToGrpc(base::Error(absl::StatusCode::kInvalidArgument, "BAD_DURATION",
+                                "at most 100 years at once"));
     }
     auto time = advance_(absl::Milliseconds(static_cast<int64_t>(request->milliseconds())));
     if (!time.ok()) return ToGrpc(time.status());
@@ -148,12 +154,14 @@ class ChainDevService final : public v1::ChainDev::Service {
 
 }  // namespace
 
-std::shared_ptr<grpc::Service> MakeChainService(chain::EmbeddedEngine& engine, app::Metrics* metrics,
+std::shared_ptr<grpc::Service> MakeChainService(chain::EmbeddedEngine& engine,
+                                                app::Metrics* metrics,
                                                 std::function<bool()> stopping) {
   return std::make_shared<ChainService>(engine, metrics, std::move(stopping));
 }
 
-std::shared_ptr<grpc::Service> MakeChainDevService(std::function<absl::StatusOr<absl::Time>(absl::Duration)> advance) {
+std::shared_ptr<grpc::Service> MakeChainDevService(
+    std::function<absl::StatusOr<absl::Time>(absl::Duration)> advance) {
   return std::make_shared<ChainDevService>(std::move(advance));
 }
 

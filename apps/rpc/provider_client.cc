@@ -1,9 +1,9 @@
 #include "apps/rpc/provider_client.h"
 
-#include <algorithm>
-
 #include <grpcpp/impl/codegen/rpc_method.h>
 #include <grpcpp/support/sync_stream.h>
+
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "apps/rpc/call.h"
@@ -41,14 +41,14 @@ class Attached {
 
 class GrpcPutStream final : public PutStream {
  public:
-  GrpcPutStream(std::shared_ptr<grpc::Channel> channel, const std::string& peer, absl::Duration timeout,
-                const CallMetadata& metadata, CallControl* control)
+  GrpcPutStream(std::shared_ptr<grpc::Channel> channel, const std::string& peer,
+                absl::Duration timeout, const CallMetadata& metadata, CallControl* control)
       : channel_(std::move(channel)), peer_(peer), attached_(control, context_) {
     SetDeadline(context_, timeout);
     AddMetadata(context_, metadata);
     grpc::internal::RpcMethod method(kPut, grpc::internal::RpcMethod::BIDI_STREAMING, channel_);
-    call_.reset(grpc::internal::ClientReaderWriterFactory<RawMessage, v1::PutResponse>::Create(channel_.get(), method,
-                                                                                               &context_));
+    call_.reset(grpc::internal::ClientReaderWriterFactory<RawMessage, v1::PutResponse>::Create(
+        channel_.get(), method, &context_));
   }
 
   ~GrpcPutStream() override {
@@ -76,7 +76,8 @@ class GrpcPutStream final : public PutStream {
 
   absl::StatusOr<chain::v1::Receipt> Commit(const std::vector<base::ObjectId>& objects) override {
     v1::PutHeader header;
-    for (const base::ObjectId& object : objects) header.mutable_commit()->add_objects(base::ToString(object.view()));
+    for (const base::ObjectId& object : objects)
+      header.mutable_commit()->add_objects(base::ToString(object.view()));
     if (objects.empty()) header.mutable_commit();
     RETURN_IF_ERROR(SendHeader(header));
     v1::PutResponse response;
@@ -106,7 +107,8 @@ class GrpcPutStream final : public PutStream {
       }
       ended_ = FromGrpc(call_->Finish());
       if (ended_.ok()) {
-        ended_ = base::Error(absl::StatusCode::kUnavailable, "ENDED_EARLY", "the provider ended the upload early",
+        ended_ = base::Error(absl::StatusCode::kUnavailable, "ENDED_EARLY",
+                             "the provider ended the upload early",
                              "try again, or use another provider");
       }
       ended_ = base::Annotate(ended_, peer_);
@@ -165,7 +167,8 @@ struct ProviderClient::State {
 
   template <class Request, class Response>
   absl::StatusOr<Response> Unary(const char* method,
-                                 grpc::Status (v1::Provider::Stub::*call)(grpc::ClientContext*, const Request&,
+                                 grpc::Status (v1::Provider::Stub::*call)(grpc::ClientContext*,
+                                                                          const Request&,
                                                                           Response*),
                                  const Request& request) const {
     absl::StatusOr<Response> response =
@@ -178,15 +181,18 @@ struct ProviderClient::State {
 ProviderClient::ProviderClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ProviderClient::~ProviderClient() = default;
 
-absl::StatusOr<std::unique_ptr<ProviderClient>> ProviderClient::Connect(ProviderClientOptions options) {
+absl::StatusOr<std::unique_ptr<ProviderClient>> ProviderClient::Connect(
+    ProviderClientOptions options) {
   auto state = std::make_unique<State>();
-  ASSIGN_OR_RETURN(state->channel, rpc::Connect(options.endpoint, options.pin, options.own_connection));
+  ASSIGN_OR_RETURN(state->channel,
+                   rpc::Connect(options.endpoint, options.pin, options.own_connection));
   state->endpoint = options.endpoint;
   state->call_timeout = options.call_timeout;
   state->stub = v1::Provider::NewStub(state->channel);
   if (options.caller.has_value()) {
     if (options.clock == nullptr) return absl::InvalidArgumentError("signed calls need a clock");
-    state->signer.emplace(options.chain, options.node_key, *std::move(options.caller), *options.clock);
+    state->signer.emplace(options.chain, options.node_key, *std::move(options.caller),
+                          *options.clock);
   }
   return std::unique_ptr<ProviderClient>(new ProviderClient(std::move(state)));
 }
@@ -202,27 +208,31 @@ absl::StatusOr<v1::ApproveResponse> ProviderClient::Approve(const v1::ApproveReq
   return state_->Unary(kApprove, &v1::Provider::Stub::Approve, request);
 }
 
-absl::StatusOr<v1::QueryUploadResponse> ProviderClient::QueryUpload(const v1::QueryUploadRequest& request) {
+absl::StatusOr<v1::QueryUploadResponse> ProviderClient::QueryUpload(
+    const v1::QueryUploadRequest& request) {
   return state_->Unary(kQueryUpload, &v1::Provider::Stub::QueryUpload, request);
 }
 
-absl::StatusOr<v1::SubmitReceiptsResponse> ProviderClient::SubmitReceipts(const v1::SubmitReceiptsRequest& request) {
+absl::StatusOr<v1::SubmitReceiptsResponse> ProviderClient::SubmitReceipts(
+    const v1::SubmitReceiptsRequest& request) {
   return state_->Unary(kSubmitReceipts, &v1::Provider::Stub::SubmitReceipts, request);
 }
 
-absl::StatusOr<std::unique_ptr<PutStream>> ProviderClient::Put(absl::Duration timeout, CallControl* control) {
+absl::StatusOr<std::unique_ptr<PutStream>> ProviderClient::Put(absl::Duration timeout,
+                                                               CallControl* control) {
   return std::unique_ptr<PutStream>(
       new GrpcPutStream(state_->channel, state_->peer(), timeout, state_->Sign(kPut, ""), control));
 }
 
-absl::StatusOr<uint64_t> ProviderClient::Get(const v1::GetRequest& request, absl::Duration timeout,
-                                             const std::function<absl::Status(base::ByteView)>& sink,
-                                             CallControl* control) {
+absl::StatusOr<uint64_t> ProviderClient::Get(
+    const v1::GetRequest& request, absl::Duration timeout,
+    const std::function<absl::Status(base::ByteView)>& sink, CallControl* control) {
   grpc::ClientContext context;
   SetDeadline(context, timeout);
   AddMetadata(context, state_->Sign(kGet, request.SerializeAsString()));
   Attached attached(control, context);
-  grpc::internal::RpcMethod method(kGet, grpc::internal::RpcMethod::SERVER_STREAMING, state_->channel);
+  grpc::internal::RpcMethod method(kGet, grpc::internal::RpcMethod::SERVER_STREAMING,
+                                   state_->channel);
   std::unique_ptr<RawGetCall> call(grpc::internal::ClientReaderFactory<RawMessage>::Create(
       state_->channel.get(), method, &context, request));
   uint64_t size = 0;

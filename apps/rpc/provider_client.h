@@ -1,7 +1,8 @@
-// A provider over gRPC: thin, blocking calls with deadlines, errors with reason and hint, bulk bytes without copies.
+// A provider over gRPC: thin, blocking calls with deadlines, errors with reason and hint, bulk
+// bytes without copies.
 //
-// One ProviderClient is one connection to one provider; thread-safe. A PutStream and a running Get belong to one
-// thread each; CallControl cancels them from another.
+// One ProviderClient is one connection to one provider; thread-safe. A PutStream and a running Get
+// belong to one thread each; CallControl cancels them from another.
 #pragma once
 
 #include <functional>
@@ -37,7 +38,8 @@ class SubmitReceiptsResponse;
 
 namespace cairn::rpc {
 
-// Cancels a call that another thread is in; the call then ends with Cancelled. May be cancelled before it starts.
+// Cancels a call that another thread is in; the call then ends with Cancelled. May be cancelled
+// before it starts.
 class CallControl {
  public:
   void Cancel();
@@ -53,12 +55,14 @@ class CallControl {
   std::function<void()> cancel_;
 };
 
-// Parts of objects on their way to one holder: Open, Write ..., Open, Write ..., Commit. Ends the call when destroyed.
+// Parts of objects on their way to one holder: Open, Write ..., Open, Write ..., Commit. Ends the
+// call when destroyed.
 class PutStream {
  public:
   virtual ~PutStream() = default;
   virtual absl::Status Open(const v1::PutOpen& open) = 0;
-  // In messages of at most 256 KiB; the bytes are not copied. A refusal by the provider comes back from the next call.
+  // In messages of at most 256 KiB; the bytes are not copied. A refusal by the provider comes back
+  // from the next call.
   virtual absl::Status Write(absl::Cord data) = 0;
   // Waits for the holder's receipt over all objects opened since the last commit (sorted ids).
   virtual absl::StatusOr<chain::v1::Receipt> Commit(const std::vector<base::ObjectId>& objects) = 0;
@@ -84,12 +88,14 @@ class ProviderClient {
   absl::StatusOr<v1::GetInfoResponse> GetInfo();
   absl::StatusOr<v1::ApproveResponse> Approve(const v1::ApproveRequest& request);
   absl::StatusOr<v1::QueryUploadResponse> QueryUpload(const v1::QueryUploadRequest& request);
-  absl::StatusOr<v1::SubmitReceiptsResponse> SubmitReceipts(const v1::SubmitReceiptsRequest& request);
+  absl::StatusOr<v1::SubmitReceiptsResponse> SubmitReceipts(
+      const v1::SubmitReceiptsRequest& request);
 
   // `timeout` bounds the whole stream.
-  absl::StatusOr<std::unique_ptr<PutStream>> Put(absl::Duration timeout, CallControl* control = nullptr);
-  // Hands the slice's bytes to `sink` as they come; they are unverified. Stops with the sink's error when it has one.
-  // Returns the size that the provider claims the part has.
+  absl::StatusOr<std::unique_ptr<PutStream>> Put(absl::Duration timeout,
+                                                 CallControl* control = nullptr);
+  // Hands the slice's bytes to `sink` as they come; they are unverified. Stops with the sink's
+  // error when it has one. Returns the size that the provider claims the part has.
   absl::StatusOr<uint64_t> Get(const v1::GetRequest& request, absl::Duration timeout,
                                const std::function<absl::Status(base::ByteView)>& sink,
                                CallControl* control = nullptr);

@@ -1,12 +1,12 @@
 #include "apps/rpc/provider_service.h"
 
-#include <list>
-
 #include <grpcpp/impl/codegen/method_handler.h>
 #include <grpcpp/impl/codegen/rpc_service_method.h>
 #include <grpcpp/impl/codegen/service_type.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/sync_stream.h>
+
+#include <list>
 
 #include "absl/strings/str_cat.h"
 #include "apps/rpc/call.h"
@@ -41,7 +41,8 @@ CallMetadata MetadataOf(const grpc::ServerContext& context) {
 
 class Reader final : public PutReader {
  public:
-  Reader(RawPutStream& stream, const grpc::ServerContext& context) : stream_(stream), context_(context) {}
+  Reader(RawPutStream& stream, const grpc::ServerContext& context)
+      : stream_(stream), context_(context) {}
 
   absl::StatusOr<Step> Next() override {
     while (pending_.empty()) {
@@ -70,7 +71,8 @@ class Reader final : public PutReader {
 
  private:
   static absl::Status Malformed(absl::string_view what) {
-    return base::Error(absl::StatusCode::kInvalidArgument, "MALFORMED", absl::StrCat("the client sent ", what));
+    return base::Error(absl::StatusCode::kInvalidArgument, "MALFORMED",
+                       absl::StrCat("the client sent ", what));
   }
 
   absl::Status TakeHeader(const std::string& bytes) {
@@ -83,7 +85,8 @@ class Reader final : public PutReader {
       case v1::PutHeader::kCommit:
         header_ = Step(std::make_shared<const v1::PutCommit>(std::move(*header.mutable_commit())));
         return absl::OkStatus();
-      default: return Malformed("an upload header that says nothing");
+      default:
+        return Malformed("an upload header that says nothing");
     }
   }
 
@@ -95,7 +98,8 @@ class Reader final : public PutReader {
 
 class Writer final : public ChunkWriter {
  public:
-  Writer(RawGetStream& stream, const grpc::ServerContext& context) : stream_(stream), context_(context) {}
+  Writer(RawGetStream& stream, const grpc::ServerContext& context)
+      : stream_(stream), context_(context) {}
 
   void SetSize(uint64_t size) override { size_ = size; }
 
@@ -153,28 +157,33 @@ class Writer final : public ChunkWriter {
 // What the generated service does, with the two bulk methods on raw messages.
 class ProviderService final : public grpc::Service {
  public:
-  ProviderService(ProviderHandler& handler, const CallVerifier& verifier) : handler_(handler), verifier_(verifier) {
+  ProviderService(ProviderHandler& handler, const CallVerifier& verifier)
+      : handler_(handler), verifier_(verifier) {
     AddUnary<v1::GetInfoRequest, v1::GetInfoResponse>(
-        "GetInfo", [](ProviderHandler& to, const Caller&, const v1::GetInfoRequest&, v1::GetInfoResponse& response) {
-          return to.GetInfo(response);
-        });
+        "GetInfo", [](ProviderHandler& to, const Caller&, const v1::GetInfoRequest&,
+                      v1::GetInfoResponse& response) { return to.GetInfo(response); });
     AddUnary<v1::ApproveRequest, v1::ApproveResponse>(
-        "Approve", [](ProviderHandler& to, const Caller& caller, const v1::ApproveRequest& request,
-                      v1::ApproveResponse& response) { return to.Approve(caller, request, response); });
+        "Approve",
+        [](ProviderHandler& to, const Caller& caller, const v1::ApproveRequest& request,
+           v1::ApproveResponse& response) { return to.Approve(caller, request, response); });
     AddUnary<v1::QueryUploadRequest, v1::QueryUploadResponse>(
-        "QueryUpload", [](ProviderHandler& to, const Caller& caller, const v1::QueryUploadRequest& request,
-                          v1::QueryUploadResponse& response) { return to.QueryUpload(caller, request, response); });
+        "QueryUpload",
+        [](ProviderHandler& to, const Caller& caller, const v1::QueryUploadRequest& request,
+           v1::QueryUploadResponse& response) {
+          return to.QueryUpload(caller, request, response);
+        });
     AddUnary<v1::SubmitReceiptsRequest, v1::SubmitReceiptsResponse>(
         "SubmitReceipts",
         [](ProviderHandler& to, const Caller& caller, const v1::SubmitReceiptsRequest& request,
-           v1::SubmitReceiptsResponse& response) { return to.SubmitReceipts(caller, request, response); });
-    AddMethod(new RpcServiceMethod(
-        "/cairn.rpc.v1.Provider/Put", RpcMethod::BIDI_STREAMING,
-        new BidiStreamingHandler<ProviderService, RawMessage, v1::PutResponse>(
-            [](ProviderService* self, grpc::ServerContext* context, RawPutStream* stream) {
-              return self->Put(*context, *stream);
-            },
-            this)));
+           v1::SubmitReceiptsResponse& response) {
+          return to.SubmitReceipts(caller, request, response);
+        });
+    AddMethod(
+        new RpcServiceMethod("/cairn.rpc.v1.Provider/Put", RpcMethod::BIDI_STREAMING,
+                             new BidiStreamingHandler<ProviderService, RawMessage, v1::PutResponse>(
+                                 [](ProviderService* self, grpc::ServerContext* context,
+                                    RawPutStream* stream) { return self->Put(*context, *stream); },
+                                 this)));
     AddMethod(new RpcServiceMethod(
         "/cairn.rpc.v1.Provider/Get", RpcMethod::SERVER_STREAMING,
         new ServerStreamingHandler<ProviderService, v1::GetRequest, RawMessage>(
@@ -192,10 +201,10 @@ class ProviderService final : public grpc::Service {
         methods_.back().c_str(), RpcMethod::NORMAL_RPC,
         new RpcMethodHandler<ProviderService, Request, Response, google::protobuf::MessageLite,
                              google::protobuf::MessageLite>(
-            [method, call](ProviderService* self, grpc::ServerContext* context, const Request* request,
-                           Response* response) {
-              absl::StatusOr<Caller> caller =
-                  self->verifier_.Verify(MetadataOf(*context), method, request->SerializeAsString());
+            [method, call](ProviderService* self, grpc::ServerContext* context,
+                           const Request* request, Response* response) {
+              absl::StatusOr<Caller> caller = self->verifier_.Verify(MetadataOf(*context), method,
+                                                                     request->SerializeAsString());
               if (!caller.ok()) return ToGrpc(caller.status());
               return ToGrpc(call(self->handler_, *caller, *request, *response));
             },
@@ -203,15 +212,17 @@ class ProviderService final : public grpc::Service {
   }
 
   grpc::Status Put(grpc::ServerContext& context, RawPutStream& stream) {
-    absl::StatusOr<Caller> caller = verifier_.Verify(MetadataOf(context), "/cairn.rpc.v1.Provider/Put", "");
+    absl::StatusOr<Caller> caller =
+        verifier_.Verify(MetadataOf(context), "/cairn.rpc.v1.Provider/Put", "");
     if (!caller.ok()) return ToGrpc(caller.status());
     Reader reader(stream, context);
     return ToGrpc(handler_.Put(*caller, reader));
   }
 
-  grpc::Status Get(grpc::ServerContext& context, const v1::GetRequest& request, RawGetStream& stream) {
-    absl::StatusOr<Caller> caller =
-        verifier_.Verify(MetadataOf(context), "/cairn.rpc.v1.Provider/Get", request.SerializeAsString());
+  grpc::Status Get(grpc::ServerContext& context, const v1::GetRequest& request,
+                   RawGetStream& stream) {
+    absl::StatusOr<Caller> caller = verifier_.Verify(
+        MetadataOf(context), "/cairn.rpc.v1.Provider/Get", request.SerializeAsString());
     if (!caller.ok()) return ToGrpc(caller.status());
     Writer writer(stream, context);
     absl::Status status = handler_.Get(*caller, request, writer);
@@ -227,20 +238,24 @@ class ProviderService final : public grpc::Service {
 class AdminService final : public v1::ProviderAdmin::Service {
  public:
   explicit AdminService(ProviderAdminHandler& handler) : handler_(handler) {}
-  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*, v1::GetStatusResponse* response) override {
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+                         v1::GetStatusResponse* response) override {
     return ToGrpc(handler_.GetStatus(*response));
   }
-  grpc::Status Scrub(grpc::ServerContext*, const v1::ScrubRequest*, v1::ScrubResponse* response) override {
+  grpc::Status Scrub(grpc::ServerContext*, const v1::ScrubRequest*,
+                     v1::ScrubResponse* response) override {
     return ToGrpc(handler_.Scrub(*response));
   }
-  grpc::Status Compact(grpc::ServerContext*, const v1::CompactRequest*, v1::CompactResponse* response) override {
+  grpc::Status Compact(grpc::ServerContext*, const v1::CompactRequest*,
+                       v1::CompactResponse* response) override {
     return ToGrpc(handler_.Compact(*response));
   }
   grpc::Status Advance(grpc::ServerContext*, const v1::DevAdvanceRequest* request,
                        v1::DevAdvanceResponse* response) override {
     return ToGrpc(handler_.Advance(*request, *response));
   }
-  grpc::Status SetFault(grpc::ServerContext*, const v1::SetFaultRequest* request, v1::SetFaultResponse*) override {
+  grpc::Status SetFault(grpc::ServerContext*, const v1::SetFaultRequest* request,
+                        v1::SetFaultResponse*) override {
     return ToGrpc(handler_.SetFault(*request));
   }
 
@@ -250,7 +265,8 @@ class AdminService final : public v1::ProviderAdmin::Service {
 
 }  // namespace
 
-std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler, const CallVerifier& verifier) {
+std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler,
+                                                   const CallVerifier& verifier) {
   return std::make_shared<ProviderService>(handler, verifier);
 }
 
@@ -265,8 +281,10 @@ struct ProviderAdminClient::State {
 ProviderAdminClient::ProviderAdminClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ProviderAdminClient::~ProviderAdminClient() = default;
 
-absl::StatusOr<std::unique_ptr<ProviderAdminClient>> ProviderAdminClient::Connect(absl::string_view endpoint) {
-  ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, rpc::Connect(endpoint, PeerPin::Plaintext()));
+absl::StatusOr<std::unique_ptr<ProviderAdminClient>> ProviderAdminClient::Connect(
+    absl::string_view endpoint) {
+  ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel,
+                   rpc::Connect(endpoint, PeerPin::Plaintext()));
   auto state = std::make_unique<State>();
   state->stub = v1::ProviderAdmin::NewStub(channel);
   return std::unique_ptr<ProviderAdminClient>(new ProviderAdminClient(std::move(state)));
@@ -284,12 +302,13 @@ absl::StatusOr<v1::CompactResponse> ProviderAdminClient::Compact(absl::Duration 
   return Call(*state_->stub, &v1::ProviderAdmin::Stub::Compact, v1::CompactRequest(), timeout);
 }
 
-absl::StatusOr<v1::DevAdvanceResponse> ProviderAdminClient::Advance(const v1::DevAdvanceRequest& request,
-                                                                    absl::Duration timeout) {
+absl::StatusOr<v1::DevAdvanceResponse> ProviderAdminClient::Advance(
+    const v1::DevAdvanceRequest& request, absl::Duration timeout) {
   return Call(*state_->stub, &v1::ProviderAdmin::Stub::Advance, request, timeout);
 }
 
-absl::Status ProviderAdminClient::SetFault(const v1::SetFaultRequest& request, absl::Duration timeout) {
+absl::Status ProviderAdminClient::SetFault(const v1::SetFaultRequest& request,
+                                           absl::Duration timeout) {
   return Call(*state_->stub, &v1::ProviderAdmin::Stub::SetFault, request, timeout).status();
 }
 

@@ -1,6 +1,8 @@
-// cairn.rpc.v1.Provider and ProviderAdmin with gRPC taken off: storaged implements the two handlers.
+// cairn.rpc.v1.Provider and ProviderAdmin with gRPC taken off: storaged implements the two
+// handlers.
 //
-// Handlers are called from many threads at once. A returned status goes to the caller with reason, hint and evidence.
+// Handlers are called from many threads at once. A returned status goes to the caller with reason,
+// hint and evidence.
 #pragma once
 
 #include <memory>
@@ -45,10 +47,11 @@ using Caller = std::optional<base::PublicKey>;
 class PutReader {
  public:
   struct End {};  // the client closed its side
-  using Step = std::variant<std::shared_ptr<const v1::PutOpen>, absl::Cord, std::shared_ptr<const v1::PutCommit>, End>;
+  using Step = std::variant<std::shared_ptr<const v1::PutOpen>, absl::Cord,
+                            std::shared_ptr<const v1::PutCommit>, End>;
   virtual ~PutReader() = default;
-  // Blocks. A message with header and data gives two steps. Cancelled when the client went away, InvalidArgument when
-  // it sent something malformed.
+  // Blocks. A message with header and data gives two steps. Cancelled when the client went away,
+  // InvalidArgument when it sent something malformed.
   virtual absl::StatusOr<Step> Next() = 0;
   virtual absl::Status Respond(const v1::PutResponse& response) = 0;
 };
@@ -75,12 +78,15 @@ class ProviderHandler {
   virtual absl::Status QueryUpload(const Caller& caller, const v1::QueryUploadRequest& request,
                                    v1::QueryUploadResponse& response) = 0;
   virtual absl::Status Put(const Caller& caller, PutReader& reader) = 0;
-  virtual absl::Status Get(const Caller& caller, const v1::GetRequest& request, ChunkWriter& writer) = 0;
-  virtual absl::Status SubmitReceipts(const Caller& caller, const v1::SubmitReceiptsRequest& request,
+  virtual absl::Status Get(const Caller& caller, const v1::GetRequest& request,
+                           ChunkWriter& writer) = 0;
+  virtual absl::Status SubmitReceipts(const Caller& caller,
+                                      const v1::SubmitReceiptsRequest& request,
                                       v1::SubmitReceiptsResponse& response) = 0;
 };
 // `handler` and `verifier` must outlive the server.
-std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler, const CallVerifier& verifier);
+std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler,
+                                                   const CallVerifier& verifier);
 
 class ProviderAdminHandler {
  public:
@@ -88,7 +94,8 @@ class ProviderAdminHandler {
   virtual absl::Status GetStatus(v1::GetStatusResponse& response) = 0;
   virtual absl::Status Scrub(v1::ScrubResponse& response) = 0;
   virtual absl::Status Compact(v1::CompactResponse& response) = 0;
-  virtual absl::Status Advance(const v1::DevAdvanceRequest& request, v1::DevAdvanceResponse& response) = 0;
+  virtual absl::Status Advance(const v1::DevAdvanceRequest& request,
+                               v1::DevAdvanceResponse& response) = 0;
   virtual absl::Status SetFault(const v1::SetFaultRequest& request) = 0;
 };
 std::shared_ptr<grpc::Service> MakeProviderAdminService(ProviderAdminHandler& handler);
@@ -101,7 +108,8 @@ class ProviderAdminClient {
   absl::StatusOr<v1::GetStatusResponse> GetStatus(absl::Duration timeout);
   absl::StatusOr<v1::ScrubResponse> Scrub(absl::Duration timeout);
   absl::StatusOr<v1::CompactResponse> Compact(absl::Duration timeout);
-  absl::StatusOr<v1::DevAdvanceResponse> Advance(const v1::DevAdvanceRequest& request, absl::Duration timeout);
+  absl::StatusOr<v1::DevAdvanceResponse> Advance(const v1::DevAdvanceRequest& request,
+                                                 absl::Duration timeout);
   absl::Status SetFault(const v1::SetFaultRequest& request, absl::Duration timeout);
 
  private:

@@ -10,7 +10,8 @@ constexpr char kHeaderTag = 0x0a;  // field 1, length-delimited
 constexpr char kDataTag = 0x12;    // field 2, length-delimited
 
 absl::Status Malformed(absl::string_view why) {
-  return base::Error(absl::StatusCode::kInvalidArgument, "MALFORMED", absl::StrCat("a bulk message ", why),
+  return base::Error(absl::StatusCode::kInvalidArgument, "MALFORMED",
+                     absl::StrCat("a bulk message ", why),
                      "send { header = 1; data = 2 } with at most 2 MiB of data");
 }
 
@@ -57,9 +58,11 @@ absl::Status DecodeRaw(const absl::Cord& wire, RawMessage* out) {
     if (tag != kHeaderTag && tag != kDataTag) return Malformed("with an unknown field");
     if (!TakeVarint(rest, size)) return Malformed("with a bad length");
     bool header = tag == kHeaderTag;
-    if (size > (header ? kMaxRawHeaderBytes : kMaxRawDataBytes)) return Malformed("whose field is too long");
+    if (size > (header ? kMaxRawHeaderBytes : kMaxRawDataBytes))
+      return Malformed("whose field is too long");
     if (size > rest.size()) return Malformed("that ends early");
-    if (header ? out->has_header || has_data : has_data) return Malformed("whose fields are repeated or out of order");
+    if (header ? out->has_header || has_data : has_data)
+      return Malformed("whose fields are repeated or out of order");
     absl::Cord field = rest.Subcord(0, size);
     rest.RemovePrefix(size);
     if (header) {

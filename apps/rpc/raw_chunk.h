@@ -1,8 +1,9 @@
 // Bulk messages whose payload is never copied into a protobuf string.
 //
-// rpc.v1.PutRequest and rpc.v1.Chunk look alike: { header = 1; bytes data = 2; }. RawMessage is that shape with the
-// header as its serialised bytes and the payload as a Cord over the transport's own slices. Wire compatible with the
-// generated types both ways; `raw_chunk_grpc.h` plugs it into gRPC.
+// rpc.v1.PutRequest and rpc.v1.Chunk look alike: { header = 1; bytes data = 2; }. RawMessage is
+// that shape with the header as its serialised bytes and the payload as a Cord over the transport's
+// own slices. Wire compatible with the generated types both ways; `raw_chunk_grpc.h` plugs it into
+// gRPC.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,9 @@ struct RawMessage {
 // A Cord that takes over the bytes.
 absl::Cord CordOf(base::Bytes bytes);
 
-// Total: any input gives a message or InvalidArgument (reason MALFORMED). Refuses unknown fields, repeated fields,
-// overlong varints, lengths beyond the limits and truncation. The payload shares memory with `wire`.
+// Total: any input gives a message or InvalidArgument (reason MALFORMED). Refuses unknown fields,
+// repeated fields, overlong varints, lengths beyond the limits and truncation. The payload shares
+// memory with `wire`.
 absl::Status DecodeRaw(const absl::Cord& wire, RawMessage* out);
 // Everything before the payload: header field, then tag and length of the data.
 std::string EncodeRawPrefix(const RawMessage& message);

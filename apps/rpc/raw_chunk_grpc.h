@@ -1,10 +1,11 @@
-// RawMessage as a gRPC message: slices of the transport become Cord chunks and back, without a copy of the payload.
+// RawMessage as a gRPC message: slices of the transport become Cord chunks and back, without a copy
+// of the payload.
 #pragma once
 
-#include <vector>
-
-#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/impl/codegen/serialization_traits.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <vector>
 
 #include "absl/strings/cord.h"
 #include "apps/rpc/raw_chunk.h"
@@ -15,10 +16,12 @@ namespace grpc {
 template <>
 class SerializationTraits<cairn::rpc::RawMessage> {
  public:
-  static Status Serialize(const cairn::rpc::RawMessage& message, ByteBuffer* buffer, bool* own_buffer) {
+  static Status Serialize(const cairn::rpc::RawMessage& message, ByteBuffer* buffer,
+                          bool* own_buffer) {
     std::vector<Slice> slices;
     slices.emplace_back(cairn::rpc::EncodeRawPrefix(message));
-    for (absl::string_view chunk : message.data.Chunks()) slices.push_back(Share(message.data, chunk));
+    for (absl::string_view chunk : message.data.Chunks())
+      slices.push_back(Share(message.data, chunk));
     *buffer = ByteBuffer(slices.data(), slices.size());
     *own_buffer = true;
     return Status::OK;
@@ -48,8 +51,9 @@ class SerializationTraits<cairn::rpc::RawMessage> {
   static Slice Share(const absl::Cord& data, absl::string_view chunk) {
     if (chunk.size() < kCopyBelow) return Slice(chunk.data(), chunk.size());
     auto* kept = new absl::Cord(data);
-    return Slice(const_cast<char*>(chunk.data()), chunk.size(), [](void* cord) { delete static_cast<absl::Cord*>(cord); },
-                 kept);
+    return Slice(
+        const_cast<char*>(chunk.data()), chunk.size(),
+        [](void* cord) { delete static_cast<absl::Cord*>(cord); }, kept);
   }
 };
 

@@ -1,11 +1,11 @@
 #include "apps/rpc/reflection.h"
 
-#include <set>
-
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <grpcpp/impl/server_initializer.h>
 #include <grpcpp/server_builder.h>
+
+#include <set>
 
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
 
@@ -22,7 +22,8 @@ class ReflectionService final : public pb::ServerReflection::Service {
 
   grpc::Status ServerReflectionInfo(
       grpc::ServerContext*,
-      grpc::ServerReaderWriter<pb::ServerReflectionResponse, pb::ServerReflectionRequest>* stream) override {
+      grpc::ServerReaderWriter<pb::ServerReflectionResponse, pb::ServerReflectionRequest>* stream)
+      override {
     std::set<const FileDescriptor*> sent;
     pb::ServerReflectionRequest request;
     while (stream->Read(&request)) {
@@ -48,7 +49,8 @@ class ReflectionService final : public pb::ServerReflection::Service {
       case pb::ServerReflectionRequest::kFileByFilename:
         return AnswerFile(pool.FindFileByName(request.file_by_filename()), sent, response);
       case pb::ServerReflectionRequest::kFileContainingSymbol:
-        return AnswerFile(pool.FindFileContainingSymbol(request.file_containing_symbol()), sent, response);
+        return AnswerFile(pool.FindFileContainingSymbol(request.file_containing_symbol()), sent,
+                          response);
       default:  // extensions are a proto2 matter: there are none here
         return AnswerFile(nullptr, sent, response);
     }

@@ -1,11 +1,12 @@
-// grpc.reflection.v1 over the generated descriptors, and the names of what a server offers. Internal to server.cc.
+// grpc.reflection.v1 over the generated descriptors, and the names of what a server offers.
+// Internal to server.cc.
 #pragma once
+
+#include <grpcpp/impl/server_builder_option.h>
 
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <grpcpp/impl/server_builder_option.h>
 
 namespace cairn::rpc {
 

@@ -1,14 +1,14 @@
 #include "apps/rpc/server.h"
 
-#include <cerrno>
-#include <chrono>
-
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/support/server_interceptor.h>
+
+#include <cerrno>
+#include <chrono>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -28,10 +28,23 @@ constexpr size_t kMaxMetadataBytes = 16 * 1024;
 constexpr int kMaxStreamsPerConnection = 256;
 
 const char* CodeName(grpc::StatusCode code) {
-  static constexpr const char* kNames[] = {
-      "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
-      "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
-      "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"};
+  static constexpr const char* kNames[] = {"OK",
+                                           "CANCELLED",
+                                           "UNKNOWN",
+                                           "INVALID_ARGUMENT",
+                                           "DEADLINE_EXCEEDED",
+                                           "NOT_FOUND",
+                                           "ALREADY_EXISTS",
+                                           "PERMISSION_DENIED",
+                                           "RESOURCE_EXHAUSTED",
+                                           "FAILED_PRECONDITION",
+                                           "ABORTED",
+                                           "OUT_OF_RANGE",
+                                           "UNIMPLEMENTED",
+                                           "INTERNAL",
+                                           "UNAVAILABLE",
+                                           "DATA_LOSS",
+                                           "UNAUTHENTICATED"};
   int number = static_cast<int>(code);
   return number >= 0 && number <= 16 ? kNames[number] : "UNKNOWN";
 }
@@ -47,7 +60,8 @@ class CallTimer final : public grpc::experimental::Interceptor {
     }
   }
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
-    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS) && !service_.empty()) {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS) &&
+        !service_.empty()) {
       auto elapsed = std::chrono::steady_clock::now() - started_;
       metrics_.ObserveCall(service_, method_, CodeName(methods->GetSendStatus().error_code()),
                            absl::FromChrono(elapsed));
@@ -65,7 +79,8 @@ class CallTimer final : public grpc::experimental::Interceptor {
 class CallTimerFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
   explicit CallTimerFactory(app::Metrics& metrics) : metrics_(metrics) {}
-  grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) override {
+  grpc::experimental::Interceptor* CreateServerInterceptor(
+      grpc::experimental::ServerRpcInfo* info) override {
     return new CallTimer(metrics_, info->method());
   }
 
@@ -84,11 +99,13 @@ void Configure(grpc::ServerBuilder& builder, const ServerOptions& options) {
   quota.SetMaxThreads(options.max_threads);
   builder.SetResourceQuota(quota);
   if (options.metrics != nullptr) {
-    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+        interceptors;
     interceptors.push_back(std::make_unique<CallTimerFactory>(*options.metrics));
     builder.experimental().SetInterceptorCreators(std::move(interceptors));
   }
-  for (const std::shared_ptr<grpc::Service>& service : options.services) builder.RegisterService(service.get());
+  for (const std::shared_ptr<grpc::Service>& service : options.services)
+    builder.RegisterService(service.get());
 }
 
 }  // namespace
@@ -120,13 +137,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options) {
   state->options = std::move(options);
   grpc::ServerBuilder builder;
   builder.SetOption(ReflectionOption(state->names));
-  std::shared_ptr<grpc::ServerCredentials> credentials = state->options.certificate == nullptr
-                                                             ? grpc::InsecureServerCredentials()
-                                                             : ServerCredentialsFor(*state->options.certificate);
+  std::shared_ptr<grpc::ServerCredentials> credentials =
+      state->options.certificate == nullptr ? grpc::InsecureServerCredentials()
+                                            : ServerCredentialsFor(*state->options.certificate);
   builder.AddListeningPort(state->options.listen, credentials, &state->port);
   Configure(builder, state->options);
   state->server = builder.BuildAndStart();
-  if (!state->server || state->port <= 0) return app::ListenError(state->options.listen, EADDRINUSE);
+  if (!state->server || state->port <= 0)
+    return app::ListenError(state->options.listen, EADDRINUSE);
   auto server = std::unique_ptr<Server>(new Server(std::move(state)));
   server->SetReady(false);
   return server;

@@ -1,8 +1,8 @@
 #include "apps/rpc/status_map.h"
 
-#include <algorithm>
-
 #include <grpcpp/support/status.h>
+
+#include <algorithm>
 
 #include "absl/strings/match.h"
 #include "cairn/base/status.h"
@@ -19,18 +19,23 @@ constexpr size_t kMaxPairs = 32;
 constexpr size_t kMaxTextBytes = 1024;
 
 // The codes of both worlds have the same numbers, by design of both.
-grpc::StatusCode ToGrpcCode(absl::StatusCode code) { return static_cast<grpc::StatusCode>(static_cast<int>(code)); }
+grpc::StatusCode ToGrpcCode(absl::StatusCode code) {
+  return static_cast<grpc::StatusCode>(static_cast<int>(code));
+}
 
 absl::StatusCode FromGrpcCode(grpc::StatusCode code) {
   int number = static_cast<int>(code);
-  return number >= 0 && number <= 16 ? static_cast<absl::StatusCode>(number) : absl::StatusCode::kUnknown;
+  return number >= 0 && number <= 16 ? static_cast<absl::StatusCode>(number)
+                                     : absl::StatusCode::kUnknown;
 }
 
-// Text that may stand in a header or a protobuf string, of bounded length, not cut inside a character.
+// Text that may stand in a header or a protobuf string, of bounded length, not cut inside a
+// character.
 std::string Bounded(absl::string_view text) {
   if (text.size() > kMaxTextBytes) {
     text = text.substr(0, kMaxTextBytes);
-    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.remove_suffix(1);
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80)
+      text.remove_suffix(1);
     if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xc0) text.remove_suffix(1);
   }
   return std::string(text);
@@ -50,15 +55,22 @@ struct Transport {
 // What a status means that no program of ours wrote.
 Transport TransportDetail(const grpc::Status& status) {
   if (absl::StrContains(status.error_message(), "PIN_MISMATCH")) {
-    return {"PIN_MISMATCH", "the server's key is not the registered one: do not trust it; look its entry up again"};
+    return {"PIN_MISMATCH",
+            "the server's key is not the registered one: do not trust it; look its entry up again"};
   }
   switch (status.error_code()) {
-    case grpc::StatusCode::UNAVAILABLE: return {"UNREACHABLE", "check that it runs and that the address is right"};
-    case grpc::StatusCode::DEADLINE_EXCEEDED: return {"DEADLINE", "try again, or allow more time"};
-    case grpc::StatusCode::CANCELLED: return {"CANCELLED", ""};
-    case grpc::StatusCode::UNIMPLEMENTED: return {"INCOMPATIBLE_VERSION", "the other side does not offer this call"};
-    case grpc::StatusCode::RESOURCE_EXHAUSTED: return {"TOO_MUCH", "the message is too large or the server is busy"};
-    default: return {"TRANSPORT", ""};
+    case grpc::StatusCode::UNAVAILABLE:
+      return {"UNREACHABLE", "check that it runs and that the address is right"};
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return {"DEADLINE", "try again, or allow more time"};
+    case grpc::StatusCode::CANCELLED:
+      return {"CANCELLED", ""};
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return {"INCOMPATIBLE_VERSION", "the other side does not offer this call"};
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return {"TOO_MUCH", "the message is too large or the server is busy"};
+    default:
+      return {"TRANSPORT", ""};
   }
 }
 
@@ -72,7 +84,9 @@ grpc::Status ToGrpc(const absl::Status& status) {
   info.set_domain(kDomain);
   if (!detail.hint.empty()) (*info.mutable_metadata())[kHintKey] = Bounded(detail.hint);
   for (const auto& [key, value] : detail.evidence) {
-    if (static_cast<size_t>(info.metadata_size()) >= kMaxPairs || info.ByteSizeLong() > kMaxDetailsBytes / 4) break;
+    if (static_cast<size_t>(info.metadata_size()) >= kMaxPairs ||
+        info.ByteSizeLong() > kMaxDetailsBytes / 4)
+      break;
     if (key != kHintKey) (*info.mutable_metadata())[Bounded(key)] = Bounded(value);
   }
   std::string message = Bounded(status.message());
@@ -91,12 +105,14 @@ absl::Status FromGrpc(const grpc::Status& status) {
   google::rpc::Status wire;
   google::rpc::ErrorInfo info;
   const std::string& details = status.error_details();
-  bool ours = !details.empty() && details.size() <= kMaxDetailsBytes && wire.ParseFromString(details) &&
-              wire.details_size() > 0 && wire.details(0).UnpackTo(&info) && info.domain() == kDomain &&
+  bool ours = !details.empty() && details.size() <= kMaxDetailsBytes &&
+              wire.ParseFromString(details) && wire.details_size() > 0 &&
+              wire.details(0).UnpackTo(&info) && info.domain() == kDomain &&
               IsReason(info.reason());
   if (!ours) {
     Transport transport = TransportDetail(status);
-    return base::Error(code, transport.reason, message.empty() ? "the call failed" : message, transport.hint);
+    return base::Error(code, transport.reason, message.empty() ? "the call failed" : message,
+                       transport.hint);
   }
   base::Evidence evidence;
   std::string hint;

@@ -1,7 +1,5 @@
 #include "apps/rpc/tls.h"
 
-#include <cstdlib>
-
 #include <grpc/grpc_security_constants.h>
 #include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
@@ -13,6 +11,8 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
+
+#include <cstdlib>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -39,7 +39,8 @@ using KeyPtr = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
 using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
 
 absl::Status CryptoError(absl::string_view what) {
-  return Error(absl::StatusCode::kInternal, "TLS_LIBRARY", absl::StrCat("the TLS library failed to ", what));
+  return Error(absl::StatusCode::kInternal, "TLS_LIBRARY",
+               absl::StrCat("the TLS library failed to ", what));
 }
 
 std::string TextOf(BIO* bio) {
@@ -61,32 +62,37 @@ absl::StatusOr<X509Ptr> SelfSigned(EVP_PKEY* key, absl::string_view name) {
   X509Ptr certificate(X509_new());
   std::string common_name(name.substr(0, 64));
   uint64_t serial = 0;
-  bool ok = certificate && RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof(serial)) == 1 &&
-            X509_set_version(certificate.get(), 2) == 1 &&
-            ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate.get()), serial >> 1) == 1 &&
-            X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -24 * 3600) != nullptr &&
-            X509_time_adj_ex(X509_getm_notAfter(certificate.get()), 20 * 365, 0, nullptr) != nullptr &&
-            X509_set_pubkey(certificate.get(), key) == 1;
+  bool ok =
+      certificate && RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof(serial)) == 1 &&
+      X509_set_version(certificate.get(), 2) == 1 &&
+      ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate.get()), serial >> 1) == 1 &&
+      X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -24 * 3600) != nullptr &&
+      X509_time_adj_ex(X509_getm_notAfter(certificate.get()), 20 * 365, 0, nullptr) != nullptr &&
+      X509_set_pubkey(certificate.get(), key) == 1;
   X509_NAME* subject = ok ? X509_get_subject_name(certificate.get()) : nullptr;
-  ok = ok && X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
-                                        reinterpret_cast<const unsigned char*>(common_name.data()),
-                                        static_cast<int>(common_name.size()), -1, 0) == 1 &&
-       X509_set_issuer_name(certificate.get(), subject) == 1 && X509_sign(certificate.get(), key, EVP_sha256()) > 0;
+  ok = ok &&
+       X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+                                  reinterpret_cast<const unsigned char*>(common_name.data()),
+                                  static_cast<int>(common_name.size()), -1, 0) == 1 &&
+       X509_set_issuer_name(certificate.get(), subject) == 1 &&
+       X509_sign(certificate.get(), key, EVP_sha256()) > 0;
   if (!ok) return CryptoError("make a certificate");
   return certificate;
 }
 
-// Compares the public key that the peer proved to hold with the expected pin; nothing else in the certificate counts.
+// Compares the public key that the peer proved to hold with the expected pin; nothing else in the
+// certificate counts.
 class PinVerifier final : public grpc::experimental::ExternalCertificateVerifier {
  public:
   explicit PinVerifier(const base::Digest& pin) : pin_(pin) {}
-  bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
-              grpc::Status* status) override {
+  bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request,
+              std::function<void(grpc::Status)>, grpc::Status* status) override {
     grpc::string_ref pem = request->peer_cert();
     absl::StatusOr<base::Digest> seen = PinOf(absl::string_view(pem.data(), pem.size()));
     bool equal = seen.ok() && base::ConstantTimeEqual(seen->view(), pin_.view());
     *status = equal ? grpc::Status::OK
-                    : grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "PIN_MISMATCH: the server holds another key");
+                    : grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
+                                   "PIN_MISMATCH: the server holds another key");
     return true;
   }
   void Cancel(grpc::experimental::TlsCustomVerificationCheckRequest*) override {}
@@ -102,8 +108,9 @@ void LogFromGrpc(gpr_log_func_args* record) {
 
 // Before the first use of TLS in the process.
 //
-// gRPC 1.51 has no setter for the lowest TLS version, and always allows 1.2. Its cipher list concerns 1.2 alone: a
-// suite that needs an RSA certificate, which no node has, leaves 1.3 as the only version that can be agreed on.
+// gRPC 1.51 has no setter for the lowest TLS version, and always allows 1.2. Its cipher list
+// concerns 1.2 alone: a suite that needs an RSA certificate, which no node has, leaves 1.3 as the
+// only version that can be agreed on.
 void PrepareTransport() {
   static const bool done = [] {
     setenv("GRPC_SSL_CIPHER_SUITES", "ECDHE-RSA-AES256-GCM-SHA384", 1);
@@ -117,7 +124,8 @@ std::shared_ptr<grpc::ChannelCredentials> PinnedCredentials(const base::Digest& 
   grpc::experimental::TlsChannelCredentialsOptions options;
   options.set_verify_server_certs(false);  // no authority is asked: the pin decides
   options.set_check_call_host(false);
-  options.set_certificate_verifier(grpc::experimental::ExternalCertificateVerifier::Create<PinVerifier>(pin));
+  options.set_certificate_verifier(
+      grpc::experimental::ExternalCertificateVerifier::Create<PinVerifier>(pin));
   return grpc::experimental::TlsCredentials(options);
 }
 
@@ -129,14 +137,17 @@ absl::StatusOr<NodeCertificate> MakeNodeCertificate(absl::string_view name) {
   ASSIGN_OR_RETURN(X509Ptr certificate, SelfSigned(key.get(), name));
   BioPtr certificate_pem(BIO_new(BIO_s_mem())), key_pem(BIO_new(BIO_s_mem()));
   if (PEM_write_bio_X509(certificate_pem.get(), certificate.get()) != 1 ||
-      PEM_write_bio_PrivateKey(key_pem.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
+      PEM_write_bio_PrivateKey(key_pem.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) !=
+          1) {
     return CryptoError("write a certificate");
   }
   ASSIGN_OR_RETURN(base::Digest pin, PinOfCertificate(certificate.get()));
-  return NodeCertificate{TextOf(certificate_pem.get()), base::SecretString(TextOf(key_pem.get())), pin};
+  return NodeCertificate{TextOf(certificate_pem.get()), base::SecretString(TextOf(key_pem.get())),
+                         pin};
 }
 
-absl::StatusOr<NodeCertificate> LoadOrMakeNodeCertificate(const std::string& folder, absl::string_view name) {
+absl::StatusOr<NodeCertificate> LoadOrMakeNodeCertificate(const std::string& folder,
+                                                          absl::string_view name) {
   std::string certificate_path = folder + "/tls.crt", key_path = folder + "/tls.key";
   absl::StatusOr<std::string> certificate = app::ReadSmallFile(certificate_path, 64 << 10);
   absl::StatusOr<std::string> key = app::ReadSmallFile(key_path, 64 << 10);
@@ -146,7 +157,8 @@ absl::StatusOr<NodeCertificate> LoadOrMakeNodeCertificate(const std::string& fol
     RETURN_IF_ERROR(app::WriteFileAtomically(certificate_path, made.certificate_pem, 0644));
     return made;
   }
-  // A key without its certificate is what a crash between the two writes leaves: never silently replaced.
+  // A key without its certificate is what a crash between the two writes leaves: never silently
+  // replaced.
   RETURN_IF_ERROR(base::Annotate(key.status(), "node key"));
   RETURN_IF_ERROR(base::Annotate(certificate.status(), "node certificate"));
   ASSIGN_OR_RETURN(base::Digest pin, PinOf(*certificate));
@@ -157,7 +169,8 @@ absl::StatusOr<base::Digest> PinOf(absl::string_view certificate_pem) {
   BioPtr bio(BIO_new_mem_buf(certificate_pem.data(), static_cast<int>(certificate_pem.size())));
   X509Ptr certificate(bio ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr) : nullptr);
   if (!certificate) {
-    return Error(absl::StatusCode::kInvalidArgument, "BAD_CERTIFICATE", "the certificate cannot be read");
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_CERTIFICATE",
+                 "the certificate cannot be read");
   }
   return PinOfCertificate(certificate.get());
 }
@@ -166,7 +179,8 @@ absl::StatusOr<PeerPin> PeerPin::FromBytes(base::ByteView bytes) {
   if (bytes.empty()) return Plaintext();
   absl::StatusOr<base::Digest> pin = base::Digest::From(bytes);
   if (!pin.ok()) {
-    return Error(absl::StatusCode::kInvalidArgument, "BAD_PIN", "a TLS pin is 32 bytes, or nothing for plaintext", "",
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_PIN",
+                 "a TLS pin is 32 bytes, or nothing for plaintext", "",
                  {{"bytes", absl::StrCat(bytes.size())}});
   }
   return Of(*pin);
@@ -174,17 +188,21 @@ absl::StatusOr<PeerPin> PeerPin::FromBytes(base::ByteView bytes) {
 
 absl::StatusOr<PeerPin> PeerPin::FromHex(absl::string_view text) {
   absl::StatusOr<base::Bytes> bytes = base::FromHex(text);
-  if (!bytes.ok()) return Error(absl::StatusCode::kInvalidArgument, "BAD_PIN", "a TLS pin is 64 hexadecimal digits");
+  if (!bytes.ok())
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_PIN",
+                 "a TLS pin is 64 hexadecimal digits");
   return FromBytes(*bytes);
 }
 
 bool IsLoopback(absl::string_view endpoint) {
   if (absl::StartsWith(endpoint, "unix:") || absl::StartsWith(endpoint, "[::1]:")) return true;
   size_t colon = endpoint.rfind(':');
-  absl::string_view host = endpoint.substr(0, colon == absl::string_view::npos ? endpoint.size() : colon);
+  absl::string_view host =
+      endpoint.substr(0, colon == absl::string_view::npos ? endpoint.size() : colon);
   if (host == "localhost" || host == "::1") return true;
   int parts = 0;
-  for (absl::string_view rest = host;; ++parts) {  // 127.a.b.c in digits only: no name may pass for an address
+  for (absl::string_view rest = host;;
+       ++parts) {  // 127.a.b.c in digits only: no name may pass for an address
     size_t dot = rest.find('.');
     int number = 0;
     if (!absl::SimpleAtoi(rest.substr(0, dot), &number) || number < 0 || number > 255) return false;
@@ -194,8 +212,8 @@ bool IsLoopback(absl::string_view endpoint) {
   }
 }
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(absl::string_view endpoint, const PeerPin& pin,
-                                                       bool own_connection) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(absl::string_view endpoint,
+                                                       const PeerPin& pin, bool own_connection) {
   PrepareTransport();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
@@ -215,7 +233,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(absl::string_view endpoin
   } else {
     return Error(absl::StatusCode::kFailedPrecondition, "PLAINTEXT_NOT_LOOPBACK",
                  absl::StrCat("refusing to talk in plaintext to ", endpoint),
-                 "give the TLS pin of the server, or use a loopback address", {{"endpoint", std::string(endpoint)}});
+                 "give the TLS pin of the server, or use a loopback address",
+                 {{"endpoint", std::string(endpoint)}});
   }
   return grpc::CreateCustomChannel(std::string(endpoint), credentials, arguments);
 }

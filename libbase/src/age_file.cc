@@ -32,7 +32,8 @@ constexpr size_t kMaxHeaderBytes = 512;
 using FileKey = Secret<kFileKeyBytes>;
 
 absl::Status BadFile(absl::string_view why) {
-  return Error(absl::StatusCode::kDataLoss, "BAD_AGE_FILE", absl::StrCat("the key file cannot be used: ", why),
+  return Error(absl::StatusCode::kDataLoss, "BAD_AGE_FILE",
+               absl::StrCat("the key file cannot be used: ", why),
                "restore it from a copy or from the recovery phrase");
 }
 
@@ -47,7 +48,8 @@ std::string Base64NoPad(ByteView bytes) {
 // Only what Base64NoPad would print.
 absl::StatusOr<Bytes> FromBase64NoPad(absl::string_view text) {
   std::string decoded;
-  if (!absl::Base64Unescape(text, &decoded) || Base64NoPad(AsBytes(decoded)) != text) return BadFile("bad base64");
+  if (!absl::Base64Unescape(text, &decoded) || Base64NoPad(AsBytes(decoded)) != text)
+    return BadFile("bad base64");
   return ToBytes(AsBytes(decoded));
 }
 
@@ -68,7 +70,8 @@ absl::StatusOr<std::string> Unarmor(absl::string_view file) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     absl::StrAppend(&joined, absl::StripSuffix(line, "\r"));
   }
-  if (!absl::Base64Unescape(joined, &binary) || absl::Base64Escape(binary) != joined) return BadFile("bad armor");
+  if (!absl::Base64Unescape(joined, &binary) || absl::Base64Escape(binary) != joined)
+    return BadFile("bad armor");
   return binary;
 }
 
@@ -79,9 +82,11 @@ absl::StatusOr<Secret<32>> Stretch(const SecretString& passphrase, ByteView salt
   uint64_t n = uint64_t{1} << work_factor;
   Secret<32> out;
   absl::string_view text = passphrase.Reveal();
-  if (EVP_PBE_scrypt(text.data(), text.size(), reinterpret_cast<const uint8_t*>(labelled.data()), labelled.size(), n,
-                     8, 1, n * 1024 + (1 << 20), out.Fill().data(), Secret<32>::kSize) != 1) {
-    return Error(absl::StatusCode::kResourceExhausted, "NO_MEMORY", "not enough memory to stretch the passphrase");
+  if (EVP_PBE_scrypt(text.data(), text.size(), reinterpret_cast<const uint8_t*>(labelled.data()),
+                     labelled.size(), n, 8, 1, n * 1024 + (1 << 20), out.Fill().data(),
+                     Secret<32>::kSize) != 1) {
+    return Error(absl::StatusCode::kResourceExhausted, "NO_MEMORY",
+                 "not enough memory to stretch the passphrase");
   }
   return out;
 }
@@ -98,8 +103,8 @@ Bytes HeaderMac(const FileKey& file_key, absl::string_view header) {
   Secret<32> key = Derive(file_key, {}, "header");
   Bytes mac(32);
   unsigned size = 0;
-  HMAC(EVP_sha256(), key.Reveal().data(), Secret<32>::kSize, reinterpret_cast<const uint8_t*>(header.data()),
-       header.size(), mac.data(), &size);
+  HMAC(EVP_sha256(), key.Reveal().data(), Secret<32>::kSize,
+       reinterpret_cast<const uint8_t*>(header.data()), header.size(), mac.data(), &size);
   Require(size == mac.size());
   return mac;
 }
@@ -109,21 +114,21 @@ Bytes HeaderMac(const FileKey& file_key, absl::string_view header) {
 class ChaCha {
  public:
   explicit ChaCha(const Secret<32>& key) {
-    Require(EVP_AEAD_CTX_init(context_.get(), EVP_aead_chacha20_poly1305(), key.Reveal().data(), 32, kTagBytes,
-                              nullptr) == 1);
+    Require(EVP_AEAD_CTX_init(context_.get(), EVP_aead_chacha20_poly1305(), key.Reveal().data(), 32,
+                              kTagBytes, nullptr) == 1);
   }
   Bytes Seal(ByteView nonce, ByteView plaintext) const {
     Bytes out(plaintext.size() + kTagBytes);
     size_t written = 0;
-    Require(EVP_AEAD_CTX_seal(context_.get(), out.data(), &written, out.size(), nonce.data(), nonce.size(),
-                              plaintext.data(), plaintext.size(), nullptr, 0) == 1);
+    Require(EVP_AEAD_CTX_seal(context_.get(), out.data(), &written, out.size(), nonce.data(),
+                              nonce.size(), plaintext.data(), plaintext.size(), nullptr, 0) == 1);
     return out;
   }
   // `out` has sealed.size() - 16 bytes.
   bool Open(ByteView nonce, ByteView sealed, MutableByteView out) const {
     size_t written = 0;
-    return EVP_AEAD_CTX_open(context_.get(), out.data(), &written, out.size(), nonce.data(), nonce.size(),
-                             sealed.data(), sealed.size(), nullptr, 0) == 1;
+    return EVP_AEAD_CTX_open(context_.get(), out.data(), &written, out.size(), nonce.data(),
+                             nonce.size(), sealed.data(), sealed.size(), nullptr, 0) == 1;
   }
 
  private:
@@ -164,7 +169,8 @@ absl::StatusOr<SecretString> OpenPayload(const Secret<32>& key, ByteView sealed)
     bool empty_last = index > 0 && chunk.size() == kTagBytes;
     size_t plain = chunk.size() < kTagBytes ? 0 : chunk.size() - kTagBytes;
     MutableByteView room(reinterpret_cast<uint8_t*>(out.data()) + size, plain);
-    if (chunk.size() < kTagBytes || empty_last || !cipher.Open(ChunkNonce(index, sealed.empty()), chunk, room)) {
+    if (chunk.size() < kTagBytes || empty_last ||
+        !cipher.Open(ChunkNonce(index, sealed.empty()), chunk, room)) {
       SecureWipe(out.data(), out.size());
       return BadFile("its payload was changed or cut");
     }
@@ -179,7 +185,7 @@ absl::StatusOr<SecretString> OpenPayload(const Secret<32>& key, ByteView sealed)
 struct Header {
   Bytes salt;
   int work_factor = 0;
-  Bytes body;                // the sealed file key
+  Bytes body;                     // the sealed file key
   absl::string_view signed_part;  // up to and including "---"
   Bytes mac;
   absl::string_view payload;
@@ -198,8 +204,9 @@ absl::StatusOr<Header> ParseHeader(absl::string_view file) {
   }
   ASSIGN_OR_RETURN(header.salt, FromBase64NoPad(words[2]));
   ASSIGN_OR_RETURN(header.body, FromBase64NoPad(lines[1]));
-  if (!absl::SimpleAtoi(words[3], &header.work_factor) || absl::StrCat(header.work_factor) != words[3] ||
-      header.work_factor < 1 || header.salt.size() != kSaltBytes || header.body.size() != kFileKeyBytes + kTagBytes) {
+  if (!absl::SimpleAtoi(words[3], &header.work_factor) ||
+      absl::StrCat(header.work_factor) != words[3] || header.work_factor < 1 ||
+      header.salt.size() != kSaltBytes || header.body.size() != kFileKeyBytes + kTagBytes) {
     return BadFile("its header is malformed");
   }
   header.signed_part = file.substr(0, sizeof(kVersionLine) - 1 + end + 4);
@@ -213,10 +220,12 @@ absl::StatusOr<Header> ParseHeader(absl::string_view file) {
 
 }  // namespace
 
-absl::StatusOr<std::string> AgeSeal(ByteView plaintext, const SecretString& passphrase, int work_factor,
-                                    Entropy& entropy) {
-  if (plaintext.size() > kAgeMaxPlaintextBytes || work_factor < 1 || work_factor > kAgeMaxWorkFactor) {
-    return Error(absl::StatusCode::kInvalidArgument, "BAD_AGE_INPUT", "plaintext too long or work factor out of range");
+absl::StatusOr<std::string> AgeSeal(ByteView plaintext, const SecretString& passphrase,
+                                    int work_factor, Entropy& entropy) {
+  if (plaintext.size() > kAgeMaxPlaintextBytes || work_factor < 1 ||
+      work_factor > kAgeMaxWorkFactor) {
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_AGE_INPUT",
+                 "plaintext too long or work factor out of range");
   }
   if (passphrase.empty()) {
     return Error(absl::StatusCode::kInvalidArgument, "EMPTY_PASSPHRASE", "the passphrase is empty",
@@ -228,8 +237,8 @@ absl::StatusOr<std::string> AgeSeal(ByteView plaintext, const SecretString& pass
   entropy.Fill(MutableByteView(nonce));
   ASSIGN_OR_RETURN(Secret<32> wrapping, Stretch(passphrase, salt, work_factor));
   Bytes body = ChaCha(wrapping).Seal(std::array<uint8_t, 12>{}, file_key.Reveal());
-  std::string header = absl::StrCat(kVersionLine, "-> scrypt ", Base64NoPad(salt), " ", work_factor, "\n",
-                                    Base64NoPad(body), "\n---");
+  std::string header = absl::StrCat(kVersionLine, "-> scrypt ", Base64NoPad(salt), " ", work_factor,
+                                    "\n", Base64NoPad(body), "\n---");
   std::string mac = Base64NoPad(HeaderMac(file_key, header));
   return Armor(absl::StrCat(header, " ", mac, "\n", AsText(nonce),
                             SealPayload(Derive(file_key, nonce, "payload"), plaintext)));
@@ -243,15 +252,18 @@ absl::StatusOr<SecretString> AgeOpen(absl::string_view file, const SecretString&
     return Error(absl::StatusCode::kResourceExhausted, "WORK_FACTOR_TOO_HIGH",
                  "opening the key file would take too much memory",
                  "seal it again with a lower work factor",
-                 {{"work_factor", absl::StrCat(header.work_factor)}, {"limit", absl::StrCat(kAgeMaxWorkFactor)}});
+                 {{"work_factor", absl::StrCat(header.work_factor)},
+                  {"limit", absl::StrCat(kAgeMaxWorkFactor)}});
   }
   ASSIGN_OR_RETURN(Secret<32> wrapping, Stretch(passphrase, header.salt, header.work_factor));
   FileKey file_key;
   if (!ChaCha(wrapping).Open(std::array<uint8_t, 12>{}, header.body, file_key.Fill())) {
-    return Error(absl::StatusCode::kPermissionDenied, "WRONG_PASSPHRASE", "the passphrase does not open the key file",
+    return Error(absl::StatusCode::kPermissionDenied, "WRONG_PASSPHRASE",
+                 "the passphrase does not open the key file",
                  "check the passphrase; upper and lower case matter");
   }
-  if (!ConstantTimeEqual(HeaderMac(file_key, header.signed_part), header.mac)) return BadFile("its header was changed");
+  if (!ConstantTimeEqual(HeaderMac(file_key, header.signed_part), header.mac))
+    return BadFile("its header was changed");
   ByteView payload = AsBytes(header.payload);
   if (payload.size() < kSaltBytes) return BadFile("its payload is cut");
   Secret<32> key = Derive(file_key, payload.subspan(0, kSaltBytes), "payload");

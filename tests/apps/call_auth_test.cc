@@ -1,7 +1,7 @@
 #include "apps/rpc/call_auth.h"
 
-#include "catch.h"
 #include "cairn/base/status.h"
+#include "catch.h"
 
 namespace cairn::rpc {
 namespace {
@@ -33,14 +33,16 @@ TEST_CASE("a signed call names its caller; an unsigned one names nobody") {
 TEST_CASE("a signature counts for one method, request, server and chain only") {
   Parties p;
   CallMetadata signed_call = p.signer.Sign(kGet, "request");
-  auto reason = [&](const CallVerifier& verifier, absl::string_view method, absl::string_view request) {
+  auto reason = [&](const CallVerifier& verifier, absl::string_view method,
+                    absl::string_view request) {
     return base::ReasonOf(verifier.Verify(signed_call, method, request).status());
   };
   CHECK(reason(p.verifier, kGet, "other") == "BAD_CALLER_SIGNATURE");
   CHECK(reason(p.verifier, "/cairn.rpc.v1.Provider/Put", "request") == "BAD_CALLER_SIGNATURE");
-  CHECK(reason(CallVerifier(p.chain, p.caller.public_key(), p.clock), kGet, "request") == "BAD_CALLER_SIGNATURE");
-  CHECK(reason(CallVerifier(p.entropy.Draw<base::ChainId>(), p.server.public_key(), p.clock), kGet, "request") ==
+  CHECK(reason(CallVerifier(p.chain, p.caller.public_key(), p.clock), kGet, "request") ==
         "BAD_CALLER_SIGNATURE");
+  CHECK(reason(CallVerifier(p.entropy.Draw<base::ChainId>(), p.server.public_key(), p.clock), kGet,
+               "request") == "BAD_CALLER_SIGNATURE");
 }
 
 TEST_CASE("a call expires, and may not claim to live longer than five minutes") {

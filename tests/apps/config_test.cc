@@ -2,8 +2,8 @@
 
 #include <fstream>
 
-#include "catch.h"
 #include "cairn/base/status.h"
+#include "catch.h"
 #include "support/temp_dir.h"
 
 namespace cairn::app {
@@ -28,15 +28,20 @@ std::string Write(const TempDir& folder, const std::string& text) {
   return path;
 }
 
-absl::Status LoadStatus(const ConfigInputs& inputs) { return Config::Load("storaged", Keys(), inputs).status(); }
+absl::Status LoadStatus(const ConfigInputs& inputs) {
+  return Config::Load("storaged", Keys(), inputs).status();
+}
 
 }  // namespace
 
 TEST_CASE("flags win over the environment, it over the file, the file over what is built in") {
   TempDir folder;
   ConfigInputs inputs;
-  inputs.file = Write(folder, "[net]\nlisten = \"file:1\"\nmax-calls = 7\n[store]\nsize = \"2MiB\"\npaths = [\"x\"]\n");
-  inputs.environment = {{"CAIRN_STORAGED__NET__LISTEN", "env:1"}, {"CAIRN_STORAGED__NET__MAX_CALLS", "8"},
+  inputs.file = Write(
+      folder,
+      "[net]\nlisten = \"file:1\"\nmax-calls = 7\n[store]\nsize = \"2MiB\"\npaths = [\"x\"]\n");
+  inputs.environment = {{"CAIRN_STORAGED__NET__LISTEN", "env:1"},
+                        {"CAIRN_STORAGED__NET__MAX_CALLS", "8"},
                         {"CAIRN_CHAIND__NET__NOTHING", "not ours"}};
   inputs.flags = {{"net.listen", "flag:1"}};
   auto config = Config::Load("storaged", Keys(), inputs);
@@ -54,14 +59,15 @@ TEST_CASE("flags win over the environment, it over the file, the file over what 
 
 TEST_CASE("an unknown key is one error that names the nearest key and where it stood") {
   TempDir folder;
-  absl::Status file = LoadStatus({.flags = {}, .file = Write(folder, "[net]\nlistn = \"x\"\n"), .environment = {}});
+  absl::Status file =
+      LoadStatus({.flags = {}, .file = Write(folder, "[net]\nlistn = \"x\"\n"), .environment = {}});
   CHECK(base::ReasonOf(file) == "UNKNOWN_CONFIG_KEY");
   CHECK(base::DetailOf(file).hint == "did you mean \"net.listen\"?");
   CHECK(base::DetailOf(file).evidence[1].second == folder.path() + "/x.toml:2");
   absl::Status flag = LoadStatus({.flags = {{"store.sise", "1"}}, .file = "", .environment = {}});
   CHECK(base::DetailOf(flag).hint == "did you mean \"store.size\"?");
-  absl::Status variable =
-      LoadStatus({.flags = {}, .file = "", .environment = {{"CAIRN_STORAGED__STORE__SINC", "true"}}});
+  absl::Status variable = LoadStatus(
+      {.flags = {}, .file = "", .environment = {{"CAIRN_STORAGED__STORE__SINC", "true"}}});
   CHECK(base::ReasonOf(variable) == "UNKNOWN_CONFIG_KEY");
   CHECK(base::DetailOf(variable).hint == "did you mean \"store.sync\"?");
 }
@@ -71,28 +77,36 @@ TEST_CASE("a value of the wrong type is refused with what was expected") {
     const char* key;
     const char* value;
   };
-  for (Wrong wrong : {Wrong{"net.max-calls", "many"}, Wrong{"store.size", "1XB"}, Wrong{"store.size", "-1"},
-                      Wrong{"store.size", "99999999999999999999"}, Wrong{"store.sync", "yes"},
-                      Wrong{"stop.after", "10"}, Wrong{"stop.after", "-1s"}}) {
-    absl::Status status = LoadStatus({.flags = {{wrong.key, wrong.value}}, .file = "", .environment = {}});
+  for (Wrong wrong :
+       {Wrong{"net.max-calls", "many"}, Wrong{"store.size", "1XB"}, Wrong{"store.size", "-1"},
+        Wrong{"store.size", "99999999999999999999"}, Wrong{"store.sync", "yes"},
+        Wrong{"stop.after", "10"}, Wrong{"stop.after", "-1s"}}) {
+    absl::Status status =
+        LoadStatus({.flags = {{wrong.key, wrong.value}}, .file = "", .environment = {}});
     INFO(wrong.key << " = " << wrong.value);
     CHECK(base::ReasonOf(status) == "BAD_CONFIG_VALUE");
   }
   TempDir folder;
-  for (const char* text : {"[store]\npaths = \"no list\"\n", "[net]\nlisten = [\"x\"]\n", "[store]\nsync = 1.5\n"}) {
-    CHECK(base::ReasonOf(LoadStatus({.flags = {}, .file = Write(folder, text), .environment = {}})) ==
-          "BAD_CONFIG_VALUE");
+  for (const char* text :
+       {"[store]\npaths = \"no list\"\n", "[net]\nlisten = [\"x\"]\n", "[store]\nsync = 1.5\n"}) {
+    CHECK(
+        base::ReasonOf(LoadStatus({.flags = {}, .file = Write(folder, text), .environment = {}})) ==
+        "BAD_CONFIG_VALUE");
   }
-  CHECK(base::ReasonOf(LoadStatus({.flags = {}, .file = Write(folder, "[net\n"), .environment = {}})) ==
+  CHECK(base::ReasonOf(
+            LoadStatus({.flags = {}, .file = Write(folder, "[net\n"), .environment = {}})) ==
         "BAD_CONFIG_FILE");
-  CHECK(base::ReasonOf(LoadStatus({.flags = {}, .file = folder.path() + "/none", .environment = {}})) ==
+  CHECK(base::ReasonOf(
+            LoadStatus({.flags = {}, .file = folder.path() + "/none", .environment = {}})) ==
         "NO_CONFIG_FILE");
 }
 
 TEST_CASE("the printed default file loads, and means what is built in") {
   TempDir folder;
   auto config = Config::Load("storaged", Keys(),
-                             {.flags = {}, .file = Write(folder, Config::PrintDefault("storaged", Keys())), .environment = {}});
+                             {.flags = {},
+                              .file = Write(folder, Config::PrintDefault("storaged", Keys())),
+                              .environment = {}});
   REQUIRE(config.ok());
   CHECK(config->List("store.paths") == std::vector<std::string>{"a", "b"});
   CHECK(config->Number("net.max-calls") == 5);
@@ -100,8 +114,10 @@ TEST_CASE("the printed default file loads, and means what is built in") {
 }
 
 TEST_CASE("explain says value, origin, default and environment name, and hides what is secret") {
-  auto config = Config::Load("storaged", Keys(), {.flags = {{"net.max-calls", "9"}, {"wallet.token_file", "/secret"}},
-                                                  .file = "", .environment = {}});
+  auto config = Config::Load("storaged", Keys(),
+                             {.flags = {{"net.max-calls", "9"}, {"wallet.token_file", "/secret"}},
+                              .file = "",
+                              .environment = {}});
   REQUIRE(config.ok());
   CHECK(*config->Explain("net.max-calls") ==
         "net.max-calls = 9\n"
@@ -116,8 +132,9 @@ TEST_CASE("explain says value, origin, default and environment name, and hides w
 
 TEST_CASE("a reload names the changed keys that need a restart") {
   auto before = Config::Load("storaged", Keys(), {});
-  auto after = Config::Load("storaged", Keys(), {.flags = {{"net.listen", "x"}, {"net.max-calls", "6"}}, .file = "",
-                                                 .environment = {}});
+  auto after = Config::Load(
+      "storaged", Keys(),
+      {.flags = {{"net.listen", "x"}, {"net.max-calls", "6"}}, .file = "", .environment = {}});
   CHECK(Config::NotReloadable(*before, *after) == std::vector<std::string>{"net.listen"});
 }
 

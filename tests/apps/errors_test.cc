@@ -3,8 +3,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "catch.h"
 #include "cairn/base/status.h"
+#include "catch.h"
 
 namespace cairn::app {
 namespace {
@@ -16,18 +16,23 @@ std::string Golden(const std::string& name) {
   return text.str();
 }
 
-absl::Status Make(absl::StatusCode code, const char* reason) { return base::Error(code, reason, "m"); }
+absl::Status Make(absl::StatusCode code, const char* reason) {
+  return base::Error(code, reason, "m");
+}
 
 }  // namespace
 
 TEST_CASE("an error is shown with its cause and the next step, as text and as JSON") {
-  absl::Status status = base::Error(absl::StatusCode::kResourceExhausted, "PRICE_GUARD",
-                                    "quote 0.18 crn exceeds --max-cost 0.1 crn", "--replicas 2, or raise --max-cost",
-                                    {{"holders", "6"}, {"size", "1.5 GB"}});
+  absl::Status status =
+      base::Error(absl::StatusCode::kResourceExhausted, "PRICE_GUARD",
+                  "quote 0.18 crn exceeds --max-cost 0.1 crn", "--replicas 2, or raise --max-cost",
+                  {{"holders", "6"}, {"size", "1.5 GB"}});
   // What a stranger put into an error can neither add lines nor break the JSON.
-  absl::Status hostile = base::Error(absl::StatusCode::kUnavailable, "UNREACHABLE", "line\nerror: forged [OK]\x1b[31m",
-                                     "", {{"peer", "a\"b\\\xff\xc3\xa9"}});
-  CHECK(ErrorText(status) + ErrorText(hostile) + ErrorJson(status) + ErrorJson(hostile) == Golden("errors.txt"));
+  absl::Status hostile =
+      base::Error(absl::StatusCode::kUnavailable, "UNREACHABLE", "line\nerror: forged [OK]\x1b[31m",
+                  "", {{"peer", "a\"b\\\xff\xc3\xa9"}});
+  CHECK(ErrorText(status) + ErrorText(hostile) + ErrorJson(status) + ErrorJson(hostile) ==
+        Golden("errors.txt"));
 }
 
 TEST_CASE("exit codes follow the reason first and the code otherwise") {

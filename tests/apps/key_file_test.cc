@@ -1,10 +1,10 @@
 #include "apps/common/key_file.h"
 
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-
-#include <sys/stat.h>
 
 #include "absl/strings/str_cat.h"
 #include "apps/common/passphrase.h"
@@ -14,20 +14,22 @@
 
 namespace cairn::app {
 
-TEST_CASE("a seed under a passphrase comes back under it alone, in a file that only its owner may read") {
+TEST_CASE(
+    "a seed under a passphrase comes back under it alone, in a file that only its owner may read") {
   TempDir folder;
   std::string path = folder.path() + "/alice.age";
   base::SeededEntropy entropy(4);
   base::Secret<32> seed = entropy.DrawSecret<32>();
   base::SecretString passphrase("four words of it");
   REQUIRE(WriteSeedFile(path, seed, passphrase, 5, entropy).ok());
-  struct stat info{};
+  struct stat info {};
   REQUIRE(stat(path.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
   auto back = ReadSeedFile(path, passphrase);
   REQUIRE(back.ok());
   CHECK(back->Reveal() == seed.Reveal());
-  CHECK(base::ReasonOf(ReadSeedFile(path, base::SecretString("other")).status()) == "WRONG_PASSPHRASE");
+  CHECK(base::ReasonOf(ReadSeedFile(path, base::SecretString("other")).status()) ==
+        "WRONG_PASSPHRASE");
   CHECK(base::ReasonOf(ReadSeedFile(path + "x", passphrase).status()) == "NO_KEY_FILE");
   CHECK_FALSE(std::filesystem::exists(path + ".new"));
 }
@@ -51,8 +53,11 @@ TEST_CASE("a passphrase comes from a credential, a file or a command, in this or
   std::ofstream(folder.path() + "/wallet") << "from credential\nsecond line\n";
   std::ofstream(folder.path() + "/file") << "from file\r\n";
   std::ofstream(folder.path() + "/empty") << "\n";
-  PassphraseSources sources{.credential = "wallet", .file = folder.path() + "/file", .command = "echo from command",
-                            .prompt = "", .confirm = false};
+  PassphraseSources sources{.credential = "wallet",
+                            .file = folder.path() + "/file",
+                            .command = "echo from command",
+                            .prompt = "",
+                            .confirm = false};
   CHECK(ReadPassphrase(sources)->Reveal() == "from file");
   setenv("CREDENTIALS_DIRECTORY", folder.path().c_str(), 1);
   CHECK(ReadPassphrase(sources)->Reveal() == "from credential");

@@ -1,11 +1,11 @@
 #include "apps/rpc/provider_client.h"
 
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
 #include <atomic>
 #include <chrono>
 #include <thread>
-
-#include <grpcpp/channel.h>
-#include <grpcpp/client_context.h>
 
 #include "apps/rpc/provider_service.h"
 #include "apps/rpc/raw_chunk.h"
@@ -25,7 +25,8 @@ struct Pair {
   std::unique_ptr<ProviderClient> client;
 
   Pair() {
-    server = *Server::Start({.listen = "127.0.0.1:0", .services = {MakeProviderService(provider, provider.verifier)}});
+    server = *Server::Start(
+        {.listen = "127.0.0.1:0", .services = {MakeProviderService(provider, provider.verifier)}});
     client = *ProviderClient::Connect({.endpoint = server->endpoint(),
                                        .chain = provider.chain,
                                        .node_key = provider.node_key.public_key(),
@@ -36,10 +37,13 @@ struct Pair {
     v1::GetRequest request;
     request.set_part(part);
     std::string out;
-    auto size = client->Get(request, absl::Seconds(10), [&](base::ByteView bytes) {
-      out += base::ToString(bytes);
-      return absl::OkStatus();
-    }, control);
+    auto size = client->Get(
+        request, absl::Seconds(10),
+        [&](base::ByteView bytes) {
+          out += base::ToString(bytes);
+          return absl::OkStatus();
+        },
+        control);
     if (!size.ok()) return size.status();
     if (*size != out.size()) return absl::DataLossError("size");
     return out;
@@ -81,7 +85,9 @@ TEST_CASE("parts go up and come back equal, several in one stream, one receipt a
   }
 }
 
-TEST_CASE("a refusal arrives with reason, hint and evidence, in unary calls and in the middle of an upload") {
+TEST_CASE(
+    "a refusal arrives with reason, hint and evidence, in unary calls and in the middle of an "
+    "upload") {
   Pair pair;
   absl::Status refused = pair.client->Approve({}).status();
   CHECK(base::ReasonOf(refused) == "FULL");
@@ -94,7 +100,8 @@ TEST_CASE("a refusal arrives with reason, hint and evidence, in unary calls and 
   pair.provider.refuse_put = true;
   auto stream = *pair.client->Put(absl::Seconds(20));
   absl::Status status = stream->Open({});
-  for (int i = 0; i < 1000 && status.ok(); ++i) status = stream->Write(CordOf(base::Bytes(1 << 20)));
+  for (int i = 0; i < 1000 && status.ok(); ++i)
+    status = stream->Write(CordOf(base::Bytes(1 << 20)));
   CHECK(base::ReasonOf(status) == "DISK_FULL");
   CHECK(base::ReasonOf(stream->Commit({}).status()) == "DISK_FULL");
 }
@@ -141,10 +148,13 @@ TEST_CASE("a call ends when it is cancelled, when its sink fails and when its ti
   v1::GetRequest request;
   request.set_part("big");
   CallControl during;
-  auto cancelled = pair.client->Get(request, absl::Seconds(20), [&](base::ByteView) {
-    during.Cancel();
-    return absl::OkStatus();
-  }, &during);
+  auto cancelled = pair.client->Get(
+      request, absl::Seconds(20),
+      [&](base::ByteView) {
+        during.Cancel();
+        return absl::OkStatus();
+      },
+      &during);
   CHECK(absl::IsCancelled(cancelled.status()));
   auto failed = pair.client->Get(request, absl::Seconds(20),
                                  [](base::ByteView) { return absl::DataLossError("mine"); });
@@ -157,7 +167,8 @@ TEST_CASE("a call ends when it is cancelled, when its sink fails and when its ti
 }
 
 TEST_CASE("nobody there is an error within the call's time, and says where") {
-  auto client = *ProviderClient::Connect({.endpoint = "127.0.0.1:1", .call_timeout = absl::Seconds(2)});
+  auto client =
+      *ProviderClient::Connect({.endpoint = "127.0.0.1:1", .call_timeout = absl::Seconds(2)});
   absl::Status status = client->GetInfo().status();
   CHECK(absl::IsUnavailable(status));
   CHECK(base::ReasonOf(status) == "UNREACHABLE");
@@ -167,20 +178,26 @@ TEST_CASE("nobody there is an error within the call's time, and says where") {
 TEST_CASE("a bulk payload crosses TLS at hundreds of megabytes a second", "[.bench]") {
   Pair pair;
   auto certificate = MakeNodeCertificate("x");
-  auto secure = *Server::Start({.listen = "127.0.0.1:0", .certificate = &*certificate,
-                                .services = {MakeProviderService(pair.provider, pair.provider.verifier)}});
-  auto client = *ProviderClient::Connect({.endpoint = secure->endpoint(), .pin = PeerPin::Of(certificate->pin)});
+  auto secure =
+      *Server::Start({.listen = "127.0.0.1:0",
+                      .certificate = &*certificate,
+                      .services = {MakeProviderService(pair.provider, pair.provider.verifier)}});
+  auto client = *ProviderClient::Connect(
+      {.endpoint = secure->endpoint(), .pin = PeerPin::Of(certificate->pin)});
   pair.provider.parts["big"] = Pattern(512 << 20);
   for (ProviderClient* with : {pair.client.get(), client.get()}) {
     v1::GetRequest request;
     request.set_part("big");
     auto begin = std::chrono::steady_clock::now();
     uint64_t total = 0;
-    REQUIRE(with->Get(request, absl::Seconds(60), [&](base::ByteView bytes) {
-                  total += bytes.size();
-                  return absl::OkStatus();
-                }).ok());
-    double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    REQUIRE(with->Get(request, absl::Seconds(60),
+                      [&](base::ByteView bytes) {
+                        total += bytes.size();
+                        return absl::OkStatus();
+                      })
+                .ok());
+    double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     WARN(static_cast<double>(total) / 1e6 / seconds << " MB/s down");
     CHECK(total == 512u << 20);
   }

@@ -1,8 +1,8 @@
 #include "apps/rpc/raw_chunk.h"
 
-#include "catch.h"
 #include "cairn/base/status.h"
 #include "cairn/rpc/v1/provider.pb.h"
+#include "catch.h"
 
 namespace cairn::rpc {
 namespace {
@@ -55,7 +55,10 @@ TEST_CASE("the payload shares memory with the message it came in") {
 }
 
 TEST_CASE("anything but header then data, once each and in bounds, is refused") {
-  const std::string header("\x0a\x01h", 3), data("\x12\x01" "d", 3);
+  const std::string header("\x0a\x01h", 3), data(
+                                                "\x12\x01"
+                                                "d",
+                                                3);
   CHECK(Reason("") == "OK");
   CHECK(Reason(header + data) == "OK");
   CHECK(Reason(std::string("\x0a\x00", 2)) == "OK");
@@ -63,12 +66,14 @@ TEST_CASE("anything but header then data, once each and in bounds, is refused") 
   CHECK(Reason(header + header) == "MALFORMED");
   CHECK(Reason(data + data) == "MALFORMED");
   CHECK(Reason(data + std::string("\x12\x00", 2)) == "MALFORMED");
-  CHECK(Reason(std::string("\x1a\x01x", 3)) == "MALFORMED");                  // unknown field
-  CHECK(Reason(std::string("\x08\x01", 2)) == "MALFORMED");                   // wrong wire type
-  CHECK(Reason(std::string("\x12\x81\x00x", 4)) == "MALFORMED");              // length in more bytes than it needs
+  CHECK(Reason(std::string("\x1a\x01x", 3)) == "MALFORMED");  // unknown field
+  CHECK(Reason(std::string("\x08\x01", 2)) == "MALFORMED");   // wrong wire type
+  CHECK(Reason(std::string("\x12\x81\x00x", 4)) ==
+        "MALFORMED");  // length in more bytes than it needs
   CHECK(Reason(std::string("\x12\xff\xff\xff\xff\xff\xff", 7)) == "MALFORMED");
   CHECK(Reason("\x12") == "MALFORMED");
-  CHECK(Reason("\x12\x05" "abc") == "MALFORMED");
+  CHECK(Reason("\x12\x05"
+               "abc") == "MALFORMED");
   v1::Chunk big;
   big.set_data(std::string(kMaxRawDataBytes, 'z'));
   RawMessage message;

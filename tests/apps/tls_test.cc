@@ -1,10 +1,10 @@
 #include "apps/rpc/tls.h"
 
-#include <cstdio>
-
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
+
+#include <cstdio>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -23,14 +23,17 @@ namespace {
 
 std::unique_ptr<Server> Serve(FakeProvider& provider, const NodeCertificate* certificate,
                               app::Metrics* metrics = nullptr) {
-  auto server = Server::Start({.listen = "127.0.0.1:0", .certificate = certificate,
-                               .services = {MakeProviderService(provider, provider.verifier)}, .metrics = metrics});
+  auto server = Server::Start({.listen = "127.0.0.1:0",
+                               .certificate = certificate,
+                               .services = {MakeProviderService(provider, provider.verifier)},
+                               .metrics = metrics});
   REQUIRE(server.ok());
   return *std::move(server);
 }
 
 absl::Status Ask(const std::string& endpoint, const PeerPin& pin) {
-  auto client = ProviderClient::Connect({.endpoint = endpoint, .pin = pin, .call_timeout = absl::Seconds(5)});
+  auto client =
+      ProviderClient::Connect({.endpoint = endpoint, .pin = pin, .call_timeout = absl::Seconds(5)});
   if (!client.ok()) return client.status();
   return (*client)->GetInfo().status();
 }
@@ -68,16 +71,18 @@ TEST_CASE("TLS 1.3 is spoken, and nothing older") {
   auto certificate = MakeNodeCertificate("node");
   FakeProvider provider;
   auto server = Serve(provider, &*certificate);
-  std::string probe = absl::StrCat("openssl s_client -alpn h2 -connect ", server->endpoint(), " </dev/null ");
+  std::string probe =
+      absl::StrCat("openssl s_client -alpn h2 -connect ", server->endpoint(), " </dev/null ");
   CHECK(absl::StrContains(Shell(probe + "-tls1_3"), "TLSv1.3, Cipher is TLS_"));
   CHECK(absl::StrContains(Shell(probe + "-tls1_2"), "Cipher is (NONE)"));
 }
 
 TEST_CASE("plaintext is for loopback only, on both sides") {
   FakeProvider provider;
-  for (const char* endpoint : {"10.0.0.1:1", "example.org:1", "127.0.0.1.example.org:1", "[2001:db8::1]:1",
-                               "0.0.0.0:1", "1270.0.1:1", "127.0.0:1"}) {
-    CHECK(base::ReasonOf(Connect(endpoint, PeerPin::Plaintext()).status()) == "PLAINTEXT_NOT_LOOPBACK");
+  for (const char* endpoint : {"10.0.0.1:1", "example.org:1", "127.0.0.1.example.org:1",
+                               "[2001:db8::1]:1", "0.0.0.0:1", "1270.0.1:1", "127.0.0:1"}) {
+    CHECK(base::ReasonOf(Connect(endpoint, PeerPin::Plaintext()).status()) ==
+          "PLAINTEXT_NOT_LOOPBACK");
     CHECK(base::ReasonOf(Server::Start({.listen = endpoint}).status()) == "PLAINTEXT_NOT_LOOPBACK");
   }
   for (const char* endpoint : {"127.0.0.1:1", "127.3.2.1:1", "localhost:1", "[::1]:1", "unix:/x"}) {
@@ -96,7 +101,8 @@ TEST_CASE("a certificate is made once and found again") {
   CHECK(made->pin == found->pin);
   CHECK(*PinOf(made->certificate_pem) == made->pin);
   std::filesystem::remove(folder.path() + "/tls.crt");
-  CHECK_FALSE(LoadOrMakeNodeCertificate(folder.path(), "node").ok());  // half a pair is never replaced silently
+  CHECK_FALSE(LoadOrMakeNodeCertificate(folder.path(), "node")
+                  .ok());  // half a pair is never replaced silently
   CHECK(base::ReasonOf(PinOf("nonsense").status()) == "BAD_CERTIFICATE");
   CHECK(base::ReasonOf(PeerPin::FromBytes(base::Bytes(31)).status()) == "BAD_PIN");
 }

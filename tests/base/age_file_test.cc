@@ -8,8 +8,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "catch.h"
 #include "cairn/base/status.h"
+#include "catch.h"
 
 namespace cairn::base {
 namespace {
@@ -78,7 +78,8 @@ TEST_CASE("a wrong passphrase is told from a damaged file") {
   for (size_t cut = 0; cut < binary.size(); cut += 7) {
     CHECK(ReasonOfOpen(binary.substr(0, cut)) == "BAD_AGE_FILE");
   }
-  for (size_t at : {binary.find("---") + 6, binary.size() - 1, binary.size() - 20, binary.size() - 40}) {
+  for (size_t at :
+       {binary.find("---") + 6, binary.size() - 1, binary.size() - 20, binary.size() - 40}) {
     std::string changed = binary;
     changed[at] = static_cast<char>(changed[at] ^ 1);
     CHECK(ReasonOfOpen(changed) == "BAD_AGE_FILE");
@@ -87,8 +88,8 @@ TEST_CASE("a wrong passphrase is told from a damaged file") {
 }
 
 TEST_CASE("the work an opener may be made to do is bounded") {
-  std::string binary = "age-encryption.org/v1\n-> scrypt AAAAAAAAAAAAAAAAAAAAAA 20\n" + std::string(43, 'A') +
-                       "\n--- " + std::string(43, 'A') + "\n";
+  std::string binary = "age-encryption.org/v1\n-> scrypt AAAAAAAAAAAAAAAAAAAAAA 20\n" +
+                       std::string(43, 'A') + "\n--- " + std::string(43, 'A') + "\n";
   CHECK(ReasonOfOpen(binary) == "WORK_FACTOR_TOO_HIGH");
   CHECK(ReasonOfOpen(absl::StrReplaceAll(binary, {{" 20\n", " 05\n"}})) == "BAD_AGE_FILE");
   CHECK(ReasonOfOpen(absl::StrReplaceAll(binary, {{" 20\n", " 0\n"}})) == "BAD_AGE_FILE");

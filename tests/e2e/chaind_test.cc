@@ -1,10 +1,11 @@
-#include <atomic>
-#include <chrono>
-#include <filesystem>
-
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/impl/codegen/rpc_method.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
@@ -38,12 +39,14 @@ struct Network {
   std::unique_ptr<Process> daemon;
 
   std::vector<std::string> Command(std::vector<std::string> more) const {
-    std::vector<std::string> all = {CAIRN_CHAIND, absl::StrCat("--node.data_dir=", folder.path(), "/node")};
+    std::vector<std::string> all = {CAIRN_CHAIND,
+                                    absl::StrCat("--node.data_dir=", folder.path(), "/node")};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
   // Runs to its end and returns the exit code.
-  int Run(std::vector<std::string> arguments, std::string* err = nullptr, std::string* out = nullptr) const {
+  int Run(std::vector<std::string> arguments, std::string* err = nullptr,
+          std::string* out = nullptr) const {
     Process process(Command(std::move(arguments)), folder.path() + "/run", false);
     int code = process.Wait();
     if (err != nullptr) *err = process.err();
@@ -51,7 +54,8 @@ struct Network {
     return code;
   }
   void Init() {
-    REQUIRE(Run({"init", "--account", absl::StrCat(base::ToText(alice.account()), "=1000:50")}) == 0);
+    REQUIRE(Run({"init", "--account", absl::StrCat(base::ToText(alice.account()), "=1000:50")}) ==
+            0);
   }
   void Start(std::vector<std::string> more = {}) {
     std::vector<std::string> arguments = {"--net.listen=127.0.0.1:0", "--http.listen=127.0.0.1:0"};
@@ -98,13 +102,16 @@ struct Network {
 };
 
 // Asks a reflection service of either version: the messages are the same on the wire.
-std::vector<std::string> ServicesBy(const std::string& service, const std::shared_ptr<grpc::Channel>& channel) {
+std::vector<std::string> ServicesBy(const std::string& service,
+                                    const std::shared_ptr<grpc::Channel>& channel) {
   std::string name = absl::StrCat("/", service, "/ServerReflectionInfo");
-  grpc::internal::RpcMethod method(name.c_str(), grpc::internal::RpcMethod::BIDI_STREAMING, channel);
+  grpc::internal::RpcMethod method(name.c_str(), grpc::internal::RpcMethod::BIDI_STREAMING,
+                                   channel);
   grpc::ClientContext context;
   using Factory = grpc::internal::ClientReaderWriterFactory<reflection::ServerReflectionRequest,
                                                             reflection::ServerReflectionResponse>;
-  std::unique_ptr<grpc::ClientReaderWriter<reflection::ServerReflectionRequest, reflection::ServerReflectionResponse>>
+  std::unique_ptr<grpc::ClientReaderWriter<reflection::ServerReflectionRequest,
+                                           reflection::ServerReflectionResponse>>
       stream(Factory::Create(channel.get(), method, &context));
   reflection::ServerReflectionRequest request;
   reflection::ServerReflectionResponse response;
@@ -112,11 +119,13 @@ std::vector<std::string> ServicesBy(const std::string& service, const std::share
   stream->Write(request);
   std::vector<std::string> names;
   if (stream->Read(&response)) {
-    for (const auto& entry : response.list_services_response().service()) names.push_back(entry.name());
+    for (const auto& entry : response.list_services_response().service())
+      names.push_back(entry.name());
   }
   request.set_file_containing_symbol("cairn.rpc.v1.Chain");
   stream->Write(request);
-  if (stream->Read(&response) && response.file_descriptor_response().file_descriptor_proto_size() > 1) {
+  if (stream->Read(&response) &&
+      response.file_descriptor_response().file_descriptor_proto_size() > 1) {
     names.push_back("descriptors");
   }
   stream->WritesDone();
@@ -139,7 +148,8 @@ TEST_CASE("chaind says what it offers: health by service, reflection in both ver
   UNSCOPED_INFO("ready after " << start.count() << " ms");
   CHECK(start < std::chrono::seconds(5));
   auto channel = *rpc::Connect(network.endpoint, network.Pin());
-  for (const char* version : {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}) {
+  for (const char* version :
+       {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}) {
     std::vector<std::string> names = ServicesBy(version, channel);
     INFO(version);
     CHECK(Has(names, "cairn.rpc.v1.Chain"));
@@ -175,7 +185,8 @@ TEST_CASE("what a transaction did is there after a restart, and the same bytes d
     REQUIRE(again.ok());
     CHECK(again->height() == receipt->height());
     CHECK(network.BobHas(*client) == base::Amount(7));
-    auto refused = client->Submit(network.Transfer(*client, 2, 1'000'000'000), chain::WaitFor::kCommitted);
+    auto refused =
+        client->Submit(network.Transfer(*client, 2, 1'000'000'000), chain::WaitFor::kCommitted);
     REQUIRE(refused.ok());
     CHECK(base::ReasonOf(chain::ToStatus(*refused)) == "VERDICT_NO_FUNDS");
     auto accepted = client->Submit(network.Transfer(*client, 3, 1), chain::WaitFor::kAccepted);
@@ -203,12 +214,15 @@ TEST_CASE("blocks are followed from any height, and a quiet follower does not ho
     REQUIRE(client->Submit(network.Transfer(*client, number, 1), chain::WaitFor::kCommitted).ok());
   }
   std::vector<uint64_t> heights;
-  REQUIRE(client->Follow(2, [&](const pb::Block& block) {
-    pb::BlockHeader header;
-    REQUIRE(header.ParseFromString(block.header()));
-    heights.push_back(header.height());
-    return heights.size() < 2;
-  }).ok());
+  REQUIRE(client
+              ->Follow(2,
+                       [&](const pb::Block& block) {
+                         pb::BlockHeader header;
+                         REQUIRE(header.ParseFromString(block.header()));
+                         heights.push_back(header.height());
+                         return heights.size() < 2;
+                       })
+              .ok());
   CHECK(heights == std::vector<uint64_t>{2, 3});
 
   absl::Status ended;
@@ -219,6 +233,38 @@ TEST_CASE("blocks are followed from any height, and a quiet follower does not ho
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
   follower.join();
   CHECK(absl::IsUnavailable(ended));
+}
+
+TEST_CASE("admin pages show the ledger, and a reload takes up what it can") {
+  Network network;
+  network.Init();
+  std::string config = network.folder.path() + "/chaind.toml";
+  std::ofstream(config) << "[log]\nlevel = \"info\"\n";
+  network.Start({"--config", config});
+  auto client = network.Client();
+  REQUIRE(client->Submit(network.Transfer(*client, 1, 1), chain::WaitFor::kCommitted).ok());
+  auto fetch = [&](const std::string& path) {
+    Process curl({"/usr/bin/curl", "-s", absl::StrCat("http://", network.http, path)},
+                 network.folder.path() + "/curl", false);
+    REQUIRE(curl.Wait() == 0);
+    return curl.out();
+  };
+  CHECK(fetch("/readyz") == "ready\n");
+  std::string metrics = fetch("/metrics");
+  CHECK(absl::StrContains(metrics, "cairn_chain_height 1"));
+  CHECK(absl::StrContains(metrics, "cairn_chain_transactions_total{verdict=\"OK\"} 1"));
+  CHECK(absl::StrContains(metrics, "method=\"Submit\",service=\"cairn.rpc.v1.Chain\""));
+  CHECK(absl::StrContains(fetch("/"), "<th scope=\"row\">height</th><td>1</td>"));
+
+  std::ofstream(config) << "[log]\nlevel = \"warning\"\n[net]\ntls = false\n";
+  network.daemon->Signal(SIGHUP);
+  for (int i = 0; i < 200 && !absl::StrContains(network.daemon->err(), "config.needs_restart");
+       ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  CHECK(absl::StrContains(network.daemon->err(), "\"keys\":\"net.tls\""));
+  CHECK(network.Stop() == 0);
+  CHECK_FALSE(absl::StrContains(network.daemon->err(), "chaind.stopped"));  // level warning by now
 }
 
 TEST_CASE("a test network's clock moves on request") {
@@ -265,9 +311,11 @@ TEST_CASE("what is wrong at the start is one error with its exit code") {
   CHECK(absl::StrContains(err, "[STORE_LOCKED]"));
   Network other;
   other.Init();
-  CHECK(other.Run({absl::StrCat("--net.listen=", network.endpoint), "--http.listen=off"}, &err) == 15);
+  CHECK(other.Run({absl::StrCat("--net.listen=", network.endpoint), "--http.listen=off"}, &err) ==
+        15);
   CHECK(absl::StrContains(err, "[PORT_TAKEN]"));
-  CHECK(other.Run({"--net.listen=127.0.0.1:0", absl::StrCat("--http.listen=", network.http)}, &err) == 15);
+  CHECK(other.Run({"--net.listen=127.0.0.1:0", absl::StrCat("--http.listen=", network.http)},
+                  &err) == 15);
   CHECK(absl::StrContains(err, "[PORT_TAKEN]"));
 }
 

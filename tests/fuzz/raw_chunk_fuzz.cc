@@ -1,5 +1,5 @@
-// A bulk message, in two pieces, as a transport hands it over. What decodes is written back to a message that decodes
-// to the same.
+// A bulk message, in two pieces, as a transport hands it over. What decodes is written back to a
+// message that decodes to the same.
 #include "apps/rpc/raw_chunk.h"
 #include "fuzz.h"
 
@@ -17,7 +17,8 @@ void FuzzOne(base::ByteView input) {
   again.Append(message.data);
   rpc::RawMessage back;
   FUZZ_CHECK(rpc::DecodeRaw(again, &back).ok());
-  FUZZ_CHECK(back.header == message.header && back.data == message.data && back.has_header == message.has_header);
+  FUZZ_CHECK(back.header == message.header && back.data == message.data &&
+             back.has_header == message.has_header);
 }
 
 }  // namespace cairn

@@ -31,10 +31,11 @@ class FakeProvider : public ProviderHandler {
     response.set_chain_id(base::ToString(chain.view()));
     return absl::OkStatus();
   }
-  absl::Status Approve(const Caller& caller, const v1::ApproveRequest&, v1::ApproveResponse&) override {
+  absl::Status Approve(const Caller& caller, const v1::ApproveRequest&,
+                       v1::ApproveResponse&) override {
     last_caller = caller;
-    return base::Error(absl::StatusCode::kFailedPrecondition, "FULL", "no room", "ask another provider",
-                       {{"free_bytes", "0"}});
+    return base::Error(absl::StatusCode::kFailedPrecondition, "FULL", "no room",
+                       "ask another provider", {{"free_bytes", "0"}});
   }
   absl::Status QueryUpload(const Caller& caller, const v1::QueryUploadRequest& request,
                            v1::QueryUploadResponse& response) override {
@@ -53,7 +54,8 @@ class FakeProvider : public ProviderHandler {
       ASSIGN_OR_RETURN(PutReader::Step step, reader.Next());
       if (std::holds_alternative<PutReader::End>(step)) return absl::OkStatus();
       if (refuse_put) {
-        return base::Error(absl::StatusCode::kResourceExhausted, "DISK_FULL", "the disk is full", "free some space");
+        return base::Error(absl::StatusCode::kResourceExhausted, "DISK_FULL", "the disk is full",
+                           "free some space");
       }
       if (auto* header = std::get_if<std::shared_ptr<const v1::PutOpen>>(&step)) {
         open = (*header)->part();
@@ -68,13 +70,15 @@ class FakeProvider : public ProviderHandler {
       }
     }
   }
-  absl::Status Get(const Caller& caller, const v1::GetRequest& request, ChunkWriter& writer) override {
+  absl::Status Get(const Caller& caller, const v1::GetRequest& request,
+                   ChunkWriter& writer) override {
     std::string bytes;
     {
       std::lock_guard<std::mutex> lock(mutex);
       last_caller = caller;
       auto found = parts.find(request.part());
-      if (found == parts.end()) return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_PART", "not held here");
+      if (found == parts.end())
+        return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_PART", "not held here");
       bytes = found->second;
     }
     writer.SetSize(bytes.size());

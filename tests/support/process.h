@@ -1,5 +1,11 @@
-// A program under test: started with a pipe for its ready line, its output kept in files, ended with the test.
+// A program under test: started with a pipe for its ready line, its output kept in files, ended
+// with the test.
 #pragma once
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -8,11 +14,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 
@@ -54,7 +55,8 @@ class Process {
     std::string line;
     char c = 0;
     pollfd waiting{ready_fd_, POLLIN, 0};
-    while (poll(&waiting, 1, seconds * 1000) > 0 && read(ready_fd_, &c, 1) == 1 && c != '\n') line += c;
+    while (poll(&waiting, 1, seconds * 1000) > 0 && read(ready_fd_, &c, 1) == 1 && c != '\n')
+      line += c;
     return line;
   }
   void Signal(int signal) { kill(pid_, signal); }
