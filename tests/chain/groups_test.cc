@@ -141,7 +141,7 @@ TEST_CASE("the owner replaces the primary without anyone's leave but the new one
   h.Expect(Verdict::kSamePrimary, "alice", replace);
 }
 
-TEST_CASE("a successor takes over a position object by object and completes when all are receipted", "[GF-13]") {
+TEST_CASE("a successor takes over a position object by object and completes when all are receipted") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("rs:4+2");
   const std::string a = h.Store(bucket, {.name = "a"});
@@ -194,6 +194,7 @@ TEST_CASE("a lost store makes everything at its positions missing until receipte
   h.Expect(Verdict::kStoreNotNew, "p3", lost);
   lost.mutable_report_new_store()->set_store_id(std::string(16, 'n'));
   h.Do("p3", lost);
+  CHECK(h.Events() == std::multiset<std::string>{"group.store_lost", "provider.store_lost"});
   CHECK(h.Provider("p3").store_generation() == 2);
   CHECK_FALSE(IsDurable(h.Object(a), h.Group(1)));
   CHECK(MissingPositions(h.Object(a), h.Group(1)) == std::vector<uint32_t>{3});
@@ -203,7 +204,7 @@ TEST_CASE("a lost store makes everything at its positions missing until receipte
   h.Do("p3", Complete(1, 3));
 }
 
-TEST_CASE("a provider in maintenance takes no new groups, and as primary no new objects", "[GF-11]") {
+TEST_CASE("a provider in maintenance takes no new groups, and as primary no new objects") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
   pb::Operation pause;
@@ -240,6 +241,26 @@ TEST_CASE("a group takes no more than its cap, a provider no more than its capac
   shrink.mutable_edit_provider()->set_capacity_bytes(2'000'000);
   h.Do("p2", shrink);
   h.Expect(Verdict::kCapacityTooLow, "alice", h.Create(1, {{.name = "b", .size = 1}}));
+}
+
+TEST_CASE("a primary that keeps everything whole needs the room for it") {
+  LedgerHarness h;
+  h.Fund("alice", 1000);
+  h.Providers(4, 4);
+  h.Do("alice", h.NewBucket("photos", "replicate:3+primary", "p3", h.Holders(3)));
+  pb::Operation shrink;
+  shrink.mutable_edit_provider()->set_capacity_bytes(1'000'000);
+  h.Do("p3", shrink);
+  h.Expect(Verdict::kCapacityTooLow, "alice", h.Create(1, {{.name = "a", .size = 1'000'001}}));
+  h.Do("alice", h.Create(1, {{.name = "a", .size = 1'000'000}}));
+  CHECK(h.Provider("p3").committed_bytes() == 1'000'000);
+  pb::Operation replace;
+  replace.mutable_replace_primary()->set_group(1);
+  replace.mutable_replace_primary()->set_primary(h.Field("p0"));
+  h.Approve("p0", &replace);
+  h.Do("alice", replace);
+  CHECK(h.Provider("p3").committed_bytes() == 0);
+  CHECK(h.Provider("p0").committed_bytes() == 2'000'000);
 }
 
 TEST_CASE("registering needs the node key's own signature, a free node key and the least deposit") {

@@ -27,7 +27,7 @@ TEST_CASE("an upload that nobody finished goes at the deadline: the lock returns
   h.Store(bucket, {.name = "a"});  // the name is free again
 }
 
-TEST_CASE("a signed upload receipt without a seal costs the primary a fine, paid to the owner, once", "[GF-23][GF-31]") {
+TEST_CASE("a signed upload receipt without a seal costs the primary a fine, paid to the owner, once", "[GF-29][GF-31]") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
   const auto created = h.Do("alice", h.Create(bucket, {{.name = "a"}, {.name = "b"}}));
@@ -68,6 +68,28 @@ TEST_CASE("a fine can be claimed until its window closes, and takes no more than
   h.Expect(Verdict::kUnknownObject, "alice", second);
 }
 
+TEST_CASE("a primary that was replaced during an upload stays liable for it") {
+  LedgerHarness h;
+  const uint64_t bucket = h.Bucket("replicate:3");
+  h.Fund("p9", 100);
+  h.Do("p9", h.Register("p9", "operator9"));
+  pb::Operation replace, leave;
+  leave.mutable_exit_provider();
+  replace.mutable_replace_primary()->set_group(1);
+  const auto make_primary = [&](const std::string& provider) {
+    replace.mutable_replace_primary()->set_primary(h.Field(provider));
+    h.Approve(provider, &replace);
+    return replace;
+  };
+  h.Do("alice", make_primary("p9"));
+  h.CreateOne(bucket, {.name = "a"});
+  h.Do("alice", make_primary("p0"));
+  CHECK(h.Provider("p9").groups() == 0);
+  h.Expect(Verdict::kProviderInUse, "p9", leave);
+  h.Advance(Window(h) + absl::Milliseconds(h.Params().fine_claim_window_ms()));
+  h.Do("p9", leave);
+}
+
 TEST_CASE("a provider cannot leave while an upload it approved may still be fined") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
@@ -85,6 +107,32 @@ TEST_CASE("a provider cannot leave while an upload it approved may still be fine
   const auto receipt = h.Do("p0", leave);
   CHECK(h.Free("p0") == Minus(Plus(balance, deposit), FromProto(receipt.fee())));
   CHECK(h.Provider("p0").state() == pb::PROVIDER_STATE_EXITED);
+}
+
+TEST_CASE("an owner cannot make a seal impossible and then claim the fine", "[GF-31]") {
+  LedgerHarness h;
+  const uint64_t bucket = h.Bucket("rs:4+2");
+  const std::string id = h.CreateOne(bucket, {.name = "a"});
+  const auto claim = h.ClaimFine("p0", {h.Object(id)});
+  const auto sealed_in_time = h.Seal({id}, {0, 1, 2, 3, 4, 5});
+  h.Advance(absl::Milliseconds(1));
+  h.Do("alice", h.Successor(1, 5, "p8"));  // voids every receipt that the primary holds
+  h.Expect(Verdict::kBadReceipt, "p0", sealed_in_time);
+  h.Advance(Window(h));
+  h.Expect(Verdict::kNothingToFine, "alice", claim);
+  CHECK(FromProto(h.Provider("p0").fined()) == base::Amount());
+}
+
+TEST_CASE("a primary cannot escape the fine by changing its group itself", "[GF-31]") {
+  LedgerHarness h;
+  const uint64_t bucket = h.Bucket("rs:4+2");
+  const std::string id = h.CreateOne(bucket, {.name = "a"});
+  const auto claim = h.ClaimFine("p0", {h.Object(id)});
+  h.Advance(absl::Milliseconds(1));
+  h.Do("p0", h.Successor(1, 5, "p8"));
+  h.Advance(Window(h));
+  h.Do("alice", claim);
+  CHECK(FromProto(h.Provider("p0").fined()) == FromProto(h.Params().seal_fine()));
 }
 
 TEST_CASE("an upload requested on the ledger and left unanswered is fined at the deadline; an answer averts it",
@@ -117,7 +165,7 @@ TEST_CASE("an upload requested on the ledger and left unanswered is fined at the
   CHECK(h.Free("alice") == Plus(balance, Plus(Plus(returned, returned), fine)));
 }
 
-TEST_CASE("a reject returns the whole lock, and only the primary may reject while created", "[GF-26][GF-27]") {
+TEST_CASE("a reject returns the whole lock, and only the primary may reject while created", "[GF-26]") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
   const base::Amount locked = h.Locked("alice");
@@ -212,7 +260,7 @@ TEST_CASE("approvals bind every byte of the operation, are used once and expire"
   h.Expect(Verdict::kApprovalTooLong, "alice", eager);
 }
 
-TEST_CASE("receipts count only from the holder's present store, over exactly these objects", "[GF-25][GF-94]") {
+TEST_CASE("receipts count only from the holder's present store, over exactly these objects", "[GF-23][GF-25][JS-23]") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
   const std::string a = h.CreateOne(bucket, {.name = "a"});
@@ -252,7 +300,7 @@ TEST_CASE("the quorum spans two operators", "[GF-25]") {
   h.Do("p0", h.Seal({id}, {0, h.Object(id).positions(2)}));
 }
 
-TEST_CASE("a batch of small objects is sealed by one receipt per holder", "[JS-22][JS-23]") {
+TEST_CASE("a batch of small objects is sealed by one receipt per holder", "[JS-23]") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("rs:4+2");
   std::vector<Upload> uploads;

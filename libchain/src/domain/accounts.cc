@@ -11,6 +11,8 @@ namespace {
 
 constexpr size_t kMaxPointerBytes = 512;
 constexpr uint32_t kMaxLane = 65'535;
+// What was spent of an allowance is kept until it expires, so it may not last for ever.
+constexpr uint64_t kMaxAllowanceMs = uint64_t{366} * 24 * 3600 * 1000;
 
 base::Amount FeeOf(const pb::TransactionBody& body, const pb::Params& params) {
   return FromProto(params.fee_per_weight()).Times(Weight(body)).value_or(base::Amount::Max());
@@ -32,6 +34,9 @@ Verdict CheckSponsor(const pb::FeeAllowance& allowance, base::Amount fee, const 
     return context.Refuse(Verdict::kBadSponsor, "the allowance names another beneficiary");
   }
   if (context.time_ms >= allowance.expires_ms()) return Verdict::kSponsorExpired;
+  if (allowance.expires_ms() - context.time_ms > kMaxAllowanceMs) {
+    return context.Refuse(Verdict::kBadSponsor, "the allowance lasts more than a year");
+  }
   if (!key->Verify(AllowanceDigest(context.chain, allowance), *signature)) return Verdict::kBadSponsor;
   const base::AccountId sponsor = key->Account();
   const auto use = view.Find(keys::Allowance(sponsor, allowance.nonce()));

@@ -61,6 +61,12 @@ void Release(const std::string& provider, uint64_t bytes, Edits& edits) {
   record.set_committed_bytes(record.committed_bytes() - bytes);
 }
 
+// The group changed by another's doing than its primary's: receipts given before may be void through no fault of it.
+void Disturb(pb::Group& group, const Context& context) {
+  group.set_epoch(group.epoch() + 1);
+  if (group.primary() != ToField(context.signer)) group.set_disturbed_ms(context.time_ms);
+}
+
 // No operator holds more positions than the policy can lose.
 Verdict CheckSpread(const pb::Redundancy& policy, const std::vector<std::string>& operators, const Context& context) {
   std::map<std::string, uint32_t> held;
@@ -170,8 +176,8 @@ Verdict Check(const pb::ReplacePrimary& op, const Context& context, const ReadVi
 void Apply(const pb::ReplacePrimary& op, const Context& context, Edits& edits) {
   pb::Group& group = edits.At(keys::Group(op.group()));
   const pb::Group before = group;
+  Disturb(group, context);
   group.set_primary(op.primary());
-  group.set_epoch(group.epoch() + 1);
   if (group.policy().whole_at_primary()) {
     Release(before.primary(), group.stored_bytes(), edits);
     Commit(group.primary(), group.stored_bytes(), edits);
@@ -227,7 +233,7 @@ void Apply(const pb::AssignSuccessor& op, const Context& context, Edits& edits) 
   position.set_rebuilding(true);
   position.set_receipted(0);
   position.set_store_id(edits.At(keys::Provider(AccountOf(op.provider()))).store_id());
-  group.set_epoch(group.epoch() + 1);
+  Disturb(group, context);
   SyncMembers(&before, &group, edits);
   UseApproval(op.approval(), edits);
   context.Emit("group.successor_assigned",
@@ -267,7 +273,8 @@ void Apply(const pb::CompleteSuccession& op, const Context& context, Edits& edit
                                               {"provider", base::ToHex(base::AsBytes(position.provider()))}});
 }
 
-void MarkStoreLost(const base::AccountId& provider, const std::string& store_id, Edits& edits) {
+void MarkStoreLost(const base::AccountId& provider, const std::string& store_id, const Context& context,
+                   Edits& edits) {
   std::vector<uint64_t> groups;
   const std::string prefix = keys::ProviderGroupPrefix(provider);
   edits.view().Scan(prefix, "", [&](const std::string& key, const std::string&) {
@@ -285,7 +292,11 @@ void MarkStoreLost(const base::AccountId& provider, const std::string& store_id,
       position.set_rebuilding(position.rebuilding() || position.should_hold() != 0);
       position.set_store_id(store_id);
     }
-    if (holds) group.set_epoch(group.epoch() + 1);
+    if (!holds) continue;
+    Disturb(group, context);
+    context.Emit("group.store_lost", {{"group", absl::StrCat(id)},
+                                      {"provider", provider.ToHexString()},
+                                      {"epoch", absl::StrCat(group.epoch())}});
   }
 }
 

@@ -1,5 +1,6 @@
 // Creation: what a batch of new objects will look like, what it locks, and whether it may be.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +9,7 @@
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/groups.h"
 #include "cairn/chain/domain/objects.h"
+#include "cairn/chain/domain/providers.h"
 #include "cairn/chain/transaction.h"
 #include "domain/approvals.h"
 #include "domain/money.h"
@@ -203,22 +205,27 @@ Verdict CheckMoney(const pb::CreateObjects& op, const Plan& plan, const Context&
                                      plan.bond.ToString()));
 }
 
-// Group cap and every holder's capacity, for the whole batch.
+// Group cap, and the capacity of everyone who keeps something, for the whole batch.
 Verdict CheckRoom(const Site& site, const Plan& plan, const Context& context) {
-  uint64_t stored = site.group.stored_bytes();
-  std::vector<uint64_t> held(site.holders.size());
+  uint64_t stored = 0;
+  std::map<std::string, uint64_t> needs;
   for (const pb::Object& object : plan.objects) {
     stored += object.stored_size();
     const uint64_t part = HeldBytesOf(object, site.group.policy());
-    for (const uint32_t position : object.positions()) held[position] += part;
+    for (const uint32_t position : object.positions()) needs[site.holders[position].account()] += part;
   }
-  if (site.group.byte_cap() != 0 && stored > site.group.byte_cap()) {
-    return context.Refuse(Verdict::kGroupFull, absl::StrCat(stored, " bytes of ", site.group.byte_cap()));
+  if (site.group.policy().whole_at_primary()) needs[site.primary.account()] += stored;
+  const uint64_t total = site.group.stored_bytes() + stored;
+  if (site.group.byte_cap() != 0 && total > site.group.byte_cap()) {
+    return context.Refuse(Verdict::kGroupFull, absl::StrCat(total, " bytes of ", site.group.byte_cap()));
   }
-  for (size_t i = 0; i < held.size(); ++i) {
-    const pb::Provider& holder = site.holders[i];
-    if (holder.committed_bytes() + held[i] <= holder.capacity_bytes()) continue;
-    return context.Refuse(Verdict::kCapacityTooLow, absl::StrCat("provider ", Hex(holder.account())));
+  const auto fits = [&](const pb::Provider& provider) {
+    const auto need = needs.find(provider.account());
+    return need == needs.end() || provider.committed_bytes() + need->second <= provider.capacity_bytes();
+  };
+  if (!fits(site.primary)) return context.Refuse(Verdict::kCapacityTooLow, "the primary");
+  for (const pb::Provider& holder : site.holders) {
+    if (!fits(holder)) return context.Refuse(Verdict::kCapacityTooLow, absl::StrCat("holder ", Hex(holder.account())));
   }
   return Verdict::kOk;
 }
@@ -260,6 +267,7 @@ void Apply(const pb::CreateObjects& op, const Context& context, Edits& edits) {
   UseApproval(op.approval(), edits);
   for (const pb::Object& object : plan.objects) {
     AddObject(object, edits);
+    HoldLiable(object.primary(), object.seal_deadline_ms() + context.params.fine_claim_window_ms(), edits);
     context.Created(object.id());
     context.Emit("object.created", {{"object", Hex(object.id())},
                                     {"bucket", absl::StrCat(object.bucket())},

@@ -45,8 +45,7 @@ void KeepForFines(const pb::Object& object, const pb::Amount& fine, const Contex
   expired.set_layout_root(object.layout_root());
   expired.set_stored_size(object.stored_size());
   AddDue(edits, expired.until_ms(), DueKind::kFineWindow, object.id());
-  pb::Provider& primary = edits.At(keys::Provider(AccountOf(object.primary())));
-  primary.set_liable_until_ms(std::max<uint64_t>(primary.liable_until_ms(), expired.until_ms()));
+  HoldLiable(object.primary(), expired.until_ms(), edits);
 }
 
 void Tell(const char* type, const pb::Object& object, const Context& context) {
@@ -181,6 +180,7 @@ void Apply(const pb::RequestUpload& op, const Context& context, Edits& edits) {
   object.set_upload_requested_ms(context.time_ms);
   object.set_seal_deadline_ms(context.time_ms + context.params.seal_window_ms());
   AddDue(edits, object.seal_deadline_ms(), DueKind::kSealDeadline, object.id());
+  HoldLiable(object.primary(), object.seal_deadline_ms() + context.params.fine_claim_window_ms(), edits);
   Tell("object.upload_requested", object, context);
 }
 
@@ -268,13 +268,15 @@ void SealDeadlinePassed(const std::string& id, const Context& context, Edits& ed
   if (object.state() != pb::OBJECT_STATE_CREATED) return;
   RemoveObject(id, edits);
   ForgetPending(object, edits);
+  const bool disturbed = edits.At(keys::Group(object.group())).disturbed_ms() >= object.created_ms();
   const bool unanswered = object.upload_requested_ms() != 0 && !object.upload_answered();
   if (unanswered) {
     FineProvider(AccountOf(object.primary()), AccountOf(object.owner()), FromProto(context.params.seal_fine()), id,
                  context, edits);
   }
-  // Nobody is fined twice for one object.
-  KeepForFines(object, unanswered ? pb::Amount() : context.params.seal_fine(), context, edits);
+  // Nobody is fined twice for one object, nor for a seal that others made impossible.
+  const bool finable = !unanswered && !disturbed;
+  KeepForFines(object, finable ? context.params.seal_fine() : pb::Amount(), context, edits);
   Tell("object.expired", object, context);
 }
 

@@ -185,7 +185,7 @@ void Apply(const pb::ReportNewStore& op, const Context& context, Edits& edits) {
   pb::Provider& provider = edits.At(keys::Provider(context.signer));
   provider.set_store_id(op.store_id());
   provider.set_store_generation(provider.store_generation() + 1);
-  MarkStoreLost(context.signer, op.store_id(), edits);
+  MarkStoreLost(context.signer, op.store_id(), context, edits);
   context.Emit("provider.store_lost", {{"provider", context.signer.ToHexString()},
                                        {"store", base::ToHex(base::AsBytes(op.store_id()))}});
 }
@@ -216,6 +216,11 @@ void Apply(const pb::ExitProvider&, const Context& context, Edits& edits) {
   edits.DropRaw(keys::NodeKey(provider.node_key()));
   Unlock(edits, context.signer, deposit);
   context.Emit("provider.exited", {{"provider", context.signer.ToHexString()}, {"deposit", deposit.ToString()}});
+}
+
+void HoldLiable(const std::string& provider, uint64_t until_ms, Edits& edits) {
+  pb::Provider& record = edits.At(keys::Provider(AccountOf(provider)));
+  record.set_liable_until_ms(std::max<uint64_t>(record.liable_until_ms(), until_ms));
 }
 
 base::Amount FineProvider(const base::AccountId& id, const base::AccountId& to, base::Amount fine,

@@ -328,7 +328,13 @@ absl::Duration EmbeddedEngine::State::RunOnce() {
 EmbeddedEngine::EmbeddedEngine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 EmbeddedEngine::~EmbeddedEngine() {
   Stop();
-  RunOnce();  // answers what is still queued
+  // Answers what is still queued, block by block.
+  bool queued = true;
+  while (queued) {
+    RunOnce();
+    std::lock_guard lock(state_->mutex);
+    queued = !state_->queue.empty();
+  }
 }
 
 namespace {
@@ -466,6 +472,10 @@ absl::StatusOr<pb::QueryResponse> EmbeddedEngine::Query(const pb::QueryRequest& 
   ASSIGN_OR_RETURN(const std::optional<Head> head, GetHead(*snapshot));
   if (!head) return Stopped();
   if (request.question_case() == pb::QueryRequest::kTransaction) {
+    if (request.transaction().size() != base::Digest::kSize) {
+      return base::Error(absl::StatusCode::kInvalidArgument, "BAD_QUERY", "a transaction's hash has 32 bytes",
+                         "correct the question");
+    }
     ASSIGN_OR_RETURN(const std::optional<Location> place, FindTransaction(*snapshot, request.transaction()));
     if (!place) {
       return base::Error(absl::StatusCode::kNotFound, "NOT_FOUND", "no such transaction in the history that is kept",

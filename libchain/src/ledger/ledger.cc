@@ -31,17 +31,19 @@ void HandleDue(const keys::DueEntry& due, const Context& context, Edits& edits) 
 }
 
 // Moves one deadline that was open while the ledger stood still. What a signature fixed (approvals, allowances) stays.
-void Postpone(const keys::DueEntry& due, uint64_t gap_ms, Edits& edits) {
+void Postpone(const keys::DueEntry& due, uint64_t gap_ms, const pb::Params& params, Edits& edits) {
   const uint64_t later = due.time_ms + gap_ms;
   switch (due.kind) {
-    case DueKind::kSealDeadline:
-      edits.At(keys::Object(due.id)).set_seal_deadline_ms(later);
+    case DueKind::kSealDeadline: {
+      pb::Object& object = edits.At(keys::Object(due.id));
+      object.set_seal_deadline_ms(later);
+      HoldLiable(object.primary(), later + params.fine_claim_window_ms(), edits);
       break;
+    }
     case DueKind::kFineWindow: {
       pb::ExpiredUpload& expired = edits.At(keys::ExpiredUpload(due.id));
       expired.set_until_ms(later);
-      pb::Provider& primary = edits.At(keys::Provider(AccountOf(expired.primary())));
-      primary.set_liable_until_ms(std::max<uint64_t>(primary.liable_until_ms(), later));
+      HoldLiable(expired.primary(), later, edits);
       break;
     }
     case DueKind::kMaintenanceEnd:
@@ -115,7 +117,7 @@ void Block::PostponeDeadlines() {
     return true;
   });
   Edits edits(state_);
-  for (const keys::DueEntry& due : open) Postpone(due, context_.gap_ms, edits);
+  for (const keys::DueEntry& due : open) Postpone(due, context_.gap_ms, params_, edits);
   edits.Flush();
 }
 

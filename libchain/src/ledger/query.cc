@@ -13,6 +13,10 @@ namespace {
 
 constexpr uint32_t kDefaultLimit = 100;
 constexpr uint32_t kMaxLimit = 1000;
+// Entries looked at for one page: a page may come back short, or empty, with a cursor to go on from.
+constexpr uint32_t kMaxVisited = 10'000;
+constexpr size_t kMaxKeyBytes = 480;
+constexpr size_t kMaxBucketName = 63;
 
 absl::Status NotFound(absl::string_view what) {
   return base::Error(absl::StatusCode::kNotFound, "NOT_FOUND", absl::StrCat("no such ", what), "check the name or id");
@@ -82,9 +86,9 @@ class Answer {
 template <class F>
 void Answer::Page(const std::string& prefix, const std::string& from, F visit) {
   const std::string& cursor = request_.page().cursor();
-  uint32_t added = 0;
+  uint32_t added = 0, visited = 0;
   view_.Scan(prefix, std::max(from, cursor), [&](const std::string& key, const std::string& value) {
-    if (added >= limit_) {
+    if (added >= limit_ || visited++ >= kMaxVisited) {
       response_.set_next_cursor(key);
       return false;
     }
@@ -145,6 +149,7 @@ absl::Status Answer::Buckets() {
   if (request_.question_case() == pb::QueryRequest::kBucketByName) {
     ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.bucket_by_name().owner()));
     Raw id;
+    if (request_.bucket_by_name().name().size() > kMaxBucketName) return NotFound("bucket");
     if (!Show(keys::BucketName(owner, request_.bucket_by_name().name()), &id)) return Missing("bucket");
     return One(keys::Bucket(NumberFromField(id.bytes)), response_.mutable_buckets(), "bucket");
   }
@@ -228,6 +233,7 @@ absl::Status Answer::GroupObjects() {
 }
 
 absl::StatusOr<pb::QueryResponse> Answer::Run() {
+  if (request_.page().cursor().size() > kMaxKeyBytes) return BadQuery("a cursor is one from an earlier answer");
   absl::Status status;
   switch (request_.question_case()) {
     case pb::QueryRequest::kParams:
@@ -274,7 +280,9 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
       status = GroupObjects();
       break;
     case pb::QueryRequest::kStateKey:
-      if (request_.state_key().empty()) return BadQuery("a state key is not empty");
+      if (request_.state_key().empty() || request_.state_key().size() > kMaxKeyBytes) {
+        return BadQuery("a state key has 1 to 480 bytes");
+      }
       if (shown_ != nullptr) shown_->push_back(request_.state_key());
       break;
     case pb::QueryRequest::kStatus:

@@ -33,6 +33,7 @@ uint32_t MaxPerOperator(const pb::Redundancy& policy);
 std::vector<base::AccountId> OperatorsOf(const pb::Group& group, const ReadView& view);
 
 // Every position that the provider holds counts as missing until receipted again under a new generation.
-void MarkStoreLost(const base::AccountId& provider, const std::string& store_id, Edits& edits);
+void MarkStoreLost(const base::AccountId& provider, const std::string& store_id, const Context& context,
+                   Edits& edits);
 
 }  // namespace cairn::chain

@@ -34,6 +34,8 @@ void Apply(const pb::ExitProvider& op, const Context& context, Edits& edits);
 
 // The announced end of a maintenance.
 void MaintenanceEnded(const std::string& id, const Context& context, Edits& edits);
+// The provider answers for an upload until then and cannot leave before.
+void HoldLiable(const std::string& provider, uint64_t until_ms, Edits& edits);
 // Takes up to `fine` from the deposit, for `to`; records and tells it. Returns what was taken.
 base::Amount FineProvider(const base::AccountId& provider, const base::AccountId& to, base::Amount fine,
                           const std::string& object, const Context& context, Edits& edits);
