@@ -113,6 +113,11 @@ class ReedSolomon final : public Coder {
 
 }  // namespace
 
+const ErasureKernel& BestKernel() {
+  const ErasureKernel* gfni = GfniKernel();
+  return gfni != nullptr ? *gfni : IsalKernel();
+}
+
 absl::StatusOr<std::unique_ptr<Coder>> NewReedSolomon(uint32_t data, uint32_t parity,
                                                       const ErasureKernel& kernel) {
   if (data == 0 || data > kMaxShards || parity > kMaxShards - data) {

@@ -56,12 +56,14 @@ class ErasureKernel {
   virtual void Multiply(base::ByteView prepared, uint32_t rows, uint32_t columns,
                         const uint8_t* const* in, uint8_t* const* out, size_t length) const = 0;
 };
-const ErasureKernel& IsalKernel();    // the fastest that the machine has
+const ErasureKernel* GfniKernel();    // null on a machine without GFNI and AVX-512
+const ErasureKernel& IsalKernel();    // runs everywhere, with what vector units there are
 const ErasureKernel& ScalarKernel();  // plain C++; what the others are compared with
+const ErasureKernel& BestKernel();    // the first of these that the machine has
 
 // InvalidArgument (reason BAD_POLICY) unless 1 <= k, k + m <= kMaxShards.
 absl::StatusOr<std::unique_ptr<Coder>> NewReedSolomon(uint32_t data, uint32_t parity,
-                                                      const ErasureKernel& kernel = IsalKernel());
+                                                      const ErasureKernel& kernel = BestKernel());
 // One data unit and copies - 1 equal ones.
 absl::StatusOr<std::unique_ptr<Coder>> NewReplication(uint32_t copies);
 // The coder of a layout: Reed-Solomon for shards, replication for copies.
