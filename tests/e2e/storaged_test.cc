@@ -88,7 +88,7 @@ class Network {
     REQUIRE(made.Wait() == 0);
     chaind_ = std::make_unique<Process>(
         std::vector<std::string>{CAIRN_CHAIND, "--node.data_dir=" + Folder("chain"), "--net.listen=127.0.0.1:0",
-                                 "--net.tls=false", "--http.listen="},
+                                 "--net.tls=false", "--http.listen=127.0.0.1:0"},
         Folder("chaind"), true);
     chain_endpoint_ = Field(chaind_->WaitReady(), "grpc");
     REQUIRE_FALSE(chain_endpoint_.empty());
