@@ -1,6 +1,7 @@
 #include "apps/client/batch.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <mutex>
 
 #include "absl/strings/str_cat.h"
@@ -15,24 +16,45 @@ namespace {
 
 namespace pb = chain::pb;
 
-// Delivers to every position, to a successor where a holder fails. What each failed position said stays in `failed`.
+// Deliveries to all positions at once. What each failed position said stays in `failed`.
+struct Deliveries {
+  std::mutex mutex;
+  std::condition_variable changed;
+  size_t running = 0;
+  std::map<uint32_t, absl::Status> failed;
+};
+
+absl::Status DeliverTo(Client& client, Shipment& shipment, const PutOptions& options, uint32_t position) {
+  const absl::Status status = shipment.Deliver(position);
+  const bool replace = !status.ok() && !absl::IsNotFound(status) && options.wait == WaitFor::kDurable;
+  if (!replace || !client.CheckStop().ok() || !shipment.Replace(position, status).ok()) return status;
+  return shipment.Deliver(position);
+}
+
+// To every position, to a successor where a holder fails. A quorum that had to wait for the rest is sealed meanwhile.
 void DeliverAll(Client& client, Shipment& shipment, const PutOptions& options,
                 std::map<uint32_t, absl::Status>* failed) {
-  std::mutex mutex;
-  std::vector<std::function<void()>> tasks;
-  for (uint32_t position : shipment.Positions()) {
-    tasks.push_back([&, position] {
-      absl::Status status = shipment.Deliver(position);
-      if (!status.ok() && !absl::IsNotFound(status) && options.wait == WaitFor::kDurable && client.CheckStop().ok() &&
-          shipment.Replace(position, status).ok()) {
-        status = shipment.Deliver(position);
-      }
-      if (status.ok()) return;
-      std::lock_guard<std::mutex> lock(mutex);
-      (*failed)[position] = status;
+  Deliveries all;
+  const std::vector<uint32_t> positions = shipment.Positions();
+  all.running = positions.size();
+  for (uint32_t position : positions) {
+    client.executor().Post([&, position] {
+      const absl::Status status = DeliverTo(client, shipment, options, position);
+      std::lock_guard<std::mutex> lock(all.mutex);
+      if (!status.ok()) all.failed[position] = status;
+      --all.running;
+      all.changed.notify_all();
     });
   }
-  client.RunAll(std::move(tasks));
+  std::unique_lock<std::mutex> lock(all.mutex);
+  const auto over = [&] { return all.running == 0; };
+  if (!all.changed.wait_for(lock, absl::ToChronoMilliseconds(kSealPatience), over)) {
+    lock.unlock();
+    if (shipment.QuorumReached()) (void)shipment.Seal(WaitFor::kAvailable);
+    lock.lock();
+    all.changed.wait(lock, over);
+  }
+  *failed = std::move(all.failed);
 }
 
 absl::Status QuorumMissing(uint32_t have, uint32_t need, const std::map<uint32_t, absl::Status>& failed) {

@@ -17,14 +17,16 @@ namespace {
 
 namespace pb = chain::pb;
 
-constexpr absl::Duration kCarryTimeout = absl::Seconds(60);
-constexpr absl::Duration kSealTimeout = absl::Seconds(20);
+// A stream to one holder: patience for its disk, and a link of at least 1 Mbit/s.
+constexpr absl::Duration kCarryPatience = absl::Seconds(15);
+constexpr uint64_t kSlowestBytesPerSecond = 128 * 1024;
+constexpr absl::Duration kSealTimeout = absl::Seconds(5);
 constexpr int kCarryAttempts = 4;
 constexpr int kSealAttempts = 6;
 
 bool WorthAnotherTry(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsNotFound(status) ||
-         absl::IsAborted(status) || absl::IsCancelled(status);
+  return absl::IsUnavailable(status) || absl::IsNotFound(status) || absl::IsAborted(status) ||
+         absl::IsCancelled(status);
 }
 
 void Pause(int attempt) { std::this_thread::sleep_for(std::chrono::milliseconds(100 << std::min(attempt, 4))); }
@@ -113,6 +115,12 @@ uint32_t Shipment::transactions() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return transactions_;
 }
+bool Shipment::QuorumReached() const {
+  return std::all_of(parcels_.begin(), parcels_.end(), [&](const Parcel& parcel) {
+    const uint32_t kept = static_cast<uint32_t>(parcel.record.positions_size());
+    return kept == 0 || Count(parcel) >= base::SealQuorum(parcel.layout.policy, parcel.layout.layout, kept);
+  });
+}
 bool Shipment::HasReceipt(uint32_t position) const {
   std::lock_guard<std::mutex> lock(mutex_);
   return receipts_.contains(position);
@@ -138,7 +146,10 @@ uint32_t Shipment::Count(const Parcel& parcel) const {
 }
 
 absl::StatusOr<pb::Receipt> Shipment::Carry(const ProviderAddress& to, uint32_t position) {
-  ASSIGN_OR_RETURN(std::unique_ptr<PutStream> stream, client_.transport().Put(to, kCarryTimeout));
+  uint64_t bytes = 0;
+  for (const Parcel& parcel : parcels_) bytes += Keeps(parcel, position) ? parcel.stored.size() + parcel.manifest.size() : 0;
+  const absl::Duration timeout = kCarryPatience + absl::Seconds(bytes / kSlowestBytesPerSecond);
+  ASSIGN_OR_RETURN(std::unique_ptr<PutStream> stream, client_.transport().Put(to, timeout));
   std::vector<base::ObjectId> objects;
   uint64_t sent = 0;
   for (const Parcel& parcel : parcels_) {
@@ -249,6 +260,7 @@ absl::Status Shipment::SubmitOnce(WaitFor wait) {
 }
 
 absl::Status Shipment::Seal(WaitFor wait) {
+  std::lock_guard<std::mutex> one_at_a_time(sealing_);
   std::vector<base::AccountId> refused;
   absl::Status last;
   for (int attempt = 0; attempt < kSealAttempts; ++attempt) {
@@ -272,9 +284,10 @@ absl::Status Shipment::Seal(WaitFor wait) {
     }
     if (!BlamesPrimary(last)) return last;
     const base::AccountId primary = chain::AccountOf(group().primary());
-    const bool silent = base::ReasonOf(last) != "REFUSED_TO_SEAL" && absl::IsUnavailable(last);
+    const bool silent = base::ReasonOf(last) != "REFUSED_TO_SEAL" &&
+                        (absl::IsUnavailable(last) || absl::IsDeadlineExceeded(last));
     if (silent && attempt == 0) {
-      Pause(2);
+      Pause(1);
       continue;
     }
     refused.push_back(primary);

@@ -13,6 +13,9 @@
 
 namespace cairn::client {
 
+// When a quorum has signed and the others take longer than this, the quorum is sealed first: deadlines wait for nobody.
+inline constexpr absl::Duration kSealPatience = absl::Seconds(4);
+
 // One object on its way. `record` may be made from the create operation; the ledger's own says the same.
 struct Parcel {
   chain::pb::Object record;
@@ -62,6 +65,7 @@ class Shipment {
   // How many of a parcel's positions have signed.
   uint32_t Count(const Parcel& parcel) const;
   bool HasReceipt(uint32_t position) const;
+  bool QuorumReached() const;  // of every parcel
 
   // Hands the receipts to the primary until the objects are sealed (or accepted, for kCreated): signs again what an
   // epoch made stale, appoints another primary when this one does not do its work.
@@ -79,6 +83,7 @@ class Shipment {
   Client& client_;
   const std::vector<Parcel> parcels_;
   std::vector<chain::pb::Object> records_;
+  std::mutex sealing_;  // held through a whole Seal
   mutable std::mutex mutex_;
   chain::pb::Group group_;
   Receipts receipts_;

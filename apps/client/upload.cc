@@ -76,6 +76,7 @@ class UploadDriver {
   void WaitForEvents(absl::Duration limit);
   absl::Duration Now() const { return client_.clock().Monotonic(); }
   void ReportProgress();
+  void MaybeSealQuorum();
 
   // On executor threads.
   void Work(const std::shared_ptr<Lane>& lane);
@@ -96,6 +97,8 @@ class UploadDriver {
   std::vector<uint64_t> acked_;
   uint64_t limit_ = kMinQueueBytes;
   bool in_pass_ = false;
+  std::optional<absl::Duration> available_since_;
+  bool quorum_sealed_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;  // events, room, pieces
@@ -370,6 +373,23 @@ void UploadDriver::ReportProgress() {
   client_.progress().Update(run_.item, Stage::kUpload, shown, run_.plaintext_size);
 }
 
+void UploadDriver::MaybeSealQuorum() {
+  if (machine_->state() != storage::Upload::State::kAvailable || quorum_sealed_) return;
+  if (!available_since_) available_since_ = Now();
+  if (Now() - *available_since_ < kSealPatience) return;
+  quorum_sealed_ = true;
+  {
+    Lock lock(mutex_);
+    ++working_;
+  }
+  client_.executor().Post([this] {
+    (void)shipment_.Seal(WaitFor::kAvailable);
+    Lock lock(mutex_);
+    --working_;
+    changed_.notify_all();
+  });
+}
+
 bool UploadDriver::Finished() const {
   using State = storage::Upload::State;
   const State state = machine_->state();
@@ -386,6 +406,7 @@ absl::StatusOr<UploadOutcome> UploadDriver::Run() {
     status = Handle();
     if (!status.ok() || (Finished() && todo_.empty())) break;
     ReportProgress();
+    MaybeSealQuorum();
     const auto timer = machine_->next_timer();
     WaitForEvents(timer ? std::clamp(*timer - Now(), absl::Milliseconds(1), kTick) : kTick);
   }
