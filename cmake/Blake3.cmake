@@ -12,7 +12,7 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
 endif()
 list(TRANSFORM _sources PREPEND "${BLAKE3_SOURCE_DIR}/")
 add_library(cairn_blake3 STATIC EXCLUDE_FROM_ALL ${_sources})
-target_include_directories(cairn_blake3 SYSTEM PUBLIC ${BLAKE3_SOURCE_DIR})
+target_include_directories(cairn_blake3 SYSTEM PUBLIC $<BUILD_INTERFACE:${BLAKE3_SOURCE_DIR}>)
 target_compile_options(cairn_blake3 PRIVATE -O3 -w -fno-sanitize=all)
 set_target_properties(cairn_blake3 PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden
   DISABLE_PRECOMPILE_HEADERS ON)

@@ -3,6 +3,7 @@
 include_guard(GLOBAL)
 enable_language(C)
 enable_language(ASM)
+include(GNUInstallDirs)
 set(BORINGSSL_SYMBOL_PREFIX "cairn_bssl" CACHE STRING "prefix of every BoringSSL symbol")
 set(BORINGSSL_ROOT "${BORINGSSL_SOURCE_DIR}/")
 include("${BORINGSSL_SOURCE_DIR}/android-sources.cmake")
@@ -34,7 +35,11 @@ add_custom_command(
 add_custom_target(boringssl_prefixed DEPENDS ${_out}/libcairn_boringssl.a)
 add_library(boringssl_crypto INTERFACE)
 add_dependencies(boringssl_crypto boringssl_prefixed)
-target_include_directories(boringssl_crypto SYSTEM INTERFACE ${_out}/include ${BORINGSSL_SOURCE_DIR}/src/include)
-target_compile_definitions(boringssl_crypto INTERFACE BORINGSSL_PREFIX=${BORINGSSL_SYMBOL_PREFIX})
-target_link_libraries(boringssl_crypto INTERFACE ${_out}/libcairn_boringssl.a Threads::Threads)
+target_include_directories(boringssl_crypto SYSTEM INTERFACE
+  $<BUILD_INTERFACE:${_out}/include> $<BUILD_INTERFACE:${BORINGSSL_SOURCE_DIR}/src/include>)
+target_compile_definitions(boringssl_crypto INTERFACE $<BUILD_INTERFACE:BORINGSSL_PREFIX=${BORINGSSL_SYMBOL_PREFIX}>)
+# Installed, the archive stands beside libcairn_base.a; its headers stay behind.
+target_link_libraries(boringssl_crypto INTERFACE $<BUILD_INTERFACE:${_out}/libcairn_boringssl.a>
+  $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/libcairn_boringssl.a> Threads::Threads)
+set_target_properties(boringssl_crypto PROPERTIES CAIRN_ARCHIVE ${_out}/libcairn_boringssl.a)
 add_library(BoringSSL::crypto ALIAS boringssl_crypto)

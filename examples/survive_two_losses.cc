@@ -10,8 +10,8 @@
 
 namespace {
 
-using cairn::base::ByteView;
 using cairn::base::Bytes;
+using cairn::base::ByteView;
 namespace base = cairn::base;
 namespace storage = cairn::storage;
 
@@ -28,7 +28,8 @@ absl::Status SurviveTwoLosses() {
     shards[shard].insert(shards[shard].end(), piece.begin(), piece.end());
     return absl::OkStatus();
   };
-  ASSIGN_OR_RETURN(auto encoder, storage::ObjectEncoder::Create({.policy = policy, .key = &key}, photo.size(), keep));
+  ASSIGN_OR_RETURN(auto encoder, storage::ObjectEncoder::Create({.policy = policy, .key = &key},
+                                                                photo.size(), keep));
   RETURN_IF_ERROR(encoder->Feed(photo));
   ASSIGN_OR_RETURN(storage::EncodedObject object, encoder->Finish());
 
@@ -39,14 +40,17 @@ absl::Status SurviveTwoLosses() {
     return absl::OkStatus();
   };
   const storage::SealedWith seal{&key, storage::KeyIdOf(key)};
-  ASSIGN_OR_RETURN(auto reader, storage::ObjectReader::Create(object.stored, &seal, {0, photo.size()}, collect));
+  ASSIGN_OR_RETURN(auto reader,
+                   storage::ObjectReader::Create(object.stored, &seal, {0, photo.size()}, collect));
   for (uint32_t shard : {0, 2, 3, 5}) {
-    if (base::ContentId::Of(shards[shard]) != object.stored.blob(shard)) return absl::DataLossError("a damaged shard");
+    if (base::ContentId::Of(shards[shard]) != object.stored.blob(shard))
+      return absl::DataLossError("a damaged shard");
     RETURN_IF_ERROR(reader->Add(shard, 0, shards[shard]));
   }
   RETURN_IF_ERROR(reader->Finish());
   if (back != photo) return absl::DataLossError("not what was put in");
-  std::cout << photo.size() << " bytes came back from 4 of 6 shards of " << object.shard_size << " bytes each\n";
+  std::cout << photo.size() << " bytes came back from 4 of 6 shards of " << object.shard_size
+            << " bytes each\n";
   return absl::OkStatus();
 }
 

@@ -11,7 +11,8 @@ constexpr uint32_t kMillion = 1'000'000;
 
 absl::Status Overflow() {
   return Error(absl::StatusCode::kInvalidArgument, "CHARGE_OVERFLOW",
-               "the charge does not fit into 128 bits", "Lower the price, the size or the reserve time.");
+               "the charge does not fit into 128 bits",
+               "Lower the price, the size or the reserve time.");
 }
 
 }  // namespace
@@ -20,9 +21,11 @@ uint64_t HeldBytes(LayoutKind kind, uint64_t stored_size, uint32_t data) {
   return kind == LayoutKind::kShards ? ShardSize(stored_size, data) : stored_size;
 }
 
-absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size, uint64_t held_bytes) {
+absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size,
+                                 uint64_t held_bytes) {
   if (terms.tax_ppm > kMillion) {
-    return Error(absl::StatusCode::kInvalidArgument, "BAD_TAX", "a tax above 1,000,000 parts per million");
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_TAX",
+                 "a tax above 1,000,000 parts per million");
   }
   Charge charge;
   std::optional<Amount> primary = terms.primary.Rate(std::max(stored_size, terms.min_charge_bytes));
@@ -46,7 +49,8 @@ absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size,
   return charge;
 }
 
-absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size, LayoutKind kind, uint32_t data) {
+absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size, LayoutKind kind,
+                                 uint32_t data) {
   return ChargeFor(terms, stored_size, HeldBytes(kind, stored_size, data));
 }
 

@@ -15,7 +15,8 @@ absl::Status BadQuote(absl::string_view why) {
 
 absl::Status Overflow() {
   return base::Error(absl::StatusCode::kInvalidArgument, "CHARGE_OVERFLOW",
-                     "the cost does not fit into 128 bits", "Put fewer or smaller objects at once.");
+                     "the cost does not fit into 128 bits",
+                     "Put fewer or smaller objects at once.");
 }
 
 // The prices of those who keep this object.
@@ -48,15 +49,15 @@ bool Add(Amount& sum, std::optional<Amount> more) {
 
 absl::StatusOr<Quote> MakeQuote(const QuoteRequest& request) {
   if (request.holders.size() != request.policy.width()) {
-    return BadQuote(absl::StrCat("the policy has ", request.policy.width(), " positions, there are ",
-                                 request.holders.size(), " rate cards"));
+    return BadQuote(absl::StrCat("the policy has ", request.policy.width(),
+                                 " positions, there are ", request.holders.size(), " rate cards"));
   }
   Quote quote;
   for (const QuoteObject& object : request.objects) {
     const LayoutKind layout = base::LayoutFor(request.policy, object.stored_size);
     ASSIGN_OR_RETURN(base::ChargeTerms terms, TermsOf(request, object, layout));
-    ASSIGN_OR_RETURN(base::Charge charge, base::ChargeFor(terms, object.stored_size, layout,
-                                                          request.policy.data));
+    ASSIGN_OR_RETURN(base::Charge charge,
+                     base::ChargeFor(terms, object.stored_size, layout, request.policy.data));
     if (!Add(quote.rate, charge.rate) || !Add(quote.lock, charge.lock)) return Overflow();
     quote.charges.push_back(std::move(charge));
   }

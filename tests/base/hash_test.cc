@@ -65,5 +65,21 @@ TEST_CASE("a copied hasher goes on alone") {
   CHECK(second.Finish() == Blake3(AsBytes("ab")));
 }
 
+TEST_CASE("many blobs at a time hash as one by one") {
+  const Bytes input = Input(3000);
+  std::vector<ByteView> blobs;
+  for (size_t size : {0, 1, 63, 64, 65, 256, 1000, 1023, 1024, 1025, 3000}) {
+    for (size_t i = 0; i < 1 + size % 40; ++i) {
+      blobs.push_back(ByteView(input).subspan(i * 3 % (input.size() - size + 1), size));
+    }
+  }
+  std::vector<Digest> digests(blobs.size());
+  Blake3Many(blobs, absl::MakeSpan(digests));
+  for (size_t i = 0; i < blobs.size(); ++i) {
+    INFO(i << ": " << blobs[i].size() << " bytes");
+    CHECK(digests[i] == Blake3(blobs[i]));
+  }
+}
+
 }  // namespace
 }  // namespace cairn::base

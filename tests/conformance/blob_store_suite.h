@@ -1,4 +1,5 @@
-// What every blob store promises (cairn/storage/blob_store.h), as checks that each implementation is held to.
+// What every blob store promises (cairn/storage/blob_store.h), as checks that each implementation
+// is held to.
 //
 //   TEST_CASE("the memory store keeps the promises of a blob store") {
 //     blob_store_suite::Run([](uint64_t quota) { return NewMemoryBlobStore({}, quota); });
@@ -35,8 +36,7 @@ inline Sample MakeSample(size_t size, uint64_t seed) {
 
 // Around every size where the stores change their ways.
 inline std::vector<size_t> Sizes() {
-  return {0,       1,           16'384,          16'385,          262'144,
-          262'145, 1'048'576,   1'048'577,       3 * 1'048'576 + 5};
+  return {0, 1, 16'384, 16'385, 262'144, 262'145, 1'048'576, 1'048'577, 3 * 1'048'576 + 5};
 }
 
 inline absl::StatusOr<base::Bytes> ReadRange(BlobStore& store, const base::ContentId& id,
@@ -93,10 +93,16 @@ inline void WhatIsPutIsRead(BlobStore& store) {
     REQUIRE(store.Confirm(sample.id).ok());
     CHECK(store.Stat(sample.id).value() == BlobInfo{sample.id, size});
     CHECK(store.Read(sample.id, size).value() == sample.bytes);
-    if (size > 0) CHECK(base::ReasonOf(store.Read(sample.id, size - 1).status()) == "BLOB_TOO_LARGE");
-    for (const base::ByteRange range : {base::ByteRange{0, size}, {0, 1}, {size / 2, 40'000},
-                                        {size == 0 ? 0 : size - 1, 100}, {size, 1}, {size + 7, 9},
-                                        {16'383, 2}, {1, 0}}) {
+    if (size > 0)
+      CHECK(base::ReasonOf(store.Read(sample.id, size - 1).status()) == "BLOB_TOO_LARGE");
+    for (const base::ByteRange range : {base::ByteRange{0, size},
+                                        {0, 1},
+                                        {size / 2, 40'000},
+                                        {size == 0 ? 0 : size - 1, 100},
+                                        {size, 1},
+                                        {size + 7, 9},
+                                        {16'383, 2},
+                                        {1, 0}}) {
       CAPTURE(range.offset, range.length);
       CHECK(ReadRange(store, sample.id, range).value() == Part(sample.bytes, range));
       CHECK(ReceiveSlice(store, sample.id, range).value() == Part(sample.bytes, range));
@@ -141,7 +147,8 @@ inline void WrongBytesAreRefused(BlobStore& store) {
 inline void BatchesAreStoredWhole(BlobStore& store) {
   std::vector<Sample> samples;
   std::vector<std::pair<base::ContentId, base::ByteView>> batch;
-  for (size_t i = 0; i < 40; ++i) samples.push_back(MakeSample(i % 8 == 0 ? 400'000 : i * 100, 50 + i));
+  for (size_t i = 0; i < 40; ++i)
+    samples.push_back(MakeSample(i % 8 == 0 ? 400'000 : i * 100, 50 + i));
   for (const Sample& sample : samples) batch.emplace_back(sample.id, sample.bytes);
   batch.push_back(batch.front());
   REQUIRE(store.PutMany(batch).ok());
@@ -208,7 +215,8 @@ inline void WritersKeepToTheSize(BlobStore& store) {
     CHECK(store.Partials().value().empty());
     REQUIRE(store.Delete(sample.id).ok());
   }
-  CHECK(base::ReasonOf(store.Begin(MakeSample(1, 1).id, kMaxBlobBytes + 1).status()) == "BLOB_TOO_LARGE");
+  CHECK(base::ReasonOf(store.Begin(MakeSample(1, 1).id, kMaxBlobBytes + 1).status()) ==
+        "BLOB_TOO_LARGE");
 }
 
 inline void PartialBlobsAreSeenAndDropped(BlobStore& store) {
@@ -316,7 +324,9 @@ inline void ManyMayUseItAtOnce(BlobStore& store) {
 }
 
 inline void Run(const Make& make) {
-  SECTION("what is put is read, by range and as slices, until it is deleted") { WhatIsPutIsRead(*make(kRoomy)); }
+  SECTION("what is put is read, by range and as slices, until it is deleted") {
+    WhatIsPutIsRead(*make(kRoomy));
+  }
   SECTION("wrong bytes are refused and leave nothing") { WrongBytesAreRefused(*make(kRoomy)); }
   SECTION("a batch is stored whole") { BatchesAreStoredWhole(*make(kRoomy)); }
   SECTION("a writer goes on where it stopped") { WritersGoOnWhereTheyStopped(*make(kRoomy)); }
@@ -324,7 +334,9 @@ inline void Run(const Make& make) {
   SECTION("partial blobs are seen and dropped") { PartialBlobsAreSeenAndDropped(*make(kRoomy)); }
   SECTION("a receiver that stops does the blob no harm") { TheReceiverMayStop(*make(kRoomy)); }
   SECTION("the quota holds and loses nothing") { TheQuotaHolds(make); }
-  SECTION("a scrub looks at everything once, in steps of any size") { ScrubLooksAtEverythingOnce(*make(kRoomy)); }
+  SECTION("a scrub looks at everything once, in steps of any size") {
+    ScrubLooksAtEverythingOnce(*make(kRoomy));
+  }
   SECTION("many threads may use it at once") { ManyMayUseItAtOnce(*make(kRoomy)); }
 }
 

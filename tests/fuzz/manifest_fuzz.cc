@@ -1,7 +1,6 @@
 // A manifest from a stranger: whatever decodes encodes to the same bytes, with a key or without.
-#include "cairn/storage/manifest.h"
-
 #include "cairn/base/entropy.h"
+#include "cairn/storage/manifest.h"
 #include "fuzz.h"
 
 namespace cairn {

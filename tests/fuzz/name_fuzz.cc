@@ -1,7 +1,6 @@
 // A name as a user may type it, and a stored name as a ledger may return it.
-#include "cairn/storage/names.h"
-
 #include "cairn/base/entropy.h"
+#include "cairn/storage/names.h"
 #include "fuzz.h"
 
 namespace cairn {
@@ -22,7 +21,8 @@ void FuzzOne(base::ByteView input) {
   auto name = cipher.Decrypt(text);
   if (name.ok()) FUZZ_CHECK(*cipher.Encrypt(*name) == std::string(text));
   auto prefix = cipher.Prefix(text);
-  if (prefix.ok() && stored.ok()) FUZZ_CHECK(stored->compare(0, prefix->stored.size(), prefix->stored) == 0);
+  if (prefix.ok() && stored.ok())
+    FUZZ_CHECK(stored->compare(0, prefix->stored.size(), prefix->stored) == 0);
 }
 
 }  // namespace cairn

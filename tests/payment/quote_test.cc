@@ -1,7 +1,7 @@
 #include "cairn/payment/quote.h"
 
-#include "catch.h"
 #include "cairn/base/status.h"
+#include "catch.h"
 
 namespace cairn::payment {
 namespace {

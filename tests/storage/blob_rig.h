@@ -71,7 +71,8 @@ struct BlobRig {
     FAIL("not on the disk");
     return {};
   }
-  // Flips a bit `distance` bytes from where the blob's bytes begin (negative: in the record's header).
+  // Flips a bit `distance` bytes from where the blob's bytes begin (negative: in the record's
+  // header).
   void Flip(base::ByteView bytes, int64_t distance) {
     const auto [path, at] = FindOnDisk(bytes.subspan(0, std::min<size_t>(bytes.size(), 64)));
     REQUIRE(sim.Corrupt(path, at + static_cast<uint64_t>(distance), 0x10).ok());

@@ -1,4 +1,5 @@
-// The implementations of the blob store: each under the common suite, and the disk store's own promises.
+// The implementations of the blob store: each under the common suite, and the disk store's own
+// promises.
 #include "cairn/storage/blob_store.h"
 
 #include <filesystem>
@@ -29,21 +30,31 @@ class RiggedStore final : public BlobStore {
     REQUIRE(rig_.Open(options).ok());
   }
   base::StoreId store_id() const override { return rig_.store->store_id(); }
-  absl::StatusOr<Durable> Put(const base::ContentId& id, base::ByteView b) override { return rig_.store->Put(id, b); }
-  absl::StatusOr<Durable> PutMany(absl::Span<const std::pair<base::ContentId, base::ByteView>> b) override {
+  absl::StatusOr<Durable> Put(const base::ContentId& id, base::ByteView b) override {
+    return rig_.store->Put(id, b);
+  }
+  absl::StatusOr<Durable> PutMany(
+      absl::Span<const std::pair<base::ContentId, base::ByteView>> b) override {
     return rig_.store->PutMany(b);
   }
-  absl::StatusOr<std::unique_ptr<BlobWriter>> Begin(const base::ContentId& id, uint64_t size) override {
+  absl::StatusOr<std::unique_ptr<BlobWriter>> Begin(const base::ContentId& id,
+                                                    uint64_t size) override {
     return rig_.store->Begin(id, size);
   }
-  absl::Status DropPartial(const base::ContentId& id) override { return rig_.store->DropPartial(id); }
+  absl::Status DropPartial(const base::ContentId& id) override {
+    return rig_.store->DropPartial(id);
+  }
   absl::StatusOr<std::vector<PartialBlob>> Partials() override { return rig_.store->Partials(); }
-  absl::StatusOr<Durable> Confirm(const base::ContentId& id) override { return rig_.store->Confirm(id); }
+  absl::StatusOr<Durable> Confirm(const base::ContentId& id) override {
+    return rig_.store->Confirm(id);
+  }
   absl::StatusOr<BlobInfo> Stat(const base::ContentId& id) override { return rig_.store->Stat(id); }
-  absl::Status ReadRange(const base::ContentId& id, base::ByteRange r, const ByteSink& sink) override {
+  absl::Status ReadRange(const base::ContentId& id, base::ByteRange r,
+                         const ByteSink& sink) override {
     return rig_.store->ReadRange(id, r, sink);
   }
-  absl::Status ReadSlice(const base::ContentId& id, base::ByteRange r, const ByteSink& sink) override {
+  absl::Status ReadSlice(const base::ContentId& id, base::ByteRange r,
+                         const ByteSink& sink) override {
     return rig_.store->ReadSlice(id, r, sink);
   }
   absl::StatusOr<Durable> DeleteMany(absl::Span<const base::ContentId> ids) override {
@@ -79,7 +90,8 @@ TEST_CASE("the memory store keeps the promises of a blob store") {
 
 TEST_CASE("the disk store keeps the promises of a blob store") {
   const uint64_t pack_bytes = GENERATE(600'000, 256 << 20);
-  blob_store_suite::Run([=](uint64_t quota) { return std::make_unique<RiggedStore>(quota, pack_bytes); });
+  blob_store_suite::Run(
+      [=](uint64_t quota) { return std::make_unique<RiggedStore>(quota, pack_bytes); });
 }
 
 TEST_CASE("a faulty store without faults keeps the promises of a blob store") {
@@ -107,27 +119,32 @@ TEST_CASE("a faulty store fails as it is told and mends what is stored again") {
   CHECK(store.Read(sample.id, kRoomy).ok());
 }
 
-TEST_CASE("a store on a real disk is there again after a restart, and its accounting is the file system's") {
+TEST_CASE(
+    "a store on a real disk is there again after a restart, and its accounting is the file "
+    "system's") {
   TempDir temp;
   base::SeededEntropy entropy(1);
   auto store = DiskBlobStore::OpenAt(temp.path(), entropy, base::NullObserver());
   REQUIRE(store.ok());
   const base::StoreId id = (*store)->store_id();
-  CHECK(base::ReasonOf(DiskBlobStore::OpenAt(temp.path(), entropy, base::NullObserver()).status()) ==
-        "STORE_LOCKED");
+  CHECK(
+      base::ReasonOf(DiskBlobStore::OpenAt(temp.path(), entropy, base::NullObserver()).status()) ==
+      "STORE_LOCKED");
   std::vector<Sample> samples;
   for (size_t size : blob_store_suite::Sizes()) samples.push_back(MakeSample(size, size));
   for (const Sample& sample : samples) REQUIRE((*store)->Put(sample.id, sample.bytes).ok());
   const auto bytes_on_disk = [&] {
     uint64_t total = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(temp.path() + "/packs")) total += entry.file_size();
+    for (const auto& entry : std::filesystem::directory_iterator(temp.path() + "/packs"))
+      total += entry.file_size();
     return total;
   };
   CHECK((*store)->Usage().disk_bytes == bytes_on_disk());
   for (int round = 0; round < 2; ++round) {
     store->reset();
     // The second time the index is damaged beyond use: it is built anew.
-    if (round == 1) std::ofstream(temp.path() + "/index/data.mdb", std::ios::trunc) << std::string(65'536, 'x');
+    if (round == 1)
+      std::ofstream(temp.path() + "/index/data.mdb", std::ios::trunc) << std::string(65'536, 'x');
     store = DiskBlobStore::OpenAt(temp.path(), entropy, base::NullObserver());
     REQUIRE(store.ok());
     CHECK((*store)->store_id() == id);
@@ -193,7 +210,8 @@ TEST_CASE("tombstones go when nothing is left that they killed") {
   CHECK(rig.store->Usage().disk_bytes == rig.PackBytes());
 }
 
-TEST_CASE("a flipped byte in a pack is found by a read, named, and never served", "[GF-41][MP-20]") {
+TEST_CASE("a flipped byte in a pack is found by a read, named, and never served",
+          "[GF-41][MP-20]") {
   const bool by_slice = GENERATE(true, false);
   for (size_t size : {4'096u, 700'000u}) {
     for (int64_t distance : {0, 2'000}) {
@@ -233,10 +251,11 @@ TEST_CASE("nothing of a damaged group reaches the receiver, what comes before it
   CHECK(ReadRange(*rig.store, sample.id, {2'000'000, 100'000}).value() ==
         blob_store_suite::Part(sample.bytes, {2'000'000, 100'000}));
   base::Bytes received;
-  const auto status = rig.store->ReadRange(sample.id, {0, sample.bytes.size()}, [&](base::ByteView piece) {
-    received.insert(received.end(), piece.begin(), piece.end());
-    return absl::OkStatus();
-  });
+  const auto status =
+      rig.store->ReadRange(sample.id, {0, sample.bytes.size()}, [&](base::ByteView piece) {
+        received.insert(received.end(), piece.begin(), piece.end());
+        return absl::OkStatus();
+      });
   CHECK(base::ReasonOf(status) == "BLOB_DAMAGED");
   CHECK(received.size() == bad / 16'384 * 16'384);
   CHECK(std::equal(received.begin(), received.end(), sample.bytes.begin()));
@@ -249,7 +268,8 @@ TEST_CASE("a scrub finds a flipped bit wherever it is and marks what it hits", "
   CAPTURE(size, distance);
   BlobRig rig;
   REQUIRE(rig.Open().ok());
-  const Sample before = MakeSample(1'000, 1), sample = MakeSample(size, 2), after = MakeSample(1'000, 3);
+  const Sample before = MakeSample(1'000, 1), sample = MakeSample(size, 2),
+               after = MakeSample(1'000, 3);
   for (const Sample* s : {&before, &sample, &after}) REQUIRE(rig.store->Put(s->id, s->bytes).ok());
   rig.Flip(sample.bytes, distance);
   const auto report = rig.store->Scrub("", kRoomy);
@@ -272,14 +292,16 @@ TEST_CASE("a scrub finds a flipped bit wherever it is and marks what it hits", "
 TEST_CASE("damage is not mended, spread or forgotten by a compaction") {
   BlobRig rig;
   REQUIRE(rig.Open().ok());
-  const Sample dead = MakeSample(250'000, 1), rotten = MakeSample(9'000, 2), fine = MakeSample(9'000, 3);
+  const Sample dead = MakeSample(250'000, 1), rotten = MakeSample(9'000, 2),
+               fine = MakeSample(9'000, 3);
   for (const Sample* s : {&dead, &rotten, &fine}) REQUIRE(rig.store->Put(s->id, s->bytes).ok());
   REQUIRE(rig.store->Delete(dead.id).ok());
   rig.Flip(rotten.bytes, 100);
   REQUIRE(rig.store->Compact(kRoomy).value() > 200'000);
   CheckReads(*rig.store, {fine});
   CHECK(base::ReasonOf(rig.store->Stat(rotten.id).status()) == "BLOB_DAMAGED");
-  // With an unreadable header there is nothing to copy: the pack stays until its blob is stored again.
+  // With an unreadable header there is nothing to copy: the pack stays until its blob is stored
+  // again.
   rig.Flip(fine.bytes, -10);
   REQUIRE(rig.store->Delete(rotten.id).ok());
   REQUIRE(rig.store->Compact(kRoomy).ok());
@@ -300,7 +322,8 @@ TEST_CASE("bytes that look like a record are never taken for one") {
   REQUIRE(rig.store->Put(victim.id, victim.bytes).ok());
   REQUIRE(rig.store->Delete(victim.id).ok());
   REQUIRE(rig.store->Put(victim.id, victim.bytes).ok());
-  // Another store's whole pack, tombstone included, comes as the content of a blob; the record around it is damaged.
+  // Another store's whole pack, tombstone included, comes as the content of a blob; the record
+  // around it is damaged.
   BlobRig forger;
   forger.entropy.DrawNumber();  // another salt
   REQUIRE(forger.Open().ok());
@@ -321,7 +344,8 @@ TEST_CASE("bytes that look like a record are never taken for one") {
   CHECK(rig.observer.seen("blob.pack_damaged") + rig.observer.seen("blob.tail_mended") > 0);
 }
 
-TEST_CASE("a store whose packs are gone has a new id and says so; a missing pack damages its blobs") {
+TEST_CASE(
+    "a store whose packs are gone has a new id and says so; a missing pack damages its blobs") {
   BlobRig rig;
   REQUIRE(rig.Open().ok());
   std::vector<Sample> samples;
@@ -387,7 +411,8 @@ TEST_CASE("puts from many threads share their syncs") {
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       std::vector<Sample> samples;
-      for (int i = 0; i < kEach; ++i) samples.push_back(MakeSample(4'096, static_cast<uint64_t>(t * kEach + i)));
+      for (int i = 0; i < kEach; ++i)
+        samples.push_back(MakeSample(4'096, static_cast<uint64_t>(t * kEach + i)));
       start.arrive_and_wait();
       for (const Sample& sample : samples) failed += !rig.store->Put(sample.id, sample.bytes).ok();
     });

@@ -9,8 +9,8 @@
 namespace cairn::storage {
 namespace {
 
-using base::Bytes;
 using base::ByteRange;
+using base::Bytes;
 using base::ByteView;
 
 constexpr uint64_t kMiB = 1 << 20;
@@ -41,7 +41,8 @@ TEST_CASE("a small range needs one shard and its frames alone", "[GF-42]") {
   const VersionKey key = TestKey();
   const Encoded encoded =
       EncodeAll({.policy = Policy("rs:4+2"), .key = &key}, Bytes(8 * kMiB)).value();
-  const ReadPlan plan = PlanRead(encoded.object.stored, true, {3 * kMiB + 5 * 65'536, 4096}).value();
+  const ReadPlan plan =
+      PlanRead(encoded.object.stored, true, {3 * kMiB + 5 * 65'536, 4096}).value();
   REQUIRE(plan.stripe_count == 1);
   CHECK(plan.At(0).unit_count == 1);
   CHECK(plan.At(0).shard.length == kSealedFrameBytes);
@@ -55,7 +56,8 @@ TEST_CASE("ranges at and past the end", "[GF-42]") {
   CHECK(ReadBack(encoded, nullptr, {8, 100}, {0}).value().size() == 2);
   CHECK(ReadBack(encoded, nullptr, {10, 1}, {}).value().empty());
   CHECK(ReadBack(encoded, nullptr, {3, 0}, {}).value().empty());
-  CHECK(base::ReasonOf(ReadBack(encoded, nullptr, {11, 1}, {}).status()) == "RANGE_NOT_SATISFIABLE");
+  CHECK(base::ReasonOf(ReadBack(encoded, nullptr, {11, 1}, {}).status()) ==
+        "RANGE_NOT_SATISFIABLE");
   CHECK(ReadBack(encoded, nullptr, {8, ~uint64_t{0}}, {0}).value().size() == 2);
 }
 
@@ -73,8 +75,9 @@ TEST_CASE("a key that is not the version's opens nothing", "[CS-25]") {
   CHECK(base::ReasonOf(ReadBack(encoded, &other, {0, 100}, {0}).status()) == "WRONG_KEY");
   SealedWith lied{&other, KeyIdOf(key)};
   auto sink = [](ByteView) { return absl::OkStatus(); };
-  CHECK(base::ReasonOf(ObjectReader::Create(encoded.object.stored, &lied, {0, 100}, sink).status()) ==
-        "WRONG_KEY");
+  CHECK(
+      base::ReasonOf(ObjectReader::Create(encoded.object.stored, &lied, {0, 100}, sink).status()) ==
+      "WRONG_KEY");
 }
 
 TEST_CASE("pieces may come in any order of shards, repeated, and of any size") {
@@ -82,17 +85,19 @@ TEST_CASE("pieces may come in any order of shards, repeated, and of any size") {
   const Encoded encoded = EncodeAll({.policy = Policy("rs:4+2")}, plaintext).value();
   std::mt19937_64 random(3);
   Bytes out;
-  auto reader = ObjectReader::Create(encoded.object.stored, nullptr, {0, plaintext.size()},
-                                     [&](ByteView b) {
-                                       out.insert(out.end(), b.begin(), b.end());
-                                       return absl::OkStatus();
-                                     }).value();
+  auto reader =
+      ObjectReader::Create(encoded.object.stored, nullptr, {0, plaintext.size()}, [&](ByteView b) {
+        out.insert(out.end(), b.begin(), b.end());
+        return absl::OkStatus();
+      }).value();
   std::vector<uint64_t> at(6, 0);
   while (reader->stripes_done() < reader->plan().stripe_count) {
     const uint32_t shard = random() % 6;
     if (shard == 1 || at[shard] == encoded.object.shard_size) continue;
-    const uint64_t n = std::min<uint64_t>(random() % 300'000, encoded.object.shard_size - at[shard]);
-    REQUIRE(reader->Add(shard, at[shard], ByteView(encoded.blobs[shard]).subspan(at[shard], n)).ok());
+    const uint64_t n =
+        std::min<uint64_t>(random() % 300'000, encoded.object.shard_size - at[shard]);
+    REQUIRE(
+        reader->Add(shard, at[shard], ByteView(encoded.blobs[shard]).subspan(at[shard], n)).ok());
     at[shard] += n - std::min<uint64_t>(n, random() % 3 == 0 ? n / 2 : 0);  // some come again
   }
   CHECK(reader->Finish().ok());

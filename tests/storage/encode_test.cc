@@ -9,8 +9,8 @@
 namespace cairn::storage {
 namespace {
 
-using base::Bytes;
 using base::ByteRange;
+using base::Bytes;
 using base::ByteView;
 
 constexpr uint64_t kMiB = 1 << 20;
@@ -27,8 +27,8 @@ std::vector<uint32_t> Without(uint32_t width, uint32_t a, uint32_t b) {
 TEST_CASE("every size comes back with every pair of shards lost", "[GF-40][MP-08]") {
   const VersionKey key = TestKey();
   const auto sealed = GENERATE(true, false);
-  for (uint64_t size : {uint64_t{0}, uint64_t{1}, uint64_t{65'535}, uint64_t{65'536}, kMiB - 1, kMiB,
-                        kMiB + 1, 16 * kMiB + 1}) {
+  for (uint64_t size : {uint64_t{0}, uint64_t{1}, uint64_t{65'535}, uint64_t{65'536}, kMiB - 1,
+                        kMiB, kMiB + 1, 16 * kMiB + 1}) {
     INFO("size " << size << (sealed ? ", sealed" : ""));
     const Bytes plaintext = RandomBytes(size, size);
     const Encoded encoded =
@@ -42,7 +42,8 @@ TEST_CASE("every size comes back with every pair of shards lost", "[GF-40][MP-08
     }
     for (uint32_t a = 0; a < 6; ++a) {
       for (uint32_t b = a + 1; b < 6; ++b) {
-        if (ReadBack(encoded, sealed ? &key : nullptr, kAll, Without(6, a, b)).value() != plaintext) {
+        if (ReadBack(encoded, sealed ? &key : nullptr, kAll, Without(6, a, b)).value() !=
+            plaintext) {
           FAIL("without " << a << " and " << b);
         }
       }
@@ -79,7 +80,8 @@ TEST_CASE("ids are hashes of what the holders get", "[GF-94]") {
       stored.resize(stripe.stored_offset + stripe.stored_bytes);
     }
     CHECK(object.stored.content_id == base::ContentId::Of(stored));
-    CHECK(ReadBack(encoded, &key, kAll, Without(object.stored.blobs(), 99, 99)).value() == plaintext);
+    CHECK(ReadBack(encoded, &key, kAll, Without(object.stored.blobs(), 99, 99)).value() ==
+          plaintext);
   }
 }
 
@@ -149,8 +151,9 @@ TEST_CASE("more or fewer bytes than declared end the encoding") {
   CHECK(encoder->Feed(Bytes(60)).ok());
   CHECK(base::ReasonOf(encoder->Finish().status()) == "SOURCE_CHANGED");
   CHECK(base::ReasonOf(encoder->Feed(Bytes(41))) == "SOURCE_CHANGED");
-  CHECK(base::ReasonOf(ObjectEncoder::Create({.policy = Policy("rs:4+2")}, base::kMaxObjectBytes + 1,
-                                             sink).status()) == "OBJECT_TOO_LARGE");
+  CHECK(base::ReasonOf(
+            ObjectEncoder::Create({.policy = Policy("rs:4+2")}, base::kMaxObjectBytes + 1, sink)
+                .status()) == "OBJECT_TOO_LARGE");
 }
 
 TEST_CASE("an error of the sink ends the encoding with that error") {

@@ -25,15 +25,18 @@ std::vector<Bytes> Units(const Coder& coder, size_t length, uint64_t seed) {
     units.push_back(i < coder.data() ? RandomBytes(length, seed + i) : Bytes(length));
   }
   for (uint32_t i = 0; i < units.size(); ++i) {
-    if (i < coder.data()) data.push_back(units[i]);
-    else parity.push_back(absl::MakeSpan(units[i]));
+    if (i < coder.data())
+      data.push_back(units[i]);
+    else
+      parity.push_back(absl::MakeSpan(units[i]));
   }
   coder.Encode(data, parity);
   return units;
 }
 
 // Rebuilds every unit that is not in `kept` and compares.
-bool Rebuilds(const Coder& coder, const std::vector<Bytes>& units, const std::vector<uint32_t>& kept) {
+bool Rebuilds(const Coder& coder, const std::vector<Bytes>& units,
+              const std::vector<uint32_t>& kept) {
   std::vector<Coder::Unit> have;
   for (uint32_t i : kept) have.push_back({i, units[i]});
   std::vector<Bytes> rebuilt(units.size(), Bytes(units[0].size()));
@@ -86,11 +89,16 @@ TEST_CASE("units that cannot be are refused") {
 }
 
 TEST_CASE("every kernel gives the bytes of the scalar one") {
-  for (auto [k, m] : {std::pair{4, 2}, {10, 4}, {40, 20}}) {
-    auto fast = NewReedSolomon(k, m, IsalKernel()).value();
+  std::vector<const ErasureKernel*> kernels = {&IsalKernel()};
+  if (GfniKernel() != nullptr) kernels.push_back(GfniKernel());
+  for (auto [k, m] : {std::pair{1, 1}, {4, 2}, {10, 3}, {10, 4}, {6, 5}, {5, 6}, {9, 7}, {8, 8}, {40, 20}}) {
     auto plain = NewReedSolomon(k, m, ScalarKernel()).value();
-    for (size_t length : {1, 31, 64, 65, 4096, 10'001}) {
-      CHECK(Units(*fast, length, 3) == Units(*plain, length, 3));
+    for (size_t length : {1, 31, 64, 65, 127, 255, 257, 4096, 10'001}) {
+      const std::vector<Bytes> expected = Units(*plain, length, 3);
+      for (const ErasureKernel* kernel : kernels) {
+        INFO(kernel->name() << " " << k << "+" << m << ", " << length << " bytes");
+        CHECK(Units(*NewReedSolomon(k, m, *kernel).value(), length, 3) == expected);
+      }
     }
   }
 }

@@ -60,7 +60,8 @@ TEST_CASE("a manifest comes back, and encodes to the same bytes again") {
 
 TEST_CASE("the manifest of a 4+2 object fits into the ledger's record") {
   const VersionKey key = TestKey();
-  CHECK(EncodeManifest(Sample("rs:4+2", 300 * kMiB, &key), &key).value().size() <= kInlineManifestBytes);
+  CHECK(EncodeManifest(Sample("rs:4+2", 300 * kMiB, &key), &key).value().size() <=
+        kInlineManifestBytes);
   CHECK(EncodeManifest(Sample("replicate:3", 5, nullptr), nullptr).value().size() <= 128);
 }
 

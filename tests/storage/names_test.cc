@@ -23,17 +23,31 @@ std::string Repeat(absl::string_view text, int times) {
 }
 
 TEST_CASE("names obey their rules") {
-  for (std::string good : {"a", "a/b", "photos/2026/a b.jpg", "näme", "\xf0\x9f\x8f\x94.txt", "...",
-                           "a/.hidden"}) {
+  for (std::string good :
+       {"a", "a/b", "photos/2026/a b.jpg", "näme", "\xf0\x9f\x8f\x94.txt", "...", "a/.hidden"}) {
     INFO(good);
     CHECK(CheckName(good).ok());
   }
   CHECK(CheckName(std::string(1024, 'x')).ok());
   CHECK(CheckName(Repeat("x/", 63) + "x").ok());
-  const std::vector<std::string> bad = {
-      "", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a/.", std::string("a\0b", 3), "\xff",
-      "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "ab\xc3", std::string(1025, 'x'),
-      Repeat("x/", 64) + "x", std::string(10 << 20, 'x')};
+  const std::vector<std::string> bad = {"",
+                                        "/",
+                                        "a/",
+                                        "/a",
+                                        "a//b",
+                                        ".",
+                                        "..",
+                                        "a/../b",
+                                        "a/.",
+                                        std::string("a\0b", 3),
+                                        "\xff",
+                                        "\xc0\x80",
+                                        "\xed\xa0\x80",
+                                        "\xf5\x80\x80\x80",
+                                        "ab\xc3",
+                                        std::string(1025, 'x'),
+                                        Repeat("x/", 64) + "x",
+                                        std::string(10 << 20, 'x')};
   for (const std::string& name : bad) {
     INFO(base::ToHex(base::AsBytes(name.substr(0, 16))));
     CHECK(base::ReasonOf(CheckName(name)) == "BAD_NAME");
@@ -42,8 +56,8 @@ TEST_CASE("names obey their rules") {
 
 TEST_CASE("a private name comes back, and shows nothing of itself", "[CS-26]") {
   NameCipher cipher(TestKey(), Bucket(1));
-  for (std::string name : {std::string("a"), std::string("secret/plan.txt"),
-                           std::string(1024, 'x'), Repeat("x/", 63) + "x"}) {
+  for (std::string name : {std::string("a"), std::string("secret/plan.txt"), std::string(1024, 'x'),
+                           Repeat("x/", 63) + "x"}) {
     const std::string stored = cipher.Encrypt(name).value();
     CHECK(stored.size() <= kMaxStoredNameBytes);
     CHECK(cipher.Decrypt(stored).value() == name);

@@ -21,7 +21,8 @@ AccountId Account(uint32_t n) {
   return id;
 }
 
-Candidate Make(uint32_t n, uint32_t operator_id, uint32_t network, uint32_t region, uint64_t price) {
+Candidate Make(uint32_t n, uint32_t operator_id, uint32_t network, uint32_t region,
+               uint64_t price) {
   return {.account = Account(n),
           .operator_id = Account(1000 + operator_id),
           .network = absl::StrCat("net", network),
@@ -58,7 +59,8 @@ uint64_t PriceOf(const std::vector<Candidate>& all, const std::vector<AccountId>
   return sum;
 }
 
-TEST_CASE("a dev network of 8 providers, 4 operators and 3 regions takes 4+2 with full spread", "[GF-01]") {
+TEST_CASE("a dev network of 8 providers, 4 operators and 3 regions takes 4+2 with full spread",
+          "[GF-01]") {
   std::vector<Candidate> all;
   for (uint32_t i = 0; i < 8; ++i) all.push_back(Make(i, i % 4, i, i % 3, 10));
   const Placement p = PlaceGroup({.policy = Policy("rs:4+2"), .seed = 7}, all).value();
@@ -87,7 +89,8 @@ TEST_CASE("the cheapest valid choice is taken", "[GF-01]") {
       for (uint32_t i = 0; i < 10; ++i) {
         if (mask >> i & 1) p.holders.push_back(all[i].account);
       }
-      if (Most(all, p, OperatorOf) > 2 || Most(all, p, NetworkOf) > 2 || Most(all, p, RegionOf) > 2) continue;
+      if (Most(all, p, OperatorOf) > 2 || Most(all, p, NetworkOf) > 2 || Most(all, p, RegionOf) > 2)
+        continue;
       best = std::min(best, PriceOf(all, p.holders));
     }
     CHECK(PriceOf(all, placed->holders) == best);
@@ -96,7 +99,7 @@ TEST_CASE("the cheapest valid choice is taken", "[GF-01]") {
 
 TEST_CASE("no operator holds enough to break an object, at any price", "[GF-01]") {
   std::vector<Candidate> all;
-  for (uint32_t i = 0; i < 6; ++i) all.push_back(Make(i, 0, i, i, 1));         // cheap, all one operator's
+  for (uint32_t i = 0; i < 6; ++i) all.push_back(Make(i, 0, i, i, 1));  // cheap, all one operator's
   for (uint32_t i = 6; i < 10; ++i) all.push_back(Make(i, i, i, i, 1000));
   const Placement p = PlaceGroup({.policy = Policy("rs:4+2")}, all).value();
   CHECK(Most(all, p, OperatorOf) == 2);
@@ -115,10 +118,12 @@ TEST_CASE("regions and networks give way where there are too few, visibly", "[GF
   CHECK(p.spread_note.find("region region0 holds 3 of 6") != std::string::npos);
   std::vector<Candidate> spread = all;
   for (uint32_t i = 0; i < 8; ++i) spread[i].region = absl::StrCat("r", i);
-  CHECK(p.loss_probability > PlaceGroup({.policy = Policy("rs:4+2")}, spread).value().loss_probability * 2);
+  CHECK(p.loss_probability >
+        PlaceGroup({.policy = Policy("rs:4+2")}, spread).value().loss_probability * 2);
 }
 
-TEST_CASE("who is dead, full or excluded is not chosen; the error says how many are missing", "[GF-01]") {
+TEST_CASE("who is dead, full or excluded is not chosen; the error says how many are missing",
+          "[GF-01]") {
   std::vector<Candidate> all;
   for (uint32_t i = 0; i < 6; ++i) all.push_back(Make(i, i, i, i, 10));
   PlacementRequest request{.policy = Policy("rs:4+2"), .bytes_per_holder = 1000};
@@ -186,9 +191,11 @@ TEST_CASE("a successor keeps the rules beside those who stay", "[GF-01]") {
   CHECK(choice.provider == Account(7));
   CHECK(choice.reduced_spread);
   request.exclude.push_back(Account(7));
-  CHECK(base::ReasonOf(PlaceSuccessor(request, holders, 0, all).status()) == "NOT_ENOUGH_OPERATORS");
+  CHECK(base::ReasonOf(PlaceSuccessor(request, holders, 0, all).status()) ==
+        "NOT_ENOUGH_OPERATORS");
   request.exclude.push_back(Account(6));
-  CHECK(base::ReasonOf(PlaceSuccessor(request, holders, 0, all).status()) == "NOT_ENOUGH_PROVIDERS");
+  CHECK(base::ReasonOf(PlaceSuccessor(request, holders, 0, all).status()) ==
+        "NOT_ENOUGH_PROVIDERS");
 }
 
 }  // namespace

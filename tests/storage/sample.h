@@ -18,7 +18,9 @@ inline base::Bytes RandomBytes(size_t size, uint64_t seed) {
 
 inline VersionKey TestKey(uint64_t seed = 1) { return base::SeededEntropy(seed).DrawSecret<32>(); }
 
-inline base::Redundancy Policy(absl::string_view text) { return base::Redundancy::Parse(text).value(); }
+inline base::Redundancy Policy(absl::string_view text) {
+  return base::Redundancy::Parse(text).value();
+}
 
 struct Encoded {
   EncodedObject object;
@@ -54,18 +56,18 @@ inline absl::StatusOr<base::Bytes> ReadBack(const Encoded& encoded, const Versio
   base::Bytes out;
   std::optional<SealedWith> seal;
   if (key != nullptr) seal = SealedWith{key, KeyIdOf(*key)};
-  ASSIGN_OR_RETURN(auto reader,
-                   ObjectReader::Create(encoded.object.stored, seal ? &*seal : nullptr, range,
-                                        [&](base::ByteView bytes) {
-                                          out.insert(out.end(), bytes.begin(), bytes.end());
-                                          return absl::OkStatus();
-                                        }));
+  ASSIGN_OR_RETURN(auto reader, ObjectReader::Create(encoded.object.stored, seal ? &*seal : nullptr,
+                                                     range, [&](base::ByteView bytes) {
+                                                       out.insert(out.end(), bytes.begin(),
+                                                                  bytes.end());
+                                                       return absl::OkStatus();
+                                                     }));
   for (uint64_t i = 0; i < reader->plan().stripe_count; ++i) {
     const base::ByteRange part = reader->plan().At(i).shard;
     for (uint32_t shard : shards) {
-      RETURN_IF_ERROR(reader->Add(
-          shard, part.offset,
-          base::ByteView(encoded.blobs[shard]).subspan(part.offset, part.length)));
+      RETURN_IF_ERROR(
+          reader->Add(shard, part.offset,
+                      base::ByteView(encoded.blobs[shard]).subspan(part.offset, part.length)));
     }
   }
   RETURN_IF_ERROR(reader->Finish());

@@ -8,8 +8,8 @@
 namespace cairn::storage {
 namespace {
 
-using base::Bytes;
 using base::ByteRange;
+using base::Bytes;
 using base::ByteView;
 
 Bytes SealAll(const VersionKey& key, ByteView plaintext) {

@@ -12,7 +12,8 @@ SyncEntry File(std::string name, uint64_t size = 10, int64_t mtime_ms = 5000) {
   return {.name = std::move(name), .size = size, .mtime_ms = mtime_ms};
 }
 
-std::string Plan(std::vector<SyncEntry> source, std::vector<SyncEntry> target, SyncOptions options = {}) {
+std::string Plan(std::vector<SyncEntry> source, std::vector<SyncEntry> target,
+                 SyncOptions options = {}) {
   std::string out;
   const auto actions = PlanSync(std::move(source), std::move(target), options);
   REQUIRE(actions.ok());

@@ -25,7 +25,8 @@ base::AccountId Operator(uint8_t n) {
 std::vector<UploadTarget> Targets(uint32_t n, uint32_t operators) {
   std::vector<UploadTarget> out;
   for (uint32_t i = 0; i < n; ++i) {
-    out.push_back({i, Operator(static_cast<uint8_t>(1 + i % operators)), "holder" + std::to_string(i)});
+    out.push_back(
+        {i, Operator(static_cast<uint8_t>(1 + i % operators)), "holder" + std::to_string(i)});
   }
   return out;
 }
@@ -154,8 +155,9 @@ TEST_CASE("a holder that claims more than there is, is not believed") {
   CHECK(Of(upload.OnOpened(0, kBlob + 1, At(0)), Kind::kAbandoned) == std::vector<uint32_t>{0});
 }
 
-// Holders that refuse, break off, forget, fall silent or keep their receipt to themselves, each with its own luck.
-// Whatever they do: the upload ends, durable exactly when all signed, failed exactly when a quorum became impossible.
+// Holders that refuse, break off, forget, fall silent or keep their receipt to themselves, each
+// with its own luck. Whatever they do: the upload ends, durable exactly when all signed, failed
+// exactly when a quorum became impossible.
 TEST_CASE("random worlds end durable, available or given up, and say why") {
   for (uint64_t seed = 1; seed <= 400; ++seed) {
     INFO("seed " << seed);

@@ -70,6 +70,7 @@ class Answer {
   absl::Status Providers();
   absl::Status Groups();
   absl::Status Buckets();
+  absl::Status ObjectsById();
   absl::Status ObjectByName();
   absl::Status Objects();
   absl::Status GroupObjects();
@@ -157,6 +158,16 @@ absl::Status Answer::Buckets() {
     Show(keys::Bucket(NumberFromField(value)), response_.add_buckets());
     return 1;
   });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::ObjectsById() {
+  const auto& ids = request_.objects_by_id().ids();
+  if (ids.empty() || ids.size() > static_cast<int>(kMaxLimit)) return BadQuery("1 to 1,000 object ids are asked for");
+  for (const std::string& id : ids) {
+    if (id.size() != base::ObjectId::kSize) return BadQuery("an object id has 16 bytes");
+    ShowObject(id);
+  }
   return absl::OkStatus();
 }
 
@@ -256,6 +267,9 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
       status = One(keys::Object(request_.object()), response_.mutable_objects(), "object");
       break;
     }
+    case pb::QueryRequest::kObjectsById:
+      status = ObjectsById();
+      break;
     case pb::QueryRequest::kObjectByName:
       status = ObjectByName();
       break;

@@ -8,9 +8,10 @@ namespace cairn::storage {
 absl::StatusOr<base::Bytes> BlobStore::Read(const base::ContentId& id, uint64_t max_bytes) {
   ASSIGN_OR_RETURN(BlobInfo info, Stat(id));
   if (info.size > max_bytes) {
-    return base::Error(absl::StatusCode::kResourceExhausted, "BLOB_TOO_LARGE",
-                       absl::StrCat("blob of ", info.size, " bytes, at most ", max_bytes, " wanted"),
-                       "Read it by ranges.");
+    return base::Error(
+        absl::StatusCode::kResourceExhausted, "BLOB_TOO_LARGE",
+        absl::StrCat("blob of ", info.size, " bytes, at most ", max_bytes, " wanted"),
+        "Read it by ranges.");
   }
   base::Bytes out;
   out.reserve(info.size);

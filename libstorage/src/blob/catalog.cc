@@ -14,10 +14,11 @@ namespace {
 constexpr char kBlobKey = 'b';
 constexpr char kChunkKey = 'c';
 constexpr char kDamageKey = 'd';
-constexpr char kGarbageKey = 'g';    // id, pack
+constexpr char kGarbageKey = 'g';  // id, pack
+constexpr char kDeferredKey = 'i';
 constexpr char kPackKey = 'k';
 constexpr char kMetaKey = 'm';
-constexpr char kOutboardKey = 'o';   // id, index
+constexpr char kOutboardKey = 'o';  // id, index
 constexpr char kPartialKey = 'p';
 constexpr char kAbandonKey = 'q';
 constexpr char kTombstoneKey = 't';
@@ -79,9 +80,7 @@ absl::StatusOr<Catalog::Entry> DecodeEntry(absl::string_view value) {
   return entry;
 }
 
-uint64_t BlobRecordBytes(uint64_t size) {
-  return kRecordHeaderBytes + (IsSmall(size) ? size : 0);
-}
+uint64_t BlobRecordBytes(uint64_t size) { return kRecordHeaderBytes + (IsSmall(size) ? size : 0); }
 
 }  // namespace
 
@@ -103,14 +102,15 @@ absl::StatusOr<std::optional<Place>> Catalog::Load(const base::StoreId& store) {
   next_sequence_ = next_sequence;
   totals_ = totals;
   bool sound = true;
-  RETURN_IF_ERROR(table_.Scan(Key(kPackKey), "", [&](absl::string_view key, absl::string_view value) {
-    base::Reader stats(base::AsBytes(value));
-    const PackStats read{.bytes = stats.U64(), .live = stats.U64()};
-    sound = sound && stats.Finish().ok() && key.size() == 1 + sizeof(uint32_t);
-    packs_[FromBigEndian(key.substr(1))] = read;
-    disk_bytes_ += read.bytes;
-    return sound;
-  }));
+  RETURN_IF_ERROR(
+      table_.Scan(Key(kPackKey), "", [&](absl::string_view key, absl::string_view value) {
+        base::Reader stats(base::AsBytes(value));
+        const PackStats read{.bytes = stats.U64(), .live = stats.U64()};
+        sound = sound && stats.Finish().ok() && key.size() == 1 + sizeof(uint32_t);
+        packs_[FromBigEndian(key.substr(1))] = read;
+        disk_bytes_ += read.bytes;
+        return sound;
+      }));
   if (!sound) return std::optional<Place>();
   return std::optional<Place>(position);
 }
@@ -135,7 +135,8 @@ absl::Status Catalog::Clear() {
     {
       const auto snapshot = kv().Snapshot();
       const auto cursor = snapshot->NewCursor();
-      for (cursor->Seek(""); cursor->Valid() && batch.changes().size() < kClearStep; cursor->Next()) {
+      for (cursor->Seek(""); cursor->Valid() && batch.changes().size() < kClearStep;
+           cursor->Next()) {
         batch.Delete(cursor->key());
       }
     }
@@ -176,9 +177,10 @@ absl::StatusOr<Catalog::Applied> Catalog::ApplyBlob(const RecordHeader& header, 
   if (large && !outdone) {
     ASSIGN_OR_RETURN(complete, PiecesComplete(header));
   }
-  if (outdone || !complete) {
+  if (!complete) return Applied::kIncomplete;
+  if (outdone) {
     Garbage(header.id, at.pack);
-    return complete ? Applied::kGarbage : Applied::kIncomplete;
+    return Applied::kGarbage;
   }
   RETURN_IF_ERROR(Accept(header, at, old));
   return Applied::kLive;
@@ -200,11 +202,35 @@ absl::Status Catalog::Accept(const RecordHeader& header, Place at,
   return absl::OkStatus();
 }
 
-absl::Status Catalog::AdoptIncomplete(const RecordHeader& commit, Place at) {
-  ASSIGN_OR_RETURN(auto old, FindBlob(commit.id));
-  if (old.has_value()) return absl::OkStatus();
-  RETURN_IF_ERROR(Accept(commit, at, old));
-  MarkDamaged({.id = commit.id, .what = "a part of the blob is missing", .where = ToString(at)});
+absl::Status Catalog::Defer(const RecordHeader& commit, Place at) {
+  ASSIGN_OR_RETURN(auto other, Find(Key(kDeferredKey, commit.id)));
+  const bool newer = !other.has_value() || commit.sequence >= other->sequence;
+  if (other.has_value()) Garbage(commit.id, newer ? other->place.pack : at.pack);
+  if (newer) Set(Key(kDeferredKey, commit.id), {commit.sequence, commit.size, at});
+  return absl::OkStatus();
+}
+
+absl::Status Catalog::ResolveDeferred() {
+  std::vector<RecordHeader> commits;
+  RETURN_IF_ERROR(table_.Scan(Key(kDeferredKey), "", [&](absl::string_view key, absl::string_view) {
+    commits.emplace_back();
+    commits.back().kind = RecordKind::kCommit;
+    commits.back().id = IdOf(key);
+    return true;
+  }));
+  for (RecordHeader& commit : commits) {
+    const std::string key = Key(kDeferredKey, commit.id);
+    ASSIGN_OR_RETURN(auto entry, Find(key));
+    commit.sequence = entry->sequence;
+    commit.size = entry->size;
+    ASSIGN_OR_RETURN(auto applied, Apply(commit, entry->place));
+    if (applied == Applied::kIncomplete) {
+      ASSIGN_OR_RETURN(auto old, FindBlob(commit.id));
+      RETURN_IF_ERROR(Accept(commit, entry->place, old));
+      MarkDamaged({commit.id, "a part of the blob is missing", ToString(entry->place)});
+    }
+    table_.Delete(key);
+  }
   return absl::OkStatus();
 }
 
@@ -279,12 +305,13 @@ absl::Status Catalog::ReleasePieces(RecordKind kind, const base::ContentId& id,
                                     uint64_t below_sequence) {
   std::vector<std::pair<std::string, Entry>> dead;
   absl::Status status;
-  RETURN_IF_ERROR(table_.Scan(Key(PieceKey(kind), id), "", [&](absl::string_view key, absl::string_view value) {
-    absl::StatusOr<Entry> entry = DecodeEntry(value);
-    status = entry.status();
-    if (entry.ok() && entry->sequence < below_sequence) dead.emplace_back(key, *entry);
-    return status.ok();
-  }));
+  RETURN_IF_ERROR(
+      table_.Scan(Key(PieceKey(kind), id), "", [&](absl::string_view key, absl::string_view value) {
+        absl::StatusOr<Entry> entry = DecodeEntry(value);
+        status = entry.status();
+        if (entry.ok() && entry->sequence < below_sequence) dead.emplace_back(key, *entry);
+        return status.ok();
+      }));
   RETURN_IF_ERROR(status);
   for (const auto& [key, entry] : dead) {
     Release(id, entry.place, kRecordHeaderBytes + entry.size);
@@ -338,7 +365,8 @@ absl::StatusOr<std::optional<DamagedBlob>> Catalog::FindDamage(const base::Conte
   ASSIGN_OR_RETURN(auto value, table_.Get(Key(kDamageKey, id)));
   if (!value.has_value()) return std::optional<DamagedBlob>();
   base::Reader reader(base::AsBytes(*value));
-  DamagedBlob damage{.id = id, .what = reader.Text(kMaxDamageText), .where = reader.Text(kMaxDamageText)};
+  DamagedBlob damage{
+      .id = id, .what = reader.Text(kMaxDamageText), .where = reader.Text(kMaxDamageText)};
   if (!reader.Finish().ok()) return BadIndex("damage entry");
   return std::optional<DamagedBlob>(std::move(damage));
 }
@@ -374,7 +402,8 @@ absl::StatusOr<bool> Catalog::HasGarbage(const base::ContentId& id) const {
   return found;
 }
 
-absl::StatusOr<std::vector<BlobInfo>> Catalog::List(const base::ContentId& after, size_t limit) const {
+absl::StatusOr<std::vector<BlobInfo>> Catalog::List(const base::ContentId& after,
+                                                    size_t limit) const {
   std::vector<BlobInfo> out;
   if (limit == 0) return out;
   absl::Status status;
@@ -412,14 +441,16 @@ absl::StatusOr<std::set<base::ContentId>> Catalog::FindInRegion(uint32_t pack, u
   std::set<base::ContentId> found;
   absl::Status status;
   for (char table : {kBlobKey, kChunkKey, kOutboardKey}) {
-    RETURN_IF_ERROR(table_.Scan(Key(table), "", [&](absl::string_view key, absl::string_view value) {
-      absl::StatusOr<Entry> entry = DecodeEntry(value);
-      status = entry.status();
-      if (!entry.ok()) return false;
-      const Place& place = entry->place;
-      if (place.pack == pack && place.offset >= from && place.offset < to) found.insert(IdOf(key));
-      return true;
-    }));
+    RETURN_IF_ERROR(
+        table_.Scan(Key(table), "", [&](absl::string_view key, absl::string_view value) {
+          absl::StatusOr<Entry> entry = DecodeEntry(value);
+          status = entry.status();
+          if (!entry.ok()) return false;
+          const Place& place = entry->place;
+          if (place.pack == pack && place.offset >= from && place.offset < to)
+            found.insert(IdOf(key));
+          return true;
+        }));
     RETURN_IF_ERROR(status);
   }
   return found;

@@ -1,11 +1,13 @@
 // What the packs hold, as a fold over their records: the index.
 //
-// `Apply` takes one record at a time, from the running store as from a replay, and the outcome does not depend on where
-// compaction has copied records to: of two records for one thing the higher sequence number wins, and of two copies of
-// one record the later copy. A record that has lost is garbage, and a `garbage` entry remembers which pack still holds
-// it, because a tombstone must outlive what it killed.
+// `Apply` takes one record at a time, from the running store as from a replay, and the outcome does
+// not depend on where compaction has copied records to: of two records for one thing the higher
+// sequence number wins, and of two copies of one record the later copy. A record that has lost is
+// garbage, and a `garbage` entry remembers which pack still holds it, because a tombstone must
+// outlive what it killed.
 //
-// Not thread-safe: the owner's lock covers it, shared for const calls. Errors are those of the key-value store.
+// Not thread-safe: the owner's lock covers it, shared for const calls. Errors are those of the
+// key-value store.
 #pragma once
 
 #include <map>
@@ -30,7 +32,8 @@ std::string ToString(const Place& place);  // "pack 00000007 at 4096"
 
 class Catalog {
  public:
-  // A record as the index knows it: of a small blob, a piece, a commit or a tombstone of either kind.
+  // A record as the index knows it: of a small blob, a piece, a commit or a tombstone of either
+  // kind.
   struct Entry {
     uint64_t sequence = 0;
     uint64_t size = 0;  // of the blob; of the payload for a piece
@@ -39,18 +42,20 @@ class Catalog {
   struct PackStats {
     uint64_t bytes = 0;  // size of the file
     uint64_t live = 0;   // bytes of records that count
-    uint64_t garbage() const { return bytes < live + kPackHeaderBytes ? 0 : bytes - live - kPackHeaderBytes; }
+    uint64_t garbage() const {
+      return bytes < live + kPackHeaderBytes ? 0 : bytes - live - kPackHeaderBytes;
+    }
   };
   enum class Applied {
     kLive,
     kGarbage,
-    kIncomplete,  // a commit whose pieces are not all there
+    kIncomplete,  // a commit whose pieces are not all there; nothing has been noted
   };
 
   explicit Catalog(base::Kv& store) : table_(store) {}
 
-  // Reads the index's own state. nullopt when there is none for this store: then Clear and replay everything.
-  // Otherwise the place up to which the packs are in the index.
+  // Reads the index's own state. nullopt when there is none for this store: then Clear and replay
+  // everything. Otherwise the place up to which the packs are in the index.
   absl::StatusOr<std::optional<Place>> Load(const base::StoreId& store);
   // Whether the index names any blob, whatever store it belongs to.
   absl::StatusOr<bool> ClaimsBlobs() const;
@@ -58,24 +63,34 @@ class Catalog {
 
   absl::StatusOr<Applied> Apply(const RecordHeader& header, Place at);
 
-  // Takes a commit that was kIncomplete although it had been durable: the blob is there, and damaged.
-  absl::Status AdoptIncomplete(const RecordHeader& commit, Place at);
+  // A commit that was kIncomplete in a replay, where compaction may have copied its pieces to later
+  // packs: looked at again when everything is replayed. If pieces are missing then, the blob is
+  // there, and damaged.
+  absl::Status Defer(const RecordHeader& commit, Place at);
+  absl::Status ResolveDeferred();
 
   absl::StatusOr<std::optional<Entry>> FindBlob(const base::ContentId& id) const;
   // `kind` is kChunk or kOutboard.
-  absl::StatusOr<std::optional<Entry>> FindPiece(RecordKind kind, const base::ContentId& id, uint32_t index) const;
-  absl::StatusOr<std::optional<uint64_t>> FindPartial(const base::ContentId& id) const;  // its declared size
+  absl::StatusOr<std::optional<Entry>> FindPiece(RecordKind kind, const base::ContentId& id,
+                                                 uint32_t index) const;
+  absl::StatusOr<std::optional<uint64_t>> FindPartial(
+      const base::ContentId& id) const;  // its declared size
   absl::StatusOr<std::optional<DamagedBlob>> FindDamage(const base::ContentId& id) const;
   // Whether the record at `at` is the one the index means.
   absl::StatusOr<bool> IsLive(const RecordHeader& header, Place at) const;
   absl::StatusOr<bool> HasGarbage(const base::ContentId& id) const;
   absl::StatusOr<std::vector<BlobInfo>> List(const base::ContentId& after, size_t limit) const;
   absl::StatusOr<std::vector<PartialBlob>> Partials() const;
-  // Blobs and partial blobs with a record that begins in [from, to) of a pack. Walks the whole index.
-  absl::StatusOr<std::set<base::ContentId>> FindInRegion(uint32_t pack, uint64_t from, uint64_t to) const;
+  // Blobs and partial blobs with a record that begins in [from, to) of a pack. Walks the whole
+  // index.
+  absl::StatusOr<std::set<base::ContentId>> FindInRegion(uint32_t pack, uint64_t from,
+                                                         uint64_t to) const;
 
   void MarkDamaged(const DamagedBlob& damage);
-  // The pack's garbage of this id is about to go; a tombstone that has nothing left to kill goes too.
+  // The pack holds a record of this id that does not count.
+  void Garbage(const base::ContentId& id, uint32_t pack);
+  // The pack's garbage of this id is about to go; a tombstone that has nothing left to kill goes
+  // too.
   absl::Status ForgetGarbage(const base::ContentId& id, uint32_t pack);
   absl::Status DropTombstones(const base::ContentId& id);
 
@@ -112,13 +127,13 @@ class Catalog {
   absl::Status KillBlob(const RecordHeader& tombstone);
   absl::Status KillPieces(const RecordHeader& tombstone);
   // `kind` is kTombstone or kAbandon.
-  absl::StatusOr<std::optional<Entry>> FindTombstone(RecordKind kind, const base::ContentId& id) const;
+  absl::StatusOr<std::optional<Entry>> FindTombstone(RecordKind kind,
+                                                     const base::ContentId& id) const;
   absl::StatusOr<bool> IsDead(const RecordHeader& header) const;
   absl::StatusOr<bool> PiecesComplete(const RecordHeader& commit) const;
   absl::Status ReleasePieces(RecordKind kind, const base::ContentId& id, uint64_t below_sequence);
   absl::StatusOr<std::optional<Entry>> Find(const std::string& key) const;
   void Set(const std::string& key, const Entry& entry);
-  void Garbage(const base::ContentId& id, uint32_t pack);
   void Release(const base::ContentId& id, Place place, uint64_t record_bytes);
   void AddLive(uint32_t pack, int64_t bytes);
   absl::Status DropDamage(const base::ContentId& id);

@@ -1,8 +1,9 @@
 // Compaction: what counts in a pack is copied to the newest one, then the pack goes.
 //
-// The order is what makes it safe: the copies are synced; then one durable step of the index says where they are, which
-// garbage goes and that the pack is doomed; then the file is removed. A crash in between leaves copies of records that
-// have one sequence number, which the catalog resolves, or a doomed file, which the next open removes.
+// The order is what makes it safe: the copies are synced; then one durable step of the index says
+// where they are, which garbage goes and that the pack is doomed; then the file is removed. A crash
+// in between leaves copies of records that have one sequence number, which the catalog resolves, or
+// a doomed file, which the next open removes.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -81,7 +82,8 @@ absl::StatusOr<uint64_t> DiskStore::CopyLive(const PackFile& victim) {
   return copied;
 }
 
-// As it is, under its old number: damage is noticed, but not mended and not hidden. Null when nobody needs it.
+// As it is, under its old number: damage is noticed, but not mended and not hidden. Null when
+// nobody needs it.
 absl::StatusOr<PackLog::GroupPtr> DiskStore::CopyRecord(const PackFile& victim,
                                                         const PackScanner::Item& item,
                                                         base::ByteView payload) {
@@ -115,8 +117,7 @@ absl::StatusOr<uint64_t> DiskStore::RemovePack(const PackFile& victim) {
     if (live == 0) parts_->catalog.Doom(victim.pack);
   }
   if (live > 0) {
-    RETURN_IF_ERROR(
-        MarkRegion(victim.pack, 0, victim.bytes, "its record cannot be read", nullptr));
+    RETURN_IF_ERROR(MarkRegion(victim.pack, 0, victim.bytes, "its record cannot be read", nullptr));
     return uint64_t{0};
   }
   PackScanner scanner(*victim.file, parts_->codec, kPackHeaderBytes, victim.bytes,

@@ -100,8 +100,8 @@ absl::StatusOr<base::Bytes> DiskStore::ReadSmall(const base::ContentId& id, Cata
   }
   RETURN_IF_ERROR(file.status());
   base::Bytes bytes(entry.size);
-  ASSIGN_OR_RETURN(const size_t read, (*file)->ReadAt(entry.place.offset + kRecordHeaderBytes,
-                                                      absl::MakeSpan(bytes)));
+  ASSIGN_OR_RETURN(const size_t read,
+                   (*file)->ReadAt(entry.place.offset + kRecordHeaderBytes, absl::MakeSpan(bytes)));
   if (read == bytes.size() && base::ContentId::Of(bytes) == id) return bytes;
   return Damaged(id, entry.sequence, "its bytes have changed", ToString(entry.place));
 }

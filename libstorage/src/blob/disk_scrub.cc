@@ -1,7 +1,7 @@
 // Scrub: packs in order, record by record, so that the disk is read from front to back.
 //
-// The cursor is the next place, as text: "pack:offset". What lies in bytes that hold no record any more is found through
-// the index, which knows what should begin there.
+// The cursor is the next place, as text: "pack:offset". What lies in bytes that hold no record any
+// more is found through the index, which knows what should begin there.
 #include <algorithm>
 
 #include "absl/strings/numbers.h"
@@ -62,7 +62,8 @@ absl::StatusOr<ScrubReport> DiskStore::Scrub(absl::string_view cursor, uint64_t 
     while (seen < budget_bytes) {
       const auto item = scanner.Next();
       if (!item.has_value()) break;
-      const base::ByteView payload = item->header.has_value() ? scanner.Payload(*item) : base::ByteView();
+      const base::ByteView payload =
+          item->header.has_value() ? scanner.Payload(*item) : base::ByteView();
       RETURN_IF_ERROR(ScrubRecord(*pack, *item, payload, &report));
       at.offset = static_cast<uint32_t>(item->offset + item->bytes);
       seen += item->bytes;

@@ -12,9 +12,9 @@ namespace {
 constexpr size_t kFlushBytes = 4 << 20;  // of one PutMany in memory
 
 absl::Status CheckOptions(const DiskBlobStoreOptions& options) {
-  const bool sound = options.pack_bytes >= kPackHeaderBytes && options.pack_bytes <= kMaxPackBytes &&
-                     options.index_step > 0 && options.compact_percent > 0 &&
-                     options.compact_percent <= 100;
+  const bool sound = options.pack_bytes >= kPackHeaderBytes &&
+                     options.pack_bytes <= kMaxPackBytes && options.index_step > 0 &&
+                     options.compact_percent > 0 && options.compact_percent <= 100;
   if (sound) return absl::OkStatus();
   return base::Error(absl::StatusCode::kInvalidArgument, "BAD_OPTIONS",
                      absl::StrCat("pack_bytes is at most ", kMaxPackBytes,
@@ -96,7 +96,9 @@ DiskStore::DiskStore(Owned owned, std::unique_ptr<StoreParts> parts, std::unique
                      bool lost)
     : owned_(std::move(owned)), parts_(std::move(parts)), log_(std::move(log)), lost_(lost) {}
 
-DiskStore::~DiskStore() { (void)log_->Checkpoint(); }  // what it cannot write, the next open replays
+DiskStore::~DiskStore() {
+  (void)log_->Checkpoint();
+}  // what it cannot write, the next open replays
 
 absl::StatusOr<Catalog::Entry> DiskStore::Locate(const base::ContentId& id) const {
   std::shared_lock lock(parts_->mutex);
@@ -104,11 +106,11 @@ absl::StatusOr<Catalog::Entry> DiskStore::Locate(const base::ContentId& id) cons
   if (!entry.has_value()) return NoSuchBlob(id);
   ASSIGN_OR_RETURN(auto damage, parts_->catalog.FindDamage(id));
   if (!damage.has_value()) return *entry;
-  return base::Error(absl::StatusCode::kDataLoss, "BLOB_DAMAGED",
-                     absl::StrCat("blob ", id.ToText(), " is damaged: ", damage->what, " (",
-                                  damage->where, ")"),
-                     "Store it again from another copy.",
-                     {{"blob", id.ToText()}, {"what", damage->what}, {"where", damage->where}});
+  return base::Error(
+      absl::StatusCode::kDataLoss, "BLOB_DAMAGED",
+      absl::StrCat("blob ", id.ToText(), " is damaged: ", damage->what, " (", damage->where, ")"),
+      "Store it again from another copy.",
+      {{"blob", id.ToText()}, {"what", damage->what}, {"where", damage->where}});
 }
 
 absl::StatusOr<bool> DiskStore::Has(const base::ContentId& id) const {

@@ -1,5 +1,6 @@
-// The disk store put together from log, catalog and files. Sources: disk_store.cc (put, stat, delete, open),
-// disk_read.cc (reads), disk_writer.cc (blobs that arrive in order), disk_maintain.cc (compaction and scrub).
+// The disk store put together from log, catalog and files. Sources: disk_store.cc (put, stat,
+// delete, open), disk_read.cc (reads), disk_writer.cc (blobs that arrive in order),
+// disk_maintain.cc (compaction and scrub).
 #pragma once
 
 #include <memory>
@@ -23,7 +24,8 @@ class DiskStore final : public DiskBlobStore {
   static absl::StatusOr<std::unique_ptr<DiskBlobStore>> Open(const Environment& environment,
                                                              const DiskBlobStoreOptions& options,
                                                              Owned owned);
-  DiskStore(Owned owned, std::unique_ptr<StoreParts> parts, std::unique_ptr<PackLog> log, bool lost);
+  DiskStore(Owned owned, std::unique_ptr<StoreParts> parts, std::unique_ptr<PackLog> log,
+            bool lost);
   ~DiskStore() override;
 
   bool lost() const override { return lost_; }
@@ -78,7 +80,8 @@ class DiskStore final : public DiskBlobStore {
   void Release(const base::ContentId& id);
 
   absl::StatusOr<base::Bytes> ReadSmall(const base::ContentId& id, Catalog::Entry entry);
-  // Remembers that the blob stored under this sequence number is damaged, and returns the error that says so.
+  // Remembers that the blob stored under this sequence number is damaged, and returns the error
+  // that says so.
   absl::Status Damaged(const base::ContentId& id, uint64_t sequence, absl::string_view what,
                        absl::string_view where);
   absl::Status MarkDamaged(const DamagedBlob& damage, std::optional<uint64_t> sequence);

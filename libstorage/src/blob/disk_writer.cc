@@ -11,9 +11,9 @@ namespace cairn::storage {
 absl::StatusOr<std::unique_ptr<BlobWriter>> DiskStore::Begin(const base::ContentId& id,
                                                              uint64_t size) {
   if (size > kMaxBlobBytes) {
-    return base::Error(absl::StatusCode::kInvalidArgument, "BLOB_TOO_LARGE",
-                       absl::StrCat("a blob of ", size, " bytes, at most ", kMaxBlobBytes,
-                                    " are allowed"));
+    return base::Error(
+        absl::StatusCode::kInvalidArgument, "BLOB_TOO_LARGE",
+        absl::StrCat("a blob of ", size, " bytes, at most ", kMaxBlobBytes, " are allowed"));
   }
   if (!Claim(id)) return BlobBusy(id);
   absl::Cleanup release = [&] { Release(id); };
@@ -30,7 +30,8 @@ absl::StatusOr<std::unique_ptr<BlobWriter>> DiskStore::Begin(const base::Content
   return std::make_unique<DiskBlobWriter>(*this, id, size, held, std::move(tree), reserved);
 }
 
-// A damaged blob under this id, or a partial one of another size, goes. Returns whether one of this size is left.
+// A damaged blob under this id, or a partial one of another size, goes. Returns whether one of this
+// size is left.
 absl::StatusOr<bool> DiskStore::ClearTheWay(const base::ContentId& id, uint64_t size) {
   std::optional<uint64_t> partial;
   std::optional<Catalog::Entry> damaged;

@@ -4,11 +4,13 @@
 
 namespace cairn::storage {
 
-// A blob that arrives in order. Up to kSmallBlobBytes it waits in memory and becomes one record; above, each full chunk
-// goes to the packs as it is, so that only the last, begun chunk is lost when the writer goes.
+// A blob that arrives in order. Up to kSmallBlobBytes it waits in memory and becomes one record;
+// above, each full chunk goes to the packs as it is, so that only the last, begun chunk is lost
+// when the writer goes.
 class DiskBlobWriter final : public BlobWriter {
  public:
-  // Has claimed the id and reserved `reserved_bytes`; gives both back when it goes. `tree` has seen `held` bytes.
+  // Has claimed the id and reserved `reserved_bytes`; gives both back when it goes. `tree` has seen
+  // `held` bytes.
   DiskBlobWriter(DiskStore& store, const base::ContentId& id, uint64_t size, uint64_t held,
                  base::TreeBuilder tree, uint64_t reserved_bytes);
   ~DiskBlobWriter() override;
@@ -30,7 +32,7 @@ class DiskBlobWriter final : public BlobWriter {
   uint64_t offset_;
   base::TreeBuilder tree_;
   uint64_t reserved_bytes_;
-  base::Bytes chunk_;    // the beginning of the next chunk, or a small blob
+  base::Bytes chunk_;  // the beginning of the next chunk, or a small blob
   absl::Status failed_;
 };
 

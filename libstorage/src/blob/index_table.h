@@ -1,11 +1,13 @@
 // The index's key-value store with the newest changes held back in memory.
 //
-// Changes gather in a bounded table and go to the store in durable steps of thousands, because a durable commit for each
-// blob would cost more than the blob. The packs can replay what was held back. A step runs beside readers and writers:
+// Changes gather in a bounded table and go to the store in durable steps of thousands, because a
+// durable commit for each blob would cost more than the blob. The packs can replay what was held
+// back. A step runs beside readers and writers:
 //
 //   Freeze()  ->  store.Commit(batch)  (no lock)  ->  Thaw(status)
 //
-// Not thread-safe: the owner's lock covers it, shared for the const calls. Keys and values are opaque here.
+// Not thread-safe: the owner's lock covers it, shared for the const calls. Keys and values are
+// opaque here.
 #pragma once
 
 #include <functional>
@@ -26,7 +28,8 @@ class IndexTable {
   void Put(absl::string_view key, absl::string_view value);
   void Delete(absl::string_view key);
 
-  // Visits the keys that start with `prefix` and are above `after`, in order, until `visit` returns false.
+  // Visits the keys that start with `prefix` and are above `after`, in order, until `visit` returns
+  // false.
   using Visitor = std::function<bool(absl::string_view key, absl::string_view value)>;
   absl::Status Scan(absl::string_view prefix, absl::string_view after, const Visitor& visit) const;
 

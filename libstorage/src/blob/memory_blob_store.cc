@@ -33,7 +33,8 @@ class MemoryBlobStore final : public BlobStore {
     if (blobs.size() > kMaxPutMany) return absl::InvalidArgumentError("too many blobs at once");
     for (const auto& [id, bytes] : blobs) {
       if (base::ContentId::Of(bytes) != id) {
-        return Error(absl::StatusCode::kDataLoss, "HASH_MISMATCH", "the bytes are not those of", id);
+        return Error(absl::StatusCode::kDataLoss, "HASH_MISMATCH", "the bytes are not those of",
+                     id);
       }
     }
     std::lock_guard lock(mutex_);

@@ -1,6 +1,7 @@
 // The packs' files, opened when needed; a bounded number stays open.
 //
-// Thread-safe. A file that was handed out stays readable after Forget, even when its pack is removed.
+// Thread-safe. A file that was handed out stays readable after Forget, even when its pack is
+// removed.
 #pragma once
 
 #include <map>

@@ -1,7 +1,8 @@
 // The bytes of a pack: a header, then records. Table and reasons: libstorage/FORMATS.md.
 //
-// Every header carries a check value under a key that is derived from the store's salt. The salt never leaves the disk,
-// so bytes that somebody else stored in a blob cannot pass for a record when a damaged pack is searched.
+// Every header carries a check value under a key that is derived from the store's salt. The salt
+// never leaves the disk, so bytes that somebody else stored in a blob cannot pass for a record when
+// a damaged pack is searched.
 #pragma once
 
 #include <optional>
@@ -26,8 +27,9 @@ enum class RecordKind : uint8_t {
   kOutboard = 3,   // the same of its outboard
   kCommit = 4,     // the large blob is whole
   kTombstone = 5,  // everything of this id with a lower sequence number is gone
-  kAbandon = 6,    // pieces of this id with a lower sequence number are gone: they never became a blob
-  kFiller = 7,     // covers what a crash left half written
+  kAbandon =
+      6,        // pieces of this id with a lower sequence number are gone: they never became a blob
+  kFiller = 7,  // covers what a crash left half written
 };
 
 struct RecordHeader {
@@ -61,8 +63,8 @@ struct StoreFile {
 class RecordCodec {
  public:
   explicit RecordCodec(const PackSalt& salt);
-  void Encode(const RecordHeader& header, uint8_t* out) const;       // kRecordHeaderBytes
-  std::optional<RecordHeader> Decode(base::ByteView bytes) const;    // nullopt: no header
+  void Encode(const RecordHeader& header, uint8_t* out) const;     // kRecordHeaderBytes
+  std::optional<RecordHeader> Decode(base::ByteView bytes) const;  // nullopt: no header
 
  private:
   base::Digest Check(base::ByteView bytes) const;
@@ -78,9 +80,9 @@ std::optional<StoreFile> DecodeStoreFile(base::ByteView bytes);
 
 inline constexpr char kPackFolder[] = "packs";
 inline constexpr char kStoreFileName[] = "store";
-std::string PackName(uint32_t pack);                              // "00000007.pack"
-std::string PackPath(uint32_t pack);                              // "packs/00000007.pack"
-std::optional<uint32_t> ParsePackName(absl::string_view name);    // exactly what PackName prints
+std::string PackName(uint32_t pack);                            // "00000007.pack"
+std::string PackPath(uint32_t pack);                            // "packs/00000007.pack"
+std::optional<uint32_t> ParsePackName(absl::string_view name);  // exactly what PackName prints
 
 // Records of one blob, by its size.
 constexpr bool IsSmall(uint64_t size) { return size <= kSmallBlobBytes; }

@@ -8,8 +8,9 @@
 namespace cairn::storage {
 namespace {
 
-constexpr uint64_t kSpaceMargin = uint64_t{64} << 20;  // nearer to full than this, ask the disk each time
-constexpr size_t kRefuseSteps = 8;  // index steps held back before new blobs are refused
+constexpr uint64_t kSpaceMargin = uint64_t{64}
+                                  << 20;  // nearer to full than this, ask the disk each time
+constexpr size_t kRefuseSteps = 8;        // index steps held back before new blobs are refused
 
 absl::Status Full(absl::string_view reason, absl::string_view message, absl::string_view hint) {
   return base::Error(absl::StatusCode::kResourceExhausted, reason, message, hint);
@@ -20,7 +21,7 @@ absl::Status Full(absl::string_view reason, absl::string_view message, absl::str
 struct PackLog::Group {
   explicit Group(uint64_t number) : ticket(number) {}
   const uint64_t ticket;
-  base::Bytes buffer;                 // header room and payload of each record
+  base::Bytes buffer;  // header room and payload of each record
   std::vector<RecordHeader> records;
   bool written = false;
   absl::Status status;
@@ -197,11 +198,12 @@ absl::Status PackLog::RotateHead() {
   base::Disk& disk = parts_.files.disk();
   absl::StatusOr<std::shared_ptr<base::File>> file = CreatePack(disk, header);
   if (!file.ok()) {
-    // A newer pack must not stay behind while this one is still written to: only the newest is searched for torn ends.
+    // A newer pack must not stay behind while this one is still written to: only the newest is
+    // searched for torn ends.
     absl::Status gone = disk.Remove(PackPath(header.pack));
     if (gone.ok()) gone = disk.SyncDir(kPackFolder);
-    const bool harmless = absl::IsResourceExhausted(file.status()) &&
-                          (gone.ok() || absl::IsNotFound(gone));
+    const bool harmless =
+        absl::IsResourceExhausted(file.status()) && (gone.ok() || absl::IsNotFound(gone));
     return harmless ? file.status() : Poison(file.status());
   }
   parts_.files.Adopt(header.pack, *file);
@@ -242,6 +244,7 @@ absl::Status PackLog::ApplyAll(absl::Span<const RecordHeader> headers) {
       lock.unlock();
       return Poison(applied.status());
     }
+    if (*applied == Catalog::Applied::kIncomplete) parts_.catalog.Garbage(header.id, at.pack);
     head_size_ += header.record_bytes();
     bytes_since_step_ += header.record_bytes();
   }
@@ -344,8 +347,8 @@ absl::Status PackLog::Checkpoint() {
   base::KvBatch batch;
   if (status.ok()) {
     std::unique_lock catalog(parts_.mutex);
-    batch = parts_.catalog.Freeze(parts_.file.store,
-                                  {head_pack_, static_cast<uint32_t>(head_size_)});
+    batch =
+        parts_.catalog.Freeze(parts_.file.store, {head_pack_, static_cast<uint32_t>(head_size_)});
     bytes_since_step_ = 0;
   }
   lock.lock();

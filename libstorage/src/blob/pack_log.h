@@ -1,12 +1,15 @@
-// The writing end of the packs: one log, appended to by many threads, synced once for each group of waiting commits.
+// The writing end of the packs: one log, appended to by many threads, synced once for each group of
+// waiting commits.
 //
-// There is no thread of its own. Small records join the waiting group; whoever waits first while nobody leads becomes
-// the leader, writes the whole group and syncs for all of it, while the next group gathers. Large records go to the file
-// straight from their owner's memory. A record enters the catalog once it is written; it is durable once a sync that
-// began later has succeeded. A pack is synced before the next one is begun, so only the newest can be torn by a crash.
+// There is no thread of its own. Small records join the waiting group; whoever waits first while
+// nobody leads becomes the leader, writes the whole group and syncs for all of it, while the next
+// group gathers. Large records go to the file straight from their owner's memory. A record enters
+// the catalog once it is written; it is durable once a sync that began later has succeeded. A pack
+// is synced before the next one is begun, so only the newest can be torn by a crash.
 //
-// After a failed sync every later write fails (STORE_POISONED). A full disk fails the group that hit it, is cut off
-// again and does no other harm. Thread-safe. Takes the store's mutex inside its own, never the other way round.
+// After a failed sync every later write fails (STORE_POISONED). A full disk fails the group that
+// hit it, is cut off again and does no other harm. Thread-safe. Takes the store's mutex inside its
+// own, never the other way round.
 #pragma once
 
 #include <condition_variable>
@@ -26,8 +29,12 @@ namespace cairn::storage {
 struct StoreParts {
   StoreParts(const DiskBlobStore::Environment& environment, const DiskBlobStoreOptions& chosen,
              const StoreFile& id)
-      : options(chosen), file(id), codec(id.salt), observer(environment.observer),
-        files(environment.disk), catalog(environment.index) {}
+      : options(chosen),
+        file(id),
+        codec(id.salt),
+        observer(environment.observer),
+        files(environment.disk),
+        catalog(environment.index) {}
 
   const DiskBlobStoreOptions options;
   const StoreFile file;
@@ -43,7 +50,8 @@ absl::StatusOr<std::shared_ptr<base::File>> CreatePack(base::Disk& disk, const P
 
 class PackLog {
  public:
-  // Who pays for the room: it must be within the quota; it was reserved before; or it may always be written.
+  // Who pays for the room: it must be within the quota; it was reserved before; or it may always be
+  // written.
   enum class Room { kChecked, kReserved, kFree };
   struct Group;
   using GroupPtr = std::shared_ptr<Group>;
@@ -52,7 +60,8 @@ class PackLog {
   PackLog(StoreParts& parts, uint32_t pack, std::shared_ptr<base::File> file, uint64_t size,
           uint64_t next_sequence);
 
-  // Joins the waiting group. A header with sequence 0 gets the next number; a copy keeps its own. The payload is copied.
+  // Joins the waiting group. A header with sequence 0 gets the next number; a copy keeps its own.
+  // The payload is copied.
   absl::StatusOr<GroupPtr> Add(RecordHeader header, base::ByteView payload, Room room);
   // Until the group is durable; leads when nobody else does.
   absl::Status WaitDurable(const GroupPtr& group);
@@ -98,14 +107,14 @@ class PackLog {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  GroupPtr open_;                // gathers what is added
-  bool leading_ = false;         // somebody writes or syncs
+  GroupPtr open_;         // gathers what is added
+  bool leading_ = false;  // somebody writes or syncs
   bool checkpointing_ = false;
-  bool dirty_ = false;           // written since the last sync
-  uint64_t synced_ticket_ = 0;   // groups up to this one are durable
-  uint64_t writing_bytes_ = 0;   // taken by a leader, not yet in the catalog
+  bool dirty_ = false;          // written since the last sync
+  uint64_t synced_ticket_ = 0;  // groups up to this one are durable
+  uint64_t writing_bytes_ = 0;  // taken by a leader, not yet in the catalog
   uint64_t reserved_bytes_ = 0;
-  int64_t space_left_ = 0;       // what the disk was known to take, counted down
+  int64_t space_left_ = 0;  // what the disk was known to take, counted down
   uint64_t next_sequence_;
   absl::Status poison_;
 

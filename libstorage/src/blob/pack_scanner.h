@@ -1,6 +1,7 @@
 // Walks the records of a pack from front to back, over damage too.
 //
-// Bytes that are no record come as one gap up to the next record that checks out. One thread at a time.
+// Bytes that are no record come as one gap up to the next record that checks out. One thread at a
+// time.
 #pragma once
 
 #include <optional>
@@ -18,13 +19,14 @@ class PackScanner {
     std::optional<RecordHeader> header;  // nullopt: a gap
   };
 
-  // Looks at [from, end). `read_ahead` bytes are read at once: little for headers alone, much for payloads too.
+  // Looks at [from, end). `read_ahead` bytes are read at once: little for headers alone, much for
+  // payloads too.
   PackScanner(base::File& file, const RecordCodec& codec, uint64_t from, uint64_t end,
               size_t read_ahead);
 
   std::optional<Item> Next();
-  // The payload of the item that Next returned last; valid until the next call. A part that the disk cannot read is
-  // zeros.
+  // The payload of the item that Next returned last; valid until the next call. A part that the
+  // disk cannot read is zeros.
   base::ByteView Payload(const Item& item);
 
  private:

@@ -52,7 +52,8 @@ absl::Status PieceReader::ReadInPiece(uint64_t offset, base::MutableByteView out
 
 absl::Status PieceReader::Find(uint32_t index) {
   index_.reset();
-  // A pack may go between the look into the catalog and the opening of its file; its pieces are elsewhere then.
+  // A pack may go between the look into the catalog and the opening of its file; its pieces are
+  // elsewhere then.
   for (bool again : {true, false}) {
     std::optional<Catalog::Entry> piece;
     {
@@ -75,8 +76,8 @@ absl::Status PieceReader::Find(uint32_t index) {
 }
 
 absl::Status PieceReader::ReadFile(uint64_t offset_in_piece, base::MutableByteView out) {
-  ASSIGN_OR_RETURN(
-      size_t read, file_->ReadAt(piece_.place.offset + kRecordHeaderBytes + offset_in_piece, out));
+  ASSIGN_OR_RETURN(size_t read,
+                   file_->ReadAt(piece_.place.offset + kRecordHeaderBytes + offset_in_piece, out));
   return read == out.size() ? absl::OkStatus() : Missing("ends early", *index_);
 }
 

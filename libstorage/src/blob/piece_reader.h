@@ -5,7 +5,8 @@
 
 namespace cairn::storage {
 
-// Finds a piece once and keeps its file; a piece that compaction moves stays readable. One thread at a time.
+// Finds a piece once and keeps its file; a piece that compaction moves stays readable. One thread
+// at a time.
 class PieceReader {
  public:
   // `bytes`: length of what the pieces make up. `read_ahead` 0: every read goes to the file.

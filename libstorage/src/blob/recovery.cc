@@ -69,8 +69,8 @@ absl::StatusOr<bool> IsOnlyBegun(base::Disk& disk, const std::vector<uint32_t>& 
   return !bytes.has_value() || bytes->size() <= kPackHeaderBytes;
 }
 
-// Creation makes the first pack before the `store` file, so a file without packs tells of a loss, unless the index
-// knows that nothing was in them.
+// Creation makes the first pack before the `store` file, so a file without packs tells of a loss,
+// unless the index knows that nothing was in them.
 absl::StatusOr<bool> IsLost(base::Kv& index, const std::optional<StoreFile>& remembered) {
   Catalog catalog(index);
   ASSIGN_OR_RETURN(bool claims, catalog.ClaimsBlobs());
@@ -88,9 +88,9 @@ class Replay {
 
  private:
   struct Tail {
-    std::set<uint64_t> bad;   // offsets of items whose bytes are not what was written
-    uint64_t synced = 0;      // what is known to have been durable
-    uint64_t end = 0;         // of the last good record
+    std::set<uint64_t> bad;  // offsets of items whose bytes are not what was written
+    uint64_t synced = 0;     // what is known to have been durable
+    uint64_t end = 0;        // of the last good record
   };
 
   absl::StatusOr<Place> StartingPoint();
@@ -119,8 +119,13 @@ absl::StatusOr<Head> Replay::Run() {
   for (uint32_t pack : packs_) {
     if (pack < start.pack) continue;
     const uint64_t from = pack == start.pack ? start.offset : kPackHeaderBytes;
-    if (pack == packs_.back()) return ReplayNewest(pack, from);
-    RETURN_IF_ERROR(ReplaySealed(pack, from));
+    if (pack != packs_.back()) {
+      RETURN_IF_ERROR(ReplaySealed(pack, from));
+      continue;
+    }
+    ASSIGN_OR_RETURN(Head head, ReplayNewest(pack, from));
+    RETURN_IF_ERROR(catalog_.ResolveDeferred());
+    return head;
   }
   return absl::InternalError("there is no pack");  // LoadIdentity has made one
 }
@@ -184,10 +189,11 @@ absl::Status Replay::MarkLostPacks() {
       }
     }
     catalog_.ErasePack(pack);
-    parts_.observer.Report({.severity = base::Severity::kError,
-                            .name = "blob.pack_missing",
-                            .message = "a pack is gone, its blobs are damaged",
-                            .fields = {{"pack", PackName(pack)}, {"blobs", absl::StrCat(ids.size())}}});
+    parts_.observer.Report(
+        {.severity = base::Severity::kError,
+         .name = "blob.pack_missing",
+         .message = "a pack is gone, its blobs are damaged",
+         .fields = {{"pack", PackName(pack)}, {"blobs", absl::StrCat(ids.size())}}});
   }
   return absl::OkStatus();
 }
@@ -259,7 +265,8 @@ Replay::Tail Replay::Inspect(base::File& file, uint64_t from, uint64_t size) {
   return tail;
 }
 
-// What comes behind the last good record goes; holes before it get a filler, so that later searches find no damage.
+// What comes behind the last good record goes; holes before it get a filler, so that later searches
+// find no damage.
 absl::Status Replay::Mend(base::File& file, const std::vector<PackScanner::Item>& torn,
                           const Tail& tail, uint64_t size) {
   if (torn.empty() && tail.end == size) return absl::OkStatus();
@@ -288,8 +295,9 @@ absl::Status Replay::Take(const PackScanner::Item& item, uint32_t pack, bool pro
   }
   const Place at{pack, static_cast<uint32_t>(item.offset)};
   ASSIGN_OR_RETURN(auto applied, catalog_.Apply(*item.header, at));
-  if (applied == Catalog::Applied::kIncomplete && promised) {
-    return catalog_.AdoptIncomplete(*item.header, at);
+  if (applied == Catalog::Applied::kIncomplete) {
+    if (promised) return catalog_.Defer(*item.header, at);
+    catalog_.Garbage(item.header->id, pack);
   }
   if (bad && applied == Catalog::Applied::kLive && item.header->kind == RecordKind::kBlob) {
     catalog_.MarkDamaged(
@@ -341,7 +349,8 @@ absl::StatusOr<Identity> LoadIdentity(const DiskBlobStore::Environment& environm
   if (remembered.has_value() && !lost) {
     identity.file = *remembered;
   } else {
-    identity.file = {environment.entropy.Draw<base::StoreId>(), environment.entropy.Draw<PackSalt>()};
+    identity.file = {environment.entropy.Draw<base::StoreId>(),
+                     environment.entropy.Draw<PackSalt>()};
   }
   const uint32_t first = packs.empty() ? 1 : packs.front();
   RETURN_IF_ERROR(CreatePack(disk, {.pack = first,

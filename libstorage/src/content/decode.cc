@@ -16,9 +16,9 @@ using base::LayoutKind;
 StripeRead ReadPlan::At(uint64_t index) const {
   const StripeMap::Stripe stripe = map.At(first_stripe + index);
   const uint64_t from = std::max(stored.offset, stripe.stored_offset) - stripe.stored_offset;
-  const uint64_t to = std::min(stored.offset + stored.length,
-                               stripe.stored_offset + stripe.stored_bytes) -
-                      stripe.stored_offset;
+  const uint64_t to =
+      std::min(stored.offset + stored.length, stripe.stored_offset + stripe.stored_bytes) -
+      stripe.stored_offset;
   const uint32_t first = static_cast<uint32_t>(from / stripe.unit);
   const uint32_t last = static_cast<uint32_t>((to - 1) / stripe.unit);
   StripeRead read{.stripe = first_stripe + index,
@@ -38,9 +38,9 @@ absl::StatusOr<ReadPlan> PlanRead(const VersionLayout& version, bool sealed, Byt
     ASSIGN_OR_RETURN(size, UnsealedSize(version.stored_size));
   }
   if (range.offset > size) {
-    return base::Error(absl::StatusCode::kInvalidArgument, "RANGE_NOT_SATISFIABLE",
-                       absl::StrCat("the range begins at ", range.offset, ", the object has ", size,
-                                    " bytes"));
+    return base::Error(
+        absl::StatusCode::kInvalidArgument, "RANGE_NOT_SATISFIABLE",
+        absl::StrCat("the range begins at ", range.offset, ", the object has ", size, " bytes"));
   }
   ReadPlan plan;
   plan.map = StripeMap(version);
@@ -75,14 +75,15 @@ absl::Status StripeDecoder::Decode(const StripeRead& read, absl::Span<const Code
   State& s = *state_;
   std::vector<ByteView> units(read.unit_count);
   for (const Coder::Unit& unit : have) {
-    if (unit.index - read.first_unit < read.unit_count) units[unit.index - read.first_unit] = unit.bytes;
+    if (unit.index - read.first_unit < read.unit_count)
+      units[unit.index - read.first_unit] = unit.bytes;
   }
   std::vector<Coder::Missing> missing;
   s.scratch.resize(std::max(s.scratch.size(), read.shard.length * read.unit_count));
   for (uint32_t i = 0; i < read.unit_count; ++i) {
     if (units[i].data() != nullptr) continue;
-    auto out = base::MutableByteView(s.scratch)
-                   .subspan(missing.size() * read.shard.length, read.shard.length);
+    auto out = base::MutableByteView(s.scratch).subspan(missing.size() * read.shard.length,
+                                                        read.shard.length);
     missing.push_back({read.first_unit + i, out});
     units[i] = out;
   }
@@ -196,10 +197,11 @@ absl::StatusOr<std::unique_ptr<ObjectReader>> ObjectReader::Create(const Version
     opener.emplace(std::move(made));
   }
   std::optional<base::Hasher> content;
-  if (plan.whole && (version.layout == LayoutKind::kShards || version.stored_size == 0)) content.emplace();
+  if (plan.whole && (version.layout == LayoutKind::kShards || version.stored_size == 0))
+    content.emplace();
   FrameReader frames(std::move(opener), plan, std::move(sink));
-  auto state = std::unique_ptr<State>(new State{version, plan, StripeDecoder(version),
-                                                std::move(frames), std::move(content), {}, 0, 0, {}});
+  auto state = std::unique_ptr<State>(new State{
+      version, plan, StripeDecoder(version), std::move(frames), std::move(content), {}, 0, 0, {}});
   return std::unique_ptr<ObjectReader>(new ObjectReader(std::move(state)));
 }
 

@@ -32,11 +32,14 @@ StripeMap MapFor(const EncodeOptions& options, uint64_t plaintext_size) {
 
 }  // namespace
 
-// `buffer` holds stored bytes from the start of stripe `stripe` on: `filled` of them, then `open` plaintext bytes of
-// the frame that is being collected in its final place.
+// `buffer` holds stored bytes from the start of stripe `stripe` on: `filled` of them, then `open`
+// plaintext bytes of the frame that is being collected in its final place.
 struct ObjectEncoder::State {
   State(const EncodeOptions& o, uint64_t size, ShardSink s)
-      : options(o), plaintext_size(size), sink(std::move(s)), map(MapFor(o, size)),
+      : options(o),
+        plaintext_size(size),
+        sink(std::move(s)),
+        map(MapFor(o, size)),
         content(o.keep_outboards && map.data() == 1) {}
 
   absl::Status Begin();
@@ -47,7 +50,9 @@ struct ObjectEncoder::State {
   absl::Status Drain();
   absl::Status EncodeStripe(ByteView stored, const StripeMap::Stripe& place);
   absl::Status EmitUnit(uint32_t shard, ByteView unit);
-  uint64_t FrameBytes() const { return std::min(kFrameBytes, plaintext_size - frame * kFrameBytes); }
+  uint64_t FrameBytes() const {
+    return std::min(kFrameBytes, plaintext_size - frame * kFrameBytes);
+  }
   bool whole() const { return options.first_stripe == 0; }
 
   EncodeOptions options;
@@ -55,19 +60,19 @@ struct ObjectEncoder::State {
   ShardSink sink;
   StripeMap map;
   std::optional<Sealer> sealer;
-  std::unique_ptr<Coder> coder;            // none under kCopies
-  std::vector<base::TreeBuilder> shards;   // empty under kCopies
+  std::unique_ptr<Coder> coder;           // none under kCopies
+  std::vector<base::TreeBuilder> shards;  // empty under kCopies
   base::TreeBuilder content;
   base::Hasher plaintext_hash;
   base::Bytes buffer;
   base::Bytes parity;
   base::Bytes tags;
-  uint64_t fed = 0;      // position in the plaintext
-  uint64_t frame = 0;    // the next to seal
-  uint64_t stripe = 0;   // the next to encode
+  uint64_t fed = 0;     // position in the plaintext
+  uint64_t frame = 0;   // the next to seal
+  uint64_t stripe = 0;  // the next to encode
   size_t filled = 0;
   size_t open = 0;
-  size_t skip = 0;       // stored bytes before the first stripe, in the frame it begins in
+  size_t skip = 0;  // stored bytes before the first stripe, in the frame it begins in
   absl::Status failed;
 };
 
@@ -79,7 +84,8 @@ absl::Status ObjectEncoder::State::Begin() {
   if (base::LayoutFor(options.policy, map.stored_size()) == LayoutKind::kShards) {
     ASSIGN_OR_RETURN(coder, NewReedSolomon(options.policy.data, options.policy.parity));
     parity.resize(map.unit() * options.policy.parity);
-    for (uint32_t i = 0; i < options.policy.width(); ++i) shards.emplace_back(options.keep_outboards);
+    for (uint32_t i = 0; i < options.policy.width(); ++i)
+      shards.emplace_back(options.keep_outboards);
   }
   if (options.key == nullptr) return absl::OkStatus();
   sealer.emplace(*options.key);

@@ -1,4 +1,5 @@
-// Stored bytes in, in order; plaintext of a range out. Opens frames where sealed, passes through otherwise.
+// Stored bytes in, in order; plaintext of a range out. Opens frames where sealed, passes through
+// otherwise.
 #pragma once
 
 #include <optional>
@@ -22,7 +23,7 @@ class FrameReader {
   std::optional<Opener> opener_;
   base::ByteRange range_;  // of the plaintext
   ByteSink sink_;
-  uint64_t position_;      // in the stored bytes, of what comes next
+  uint64_t position_;  // in the stored bytes, of what comes next
   base::Bytes partial_;
   base::Bytes plaintext_;
 };

@@ -15,7 +15,8 @@ constexpr absl::string_view kMagic = "CMF1";
 constexpr uint8_t kFlagSealed = 1;
 constexpr uint8_t kFlagWholeAtPrimary = 2;
 constexpr uint8_t kKnownFlags = kFlagSealed | kFlagWholeAtPrimary;
-// The body under one key differs between manifests of a version (a renewed history); GCM-SIV stands that.
+// The body under one key differs between manifests of a version (a renewed history); GCM-SIV stands
+// that.
 constexpr std::array<uint8_t, base::kAeadNonceBytes> kZeroNonce{};
 
 absl::Status BadManifest(absl::string_view why) {

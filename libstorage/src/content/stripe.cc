@@ -19,8 +19,8 @@ absl::Status BadLayout(absl::string_view why) {
 
 bool ValidPolicy(const base::Redundancy& policy) {
   if (policy.kind == LayoutKind::kShards) {
-    return policy.data >= 1 && policy.data <= kMaxShards && policy.parity <= kMaxShards - policy.data &&
-           policy.copies == 0;
+    return policy.data >= 1 && policy.data <= kMaxShards &&
+           policy.parity <= kMaxShards - policy.data && policy.copies == 0;
   }
   return policy.kind == LayoutKind::kCopies && policy.copies >= 1 && policy.copies <= kMaxShards &&
          policy.data == 0 && policy.parity == 0;

@@ -82,15 +82,15 @@ class ReedSolomon final : public Coder {
       const uint8_t* wanted = &matrix_[static_cast<uint8_t>(pattern[m]) * size_t{data_}];
       for (uint32_t c = 0; c < data_; ++c) {
         uint8_t sum = 0;
-        for (uint32_t i = 0; i < data_; ++i) sum ^= GfMultiply(wanted[i], (*inverse)[i * data_ + c]);
+        for (uint32_t i = 0; i < data_; ++i)
+          sum ^= GfMultiply(wanted[i], (*inverse)[i * data_ + c]);
         rows.push_back(sum);
       }
     }
     return rows;
   }
 
-  absl::StatusOr<std::shared_ptr<const base::Bytes>> TablesFor(
-      const std::string& pattern) const {
+  absl::StatusOr<std::shared_ptr<const base::Bytes>> TablesFor(const std::string& pattern) const {
     std::lock_guard<std::mutex> lock(mutex_);
     auto found = cache_.find(pattern);
     if (found != cache_.end()) return found->second;
@@ -112,6 +112,11 @@ class ReedSolomon final : public Coder {
 };
 
 }  // namespace
+
+const ErasureKernel& BestKernel() {
+  const ErasureKernel* gfni = GfniKernel();
+  return gfni != nullptr ? *gfni : IsalKernel();
+}
 
 absl::StatusOr<std::unique_ptr<Coder>> NewReedSolomon(uint32_t data, uint32_t parity,
                                                       const ErasureKernel& kernel) {

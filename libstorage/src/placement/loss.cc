@@ -24,8 +24,9 @@ double LossProbability(uint32_t width, uint32_t tolerated, double provider_failu
                        absl::Span<const DomainLoad> domains) {
   double sum = Tail(width, tolerated, provider_failure);
   for (const DomainLoad& domain : domains) {
-    sum += domain.failure * Tail(width - domain.holders,
-                                 static_cast<int64_t>(tolerated) - domain.holders, provider_failure);
+    sum +=
+        domain.failure * Tail(width - domain.holders,
+                              static_cast<int64_t>(tolerated) - domain.holders, provider_failure);
   }
   return std::min(sum, 1.0);
 }

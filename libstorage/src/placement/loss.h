@@ -11,8 +11,9 @@ struct DomainLoad {
   double failure = 0;
 };
 
-// Probability that more than `tolerated` of `width` holders are lost at once: independent failures, plus for each domain
-// its failure together with independent ones of the others (first order: two domains at once are neglected).
+// Probability that more than `tolerated` of `width` holders are lost at once: independent failures,
+// plus for each domain its failure together with independent ones of the others (first order: two
+// domains at once are neglected).
 double LossProbability(uint32_t width, uint32_t tolerated, double provider_failure,
                        absl::Span<const DomainLoad> domains);
 

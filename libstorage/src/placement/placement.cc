@@ -23,20 +23,25 @@ absl::Status NotEnoughProviders(size_t missing, absl::string_view why) {
 }
 
 absl::Status NotEnoughOperators(size_t missing, uint32_t cap) {
-  return base::Error(absl::StatusCode::kFailedPrecondition, "NOT_ENOUGH_OPERATORS",
-                     absl::StrCat("providers of ", missing, " more operators are needed: one operator may hold ",
-                                  cap, " positions"),
-                     "Choose a policy with more parity, or wait for more operators.",
-                     {{"missing", absl::StrCat(missing)}, {"per_operator", absl::StrCat(cap)}});
+  return base::Error(
+      absl::StatusCode::kFailedPrecondition, "NOT_ENOUGH_OPERATORS",
+      absl::StrCat("providers of ", missing, " more operators are needed: one operator may hold ",
+                   cap, " positions"),
+      "Choose a policy with more parity, or wait for more operators.",
+      {{"missing", absl::StrCat(missing)}, {"per_operator", absl::StrCat(cap)}});
 }
 
 base::Digest TieOf(uint64_t seed, const AccountId& account) {
-  return base::Hasher::DeriveKey("cairn v1 placement tie").Field(seed).Field(account.view()).Finish();
+  return base::Hasher::DeriveKey("cairn v1 placement tie")
+      .Field(seed)
+      .Field(account.view())
+      .Finish();
 }
 
 bool Eligible(const PlacementRequest& request, const Candidate& c) {
   return c.live && c.free_bytes >= request.bytes_per_holder &&
-         std::find(request.exclude.begin(), request.exclude.end(), c.account) == request.exclude.end();
+         std::find(request.exclude.begin(), request.exclude.end(), c.account) ==
+             request.exclude.end();
 }
 
 uint32_t Number(std::map<std::string, uint32_t>& known, const std::string& label) {
@@ -48,7 +53,8 @@ std::array<std::string, kDomains> LabelsOf(const Candidate& c) {
 }
 
 // Eligible candidates, one for each account, cheapest first, ties by the seed.
-std::vector<Choice> Choices(const PlacementRequest& request, absl::Span<const Candidate> candidates) {
+std::vector<Choice> Choices(const PlacementRequest& request,
+                            absl::Span<const Candidate> candidates) {
   std::vector<std::pair<base::Digest, const Candidate*>> order;
   std::set<AccountId> seen;
   for (const Candidate& c : candidates) {
@@ -68,8 +74,8 @@ std::vector<Choice> Choices(const PlacementRequest& request, absl::Span<const Ca
     Choice choice{candidate, {}, 0};
     const auto labels = LabelsOf(*candidate);
     for (size_t d = 0; d < kDomains; ++d) choice.domain[d] = Number(numbers[d], labels[d]);
-    choice.kind = Number(kinds, absl::StrCat(choice.domain[0], "/", choice.domain[1], "/",
-                                             choice.domain[2]));
+    choice.kind =
+        Number(kinds, absl::StrCat(choice.domain[0], "/", choice.domain[1], "/", choice.domain[2]));
     choices.push_back(choice);
   }
   return choices;
@@ -115,8 +121,8 @@ Spread Describe(const PlacementRequest& request, const std::vector<const Candida
       loads.push_back({count, failure[d]});
       if (count <= DomainCap(request.policy)) continue;
       spread.reduced = true;
-      absl::StrAppend(&spread.note, spread.note.empty() ? "" : ", ", kNames[d], " ", label, " holds ",
-                      count, " of ", width);
+      absl::StrAppend(&spread.note, spread.note.empty() ? "" : ", ", kNames[d], " ", label,
+                      " holds ", count, " of ", width);
     }
   }
   spread.loss = LossProbability(width, Tolerated(request.policy), f.provider, loads);
@@ -136,11 +142,13 @@ absl::StatusOr<Placement> PlaceGroup(const PlacementRequest& request,
   const uint32_t cap = DomainCap(request.policy);
   const std::vector<Choice> choices = Choices(request, candidates);
   if (choices.size() < width) {
-    return NotEnoughProviders(width - choices.size(), absl::StrCat("the policy ", request.policy.ToText(),
-                                                                   " has ", width, " positions"));
+    return NotEnoughProviders(
+        width - choices.size(),
+        absl::StrCat("the policy ", request.policy.ToText(), " has ", width, " positions"));
   }
   RETURN_IF_ERROR(CheckOperators(choices, width, cap));
-  // Regions matter more than networks: networks are opened first, then closed again as far as the regions allow.
+  // Regions matter more than networks: networks are opened first, then closed again as far as the
+  // regions allow.
   Caps caps = {cap, width, cap};
   Relax(choices, width, kRegion, caps);
   caps[kNetwork] = cap;
@@ -168,7 +176,8 @@ absl::StatusOr<Placement> PlaceGroup(const PlacementRequest& request,
 }
 
 absl::StatusOr<SuccessorChoice> PlaceSuccessor(const PlacementRequest& request,
-                                               absl::Span<const AccountId> holders, uint32_t position,
+                                               absl::Span<const AccountId> holders,
+                                               uint32_t position,
                                                absl::Span<const Candidate> candidates) {
   if (position >= holders.size() || holders.size() != request.policy.width()) {
     return absl::InvalidArgumentError("no such position in the group");
@@ -189,7 +198,8 @@ absl::StatusOr<SuccessorChoice> PlaceSuccessor(const PlacementRequest& request,
   std::optional<std::pair<uint32_t, uint32_t>> best;
   bool anyone = false;
   for (const Choice& choice : Choices(request, candidates)) {
-    if (std::find(holders.begin(), holders.end(), choice.candidate->account) != holders.end()) continue;
+    if (std::find(holders.begin(), holders.end(), choice.candidate->account) != holders.end())
+      continue;
     anyone = true;
     const auto labels = LabelsOf(*choice.candidate);
     auto excess = [&](Domain d) {
@@ -205,7 +215,8 @@ absl::StatusOr<SuccessorChoice> PlaceSuccessor(const PlacementRequest& request,
   if (!anyone) return NotEnoughProviders(1, "none is left outside the group");
   if (!best) return NotEnoughOperators(1, cap);
   Spread spread = Describe(request, group);
-  return SuccessorChoice{group[position]->account, spread.reduced, std::move(spread.note), spread.loss};
+  return SuccessorChoice{group[position]->account, spread.reduced, std::move(spread.note),
+                         spread.loss};
 }
 
 }  // namespace cairn::storage

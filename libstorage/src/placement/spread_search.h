@@ -20,8 +20,9 @@ struct Choice {
 
 using Caps = std::array<uint32_t, kDomains>;
 
-// Indices into `choices`, or nullopt when the caps cannot be kept. Branch and bound: exact while it stays within a fixed
-// number of steps, the best found so far beyond. `first_only`: any valid choice will do.
+// Indices into `choices`, or nullopt when the caps cannot be kept. Branch and bound: exact while it
+// stays within a fixed number of steps, the best found so far beyond. `first_only`: any valid
+// choice will do.
 std::optional<std::vector<size_t>> FindSpread(const std::vector<Choice>& choices, uint32_t width,
                                               const Caps& caps, bool first_only);
 

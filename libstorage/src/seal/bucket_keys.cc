@@ -8,7 +8,8 @@ namespace cairn::storage {
 namespace {
 
 constexpr absl::string_view kWrapInfo = "cairn v1 bucket keys wrap";
-// One (key, message) pair per nonce is not needed under GCM-SIV: equal keys give equal wraps, nothing else shows.
+// One (key, message) pair per nonce is not needed under GCM-SIV: equal keys give equal wraps,
+// nothing else shows.
 constexpr std::array<uint8_t, base::kAeadNonceBytes> kZeroNonce{};
 
 base::Bytes ScopeBytes(const KeyScope& scope) {
@@ -54,14 +55,15 @@ absl::StatusOr<base::Bytes> WrapBucketKeys(base::Entropy& entropy, const KeyScop
   auto out = payload.Fill();
   absl::c_copy(keys.epoch_key.Reveal(), out.begin());
   absl::c_copy(keys.name_key.Reveal(), out.begin() + 32);
-  return base::HpkeSeal(entropy, member, base::AsBytes(kWrapInfo), ScopeBytes(scope), payload.Reveal());
+  return base::HpkeSeal(entropy, member, base::AsBytes(kWrapInfo), ScopeBytes(scope),
+                        payload.Reveal());
 }
 
 absl::StatusOr<BucketKeys> UnwrapBucketKeys(const KeyScope& scope, base::ByteView wrapped,
                                             const base::WrapKey& member) {
   if (wrapped.size() != kWrappedBucketKeysBytes) return WrongKey("the wrap of the bucket's keys");
-  ASSIGN_OR_RETURN(base::Bytes payload, base::HpkeOpen(member, base::AsBytes(kWrapInfo),
-                                                       ScopeBytes(scope), wrapped));
+  ASSIGN_OR_RETURN(base::Bytes payload,
+                   base::HpkeOpen(member, base::AsBytes(kWrapInfo), ScopeBytes(scope), wrapped));
   auto epoch_key = base::Secret<32>::From(base::ByteView(payload).first(32));
   auto name_key = base::Secret<32>::From(base::ByteView(payload).subspan(32));
   base::SecureWipe(payload.data(), payload.size());
@@ -79,8 +81,8 @@ absl::StatusOr<VersionKey> UnwrapVersionKey(const KeyScope& scope,
                                             base::ByteView wrapped) {
   if (wrapped.size() != kWrappedVersionKeyBytes) return WrongKey("the wrapped version key");
   VersionKey key;
-  absl::Status opened = VersionWrapAead(epoch_key).OpenTo(kZeroNonce, VersionAad(scope, key_id),
-                                                          wrapped, key.Fill());
+  absl::Status opened =
+      VersionWrapAead(epoch_key).OpenTo(kZeroNonce, VersionAad(scope, key_id), wrapped, key.Fill());
   if (!opened.ok() || KeyIdOf(key) != key_id) return WrongKey("the wrapped version key");
   return key;
 }

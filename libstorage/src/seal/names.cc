@@ -25,8 +25,8 @@ absl::Status Damaged(absl::string_view why) {
                      "a stored name does not open: " + std::string(why));
 }
 
-// Bytes of the well-formed sequence that `text` begins with (no overlong form, no surrogate, at most U+10FFFF); 0 for
-// anything else.
+// Bytes of the well-formed sequence that `text` begins with (no overlong form, no surrogate, at
+// most U+10FFFF); 0 for anything else.
 size_t Utf8SequenceLength(absl::string_view text) {
   auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   auto tail = [&](size_t i) { return i < text.size() && (at(i) & 0xc0) == 0x80; };
@@ -59,7 +59,8 @@ absl::Status CheckComponent(absl::string_view component) {
   return absl::OkStatus();
 }
 
-// What a prefix may be: a name, perhaps cut off in the middle of its last component or of a character of it.
+// What a prefix may be: a name, perhaps cut off in the middle of its last component or of a
+// character of it.
 absl::Status CheckPrefix(absl::string_view prefix) {
   const size_t slash = prefix.rfind('/');
   if (slash != absl::string_view::npos) RETURN_IF_ERROR(CheckName(prefix.substr(0, slash)));
@@ -91,8 +92,8 @@ absl::StatusOr<ListPrefix> PlainListPrefix(absl::string_view prefix) {
 }
 
 struct NameCipher::State {
-  // A folder's key and cipher, and what was last found below it. `levels[0]` is the root; `levels[i + 1]` is the
-  // folder `levels[i + 1].component` below `levels[i]`.
+  // A folder's key and cipher, and what was last found below it. `levels[0]` is the root; `levels[i
+  // + 1]` is the folder `levels[i + 1].component` below `levels[i]`.
   struct Level {
     std::string component;
     base::Secret<32> key;
@@ -107,7 +108,8 @@ struct NameCipher::State {
     levels.push_back({std::move(component), std::move(key), std::move(aead)});
   }
 
-  // The folder `component` below the one at `depth`; keeps deeper levels while the path stays the same.
+  // The folder `component` below the one at `depth`; keeps deeper levels while the path stays the
+  // same.
   Level& Descend(size_t depth, absl::string_view component) {
     if (depth + 1 < levels.size() && levels[depth + 1].component != component) {
       levels.erase(levels.begin() + static_cast<ptrdiff_t>(depth) + 1, levels.end());

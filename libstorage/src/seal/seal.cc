@@ -42,6 +42,12 @@ base::Bytes HeaderOf(const KeyId& key_id, const base::Digest& commitment) {
   return std::move(w).Take();
 }
 
+base::Bytes MarkOf() {
+  base::Bytes header = HeaderOf({}, {});
+  header.resize(kSealMarkBytes);
+  return header;
+}
+
 absl::Status WrongKey() {
   return base::Error(absl::StatusCode::kPermissionDenied, "WRONG_KEY",
                      "the key is not the one this version was sealed with",
@@ -60,6 +66,11 @@ KeyId KeyIdOf(const VersionKey& key) {
 
 uint64_t FrameCount(uint64_t plaintext_size) {
   return plaintext_size / kFrameBytes + (plaintext_size % kFrameBytes != 0);
+}
+
+bool LooksSealed(base::ByteView first_bytes) {
+  static const base::Bytes& mark = *new base::Bytes(MarkOf());
+  return first_bytes.size() >= kSealMarkBytes && std::equal(mark.begin(), mark.end(), first_bytes.begin());
 }
 
 uint64_t SealedSize(uint64_t plaintext_size) {
@@ -168,9 +179,7 @@ absl::Status StreamSealer::Feed(base::ByteView plaintext) {
   return absl::OkStatus();
 }
 
-absl::Status StreamSealer::Finish() {
-  return filled_ == 0 ? absl::OkStatus() : Flush(true);
-}
+absl::Status StreamSealer::Finish() { return filled_ == 0 ? absl::OkStatus() : Flush(true); }
 
 absl::Status StreamSealer::Flush(bool final) {
   if (index_ == 0) {
@@ -178,8 +187,7 @@ absl::Status StreamSealer::Flush(bool final) {
     sealer_.WriteHeader(absl::MakeSpan(header));
     RETURN_IF_ERROR(sink_(header));
   }
-  base::MutableByteView sealed =
-      base::MutableByteView(frame_).first(filled_ + base::kAeadTagBytes);
+  base::MutableByteView sealed = base::MutableByteView(frame_).first(filled_ + base::kAeadTagBytes);
   sealer_.SealFrame(index_++, final, sealed.first(filled_), sealed);
   filled_ = 0;
   return sink_(sealed);

@@ -53,9 +53,9 @@ struct Fetch {
 // Consecutive stripes that are asked for together: the same range of every shard.
 struct Batch {
   ByteRange range;
-  std::optional<uint32_t> direct;           // the one data shard that would do alone
-  std::map<uint32_t, uint64_t> verified;    // by shard
-  uint32_t complete = 0;                    // shards verified to the end of the range
+  std::optional<uint32_t> direct;         // the one data shard that would do alone
+  std::map<uint32_t, uint64_t> verified;  // by shard
+  uint32_t complete = 0;                  // shards verified to the end of the range
   bool done = false;
 };
 
@@ -101,13 +101,13 @@ struct Download::State {
   DownloadOptions options;
   std::vector<Holder> holders;
   std::map<uint64_t, Fetch> fetches;
-  std::deque<Batch> batches;   // from the first that is not done
+  std::deque<Batch> batches;  // from the first that is not done
   uint64_t first_batch = 0;
-  uint64_t next_stripe = 0;    // of the plan, not yet in a batch
+  uint64_t next_stripe = 0;  // of the plan, not yet in a batch
   uint64_t next_fetch = 1;
   uint32_t hedges = 0;
-  Pace silence;                // between two signs of progress of one request
-  Pace duration;               // of a whole request, per MiB
+  Pace silence;   // between two signs of progress of one request
+  Pace duration;  // of a whole request, per MiB
   std::vector<FetchAction> actions;
   TransferState state = TransferState::kRunning;
   absl::Status status;
@@ -203,8 +203,8 @@ void Download::State::ServeBatch(uint64_t id, Batch& batch, absl::Duration now) 
   }
 }
 
-// Asks the best holder of a shard that nobody is fetching (or, `beside_slow`, that only slow ones are) for the rest of
-// it. False when there is none.
+// Asks the best holder of a shard that nobody is fetching (or, `beside_slow`, that only slow ones
+// are) for the rest of it. False when there is none.
 bool Download::State::StartOne(uint64_t id, const Batch& batch, std::optional<uint32_t> only,
                                bool beside_slow, absl::Duration now) {
   std::optional<uint32_t> best;
@@ -226,7 +226,8 @@ bool Download::State::StartOne(uint64_t id, const Batch& batch, std::optional<ui
   return true;
 }
 
-void Download::State::StartFetch(uint64_t id, const Batch& batch, uint32_t holder, absl::Duration now) {
+void Download::State::StartFetch(uint64_t id, const Batch& batch, uint32_t holder,
+                                 absl::Duration now) {
   const uint32_t shard = holders[holder].who.shard;
   auto at = batch.verified.find(shard);
   const uint64_t known = at == batch.verified.end() ? 0 : at->second;
@@ -249,7 +250,8 @@ void Download::State::EndFetch(uint64_t id, bool cancel) {
   fetches.erase(at);
 }
 
-// A shard of the batch is there: others that fetch it are not needed, and perhaps the whole batch is done.
+// A shard of the batch is there: others that fetch it are not needed, and perhaps the whole batch
+// is done.
 void Download::State::CompleteShard(uint64_t id, Batch& batch, uint32_t shard) {
   ++batch.complete;
   std::vector<uint64_t> superfluous;
@@ -289,15 +291,16 @@ void Download::State::Fail() {
   uint32_t usable = 0;
   for (uint32_t shard = 0; shard < shards; ++shard) usable += Usable(shard);
   for (const Holder& h : holders) {
-    evidence.emplace_back(h.who.name, h.last.ok() ? "no error" : h.last.ToString(
-                                                                     absl::StatusToStringMode::kDefault));
+    evidence.emplace_back(
+        h.who.name, h.last.ok() ? "no error" : h.last.ToString(absl::StatusToStringMode::kDefault));
   }
   while (!fetches.empty()) EndFetch(fetches.begin()->first, true);
   state = TransferState::kFailed;
-  status = base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS",
-                       absl::StrCat(usable, " of ", shards, " shards can be had, ", k(), " are needed"),
-                       "Wait until more holders are back, or ask the bucket's owner to replace them.",
-                       std::move(evidence));
+  status =
+      base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS",
+                  absl::StrCat(usable, " of ", shards, " shards can be had, ", k(), " are needed"),
+                  "Wait until more holders are back, or ask the bucket's owner to replace them.",
+                  std::move(evidence));
 }
 
 Download::Download(const ReadPlan& plan, uint32_t shards, std::vector<ShardHolder> holders,
@@ -308,7 +311,8 @@ Download::Download(Download&&) noexcept = default;
 
 std::vector<FetchAction> Download::Start(absl::Duration now) { return state_->Schedule(now); }
 
-std::vector<FetchAction> Download::OnProgress(uint64_t fetch, uint64_t verified, absl::Duration now) {
+std::vector<FetchAction> Download::OnProgress(uint64_t fetch, uint64_t verified,
+                                              absl::Duration now) {
   State& s = *state_;
   auto at = s.fetches.find(fetch);
   if (at == s.fetches.end()) return {};
@@ -337,7 +341,8 @@ std::vector<FetchAction> Download::OnProgress(uint64_t fetch, uint64_t verified,
   return s.Schedule(now);
 }
 
-std::vector<FetchAction> Download::OnFailed(uint64_t fetch, const absl::Status& why, absl::Duration now) {
+std::vector<FetchAction> Download::OnFailed(uint64_t fetch, const absl::Status& why,
+                                            absl::Duration now) {
   State& s = *state_;
   if (s.fetches.find(fetch) == s.fetches.end()) return {};
   s.FailFetch(fetch, why);
@@ -361,8 +366,8 @@ std::vector<FetchAction> Download::OnTimer(absl::Duration now) {
   for (uint64_t id : stalled) {
     // A failure before it may have dropped the holder and with it this request.
     if (s.fetches.find(id) == s.fetches.end()) continue;
-    s.FailFetch(id, absl::DeadlineExceededError(absl::StrCat(
-                        "no progress for ", absl::FormatDuration(s.options.stall))));
+    s.FailFetch(id, absl::DeadlineExceededError(
+                        absl::StrCat("no progress for ", absl::FormatDuration(s.options.stall))));
   }
   return s.Schedule(now);
 }

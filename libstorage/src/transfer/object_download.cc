@@ -79,16 +79,16 @@ std::vector<FetchAction> ObjectDownload::Start(absl::Duration now) {
   return s.Note(s.download->Start(now));
 }
 
-std::vector<FetchAction> ObjectDownload::OnPiece(uint64_t fetch, ByteView slice, absl::Duration now) {
+std::vector<FetchAction> ObjectDownload::OnPiece(uint64_t fetch, ByteView slice,
+                                                 absl::Duration now) {
   State& s = *state_;
   auto at = s.requests.find(fetch);
   if (!s.running() || at == s.requests.end()) return {};
   // What the reader says concerns the object, what the decoder says concerns the holder.
   absl::Status reading;
-  absl::Status verified =
-      at->second.decoder.Feed(slice, [&](uint64_t offset, ByteView bytes) {
-        return reading = s.reader->Add(at->second.shard, offset, bytes);
-      });
+  absl::Status verified = at->second.decoder.Feed(slice, [&](uint64_t offset, ByteView bytes) {
+    return reading = s.reader->Add(at->second.shard, offset, bytes);
+  });
   if (!reading.ok()) return s.End(std::move(reading));
   if (s.reader->stripes_done() == s.reader->plan().stripe_count) {
     return s.End(s.reader->Finish());

@@ -25,11 +25,12 @@ absl::StatusOr<Listing> Index(std::vector<SyncEntry> entries) {
   return listing;
 }
 
-// Names of `listing` that cannot stand beside `name`: folders on the way to it that are files there, and what lies
-// below it as a folder.
+// Names of `listing` that cannot stand beside `name`: folders on the way to it that are files
+// there, and what lies below it as a folder.
 std::vector<std::string> InTheWay(const Listing& listing, const std::string& name) {
   std::vector<std::string> found;
-  for (size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+  for (size_t slash = name.find('/'); slash != std::string::npos;
+       slash = name.find('/', slash + 1)) {
     if (listing.count(name.substr(0, slash)) != 0) found.push_back(name.substr(0, slash));
   }
   const std::string folder = name + "/";

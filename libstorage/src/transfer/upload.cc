@@ -128,11 +128,12 @@ void Upload::Impl::Failed(uint32_t i, const absl::Status& why, absl::Duration no
     return;
   }
   t.phase = Phase::kWaiting;
-  t.since = now + std::min(options.backoff * (uint64_t{1} << std::min(t.failures - 1, 16u)), kMaxBackoff);
+  t.since =
+      now + std::min(options.backoff * (uint64_t{1} << std::min(t.failures - 1, 16u)), kMaxBackoff);
 }
 
-// One pass feeds all: who blocks it holds up the others. So only who is behind is to blame, and when nobody is ahead of
-// anybody, the source itself may be what is slow.
+// One pass feeds all: who blocks it holds up the others. So only who is behind is to blame, and
+// when nobody is ahead of anybody, the source itself may be what is slow.
 bool Upload::Impl::Stalled(const Target& t, absl::Duration now) const {
   const absl::Duration silent = now - t.since;
   if (t.phase == Phase::kOpening || t.phase == Phase::kSent) return silent >= options.stall;
@@ -180,7 +181,8 @@ void Upload::Impl::Judge() {
     state = State::kDurable;
     Act(Kind::kDurable, 0);
   }
-  if (state == State::kUploading && !Quorum([](const Target& t) { return t.phase != Phase::kLost; })) {
+  if (state == State::kUploading &&
+      !Quorum([](const Target& t) { return t.phase != Phase::kLost; })) {
     state = State::kFailed;
     Act(Kind::kGiveUp, 0);
   }
@@ -209,8 +211,10 @@ std::vector<UploadAction> Upload::OnOpened(uint32_t target, uint64_t offset, abs
   Target& t = impl_->targets[target];
   if (t.phase != Phase::kOpening) return {};
   if (offset > impl_->options.blob_bytes) {
-    return OnFailed(target, absl::DataLossError(absl::StrCat(
-                                "the holder claims ", offset, " bytes of ", impl_->options.blob_bytes)), now);
+    return OnFailed(target,
+                    absl::DataLossError(absl::StrCat("the holder claims ", offset, " bytes of ",
+                                                     impl_->options.blob_bytes)),
+                    now);
   }
   t.offset = offset;
   t.since = now;
@@ -234,7 +238,8 @@ std::vector<UploadAction> Upload::OnReceipt(uint32_t target, absl::Duration now)
   return impl_->Finish(now);
 }
 
-std::vector<UploadAction> Upload::OnFailed(uint32_t target, const absl::Status& why, absl::Duration now) {
+std::vector<UploadAction> Upload::OnFailed(uint32_t target, const absl::Status& why,
+                                           absl::Duration now) {
   impl_->Failed(target, why, now);
   return impl_->Finish(now);
 }
@@ -253,7 +258,8 @@ std::vector<UploadAction> Upload::OnReplaced(uint32_t target, const UploadTarget
                                              absl::Duration now) {
   Target& t = impl_->targets[target];
   if (t.phase == Phase::kDone) return {};
-  const bool sending = t.phase == Phase::kReady || t.phase == Phase::kInPass || t.phase == Phase::kSent;
+  const bool sending =
+      t.phase == Phase::kReady || t.phase == Phase::kInPass || t.phase == Phase::kSent;
   if (sending) impl_->Act(Kind::kClose, target);
   t = Target();
   t.who = successor;
@@ -268,8 +274,10 @@ std::vector<UploadAction> Upload::OnTimer(absl::Duration now) {
     const Target& t = impl_->targets[i];
     if (t.phase == Phase::kWaiting && now >= t.since) impl_->Open(i, now);
     if (impl_->Stalled(t, now)) {
-      impl_->Failed(i, absl::DeadlineExceededError(absl::StrCat(
-                           "no progress for ", absl::FormatDuration(impl_->options.stall))), now);
+      impl_->Failed(i,
+                    absl::DeadlineExceededError(absl::StrCat(
+                        "no progress for ", absl::FormatDuration(impl_->options.stall))),
+                    now);
     }
   }
   return impl_->Finish(now);
@@ -280,11 +288,18 @@ std::optional<absl::Duration> Upload::next_timer() const {
   auto at = [&](absl::Duration time) { next = next ? std::min(*next, time) : time; };
   for (const Target& t : impl_->targets) {
     switch (t.phase) {
-      case Phase::kWaiting: at(t.since); break;
+      case Phase::kWaiting:
+        at(t.since);
+        break;
       case Phase::kOpening:
-      case Phase::kSent: at(t.since + impl_->options.stall); break;
-      case Phase::kInPass: at(std::max(t.since + impl_->options.stall, impl_->checked + kRecheck)); break;
-      default: break;
+      case Phase::kSent:
+        at(t.since + impl_->options.stall);
+        break;
+      case Phase::kInPass:
+        at(std::max(t.since + impl_->options.stall, impl_->checked + kRecheck));
+        break;
+      default:
+        break;
     }
   }
   return next;

@@ -2,8 +2,8 @@
 //
 // A rate has three components, each truncated once (so truncation never drifts):
 //   primary  P   = trunc(primary price * max(stored size, minimum))
-//   holders  S_i = trunc(price of holder i * max(bytes that holder keeps, minimum)), one term a holder
-//   tax      V   = trunc(tax * (P + sum of S_i))
+//   holders  S_i = trunc(price of holder i * max(bytes that holder keeps, minimum)), one term a
+//   holder tax      V   = trunc(tax * (P + sum of S_i))
 // and the lock is (P + sum S_i + V) * reserve time. Pure functions; safe from any thread.
 #pragma once
 
@@ -17,9 +17,10 @@ namespace cairn::base {
 
 // The prices one object is stored at, all in the same asset.
 struct ChargeTerms {
-  Price primary{};             // per byte-second of stored size: answers, serves first, keeps the listing
-  std::vector<Price> holders{};// per byte-second of what a holder keeps; one entry for each holding position
-  uint32_t tax_ppm = 0;        // 10,000 = 1 %
+  Price primary{};  // per byte-second of stored size: answers, serves first, keeps the listing
+  std::vector<Price>
+      holders{};  // per byte-second of what a holder keeps; one entry for each holding position
+  uint32_t tax_ppm = 0;  // 10,000 = 1 %
   uint64_t reserve_seconds = 0;
   uint64_t min_charge_bytes = 0;
 };
@@ -39,11 +40,13 @@ struct Charge {
 // `data` is the policy's k; unused under kCopies.
 uint64_t HeldBytes(LayoutKind kind, uint64_t stored_size, uint32_t data);
 
-// The charge when every holder keeps `held_bytes`. InvalidArgument (reason CHARGE_OVERFLOW) when a sum leaves 128 bits;
-// (reason BAD_TAX) when the tax is above 100 %.
-absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size, uint64_t held_bytes);
+// The charge when every holder keeps `held_bytes`. InvalidArgument (reason CHARGE_OVERFLOW) when a
+// sum leaves 128 bits; (reason BAD_TAX) when the tax is above 100 %.
+absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size,
+                                 uint64_t held_bytes);
 
 // The same with `held_bytes` = HeldBytes(kind, stored_size, data).
-absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size, LayoutKind kind, uint32_t data);
+absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size, LayoutKind kind,
+                                 uint32_t data);
 
 }  // namespace cairn::base

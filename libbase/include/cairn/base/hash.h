@@ -13,6 +13,9 @@ namespace cairn::base {
 using Digest = FixedBytes<struct DigestTag, 32>;
 
 Digest Blake3(ByteView bytes);
+// digests[i] = Blake3(blobs[i]), several at a time: made for many blobs of at most 1 KiB. Equal lengths that stand
+// together are hashed side by side. `digests` has one place for each blob.
+void Blake3Many(absl::Span<const ByteView> blobs, absl::Span<Digest> digests);
 
 // Streaming. Copyable (a copy continues on its own). One thread at a time.
 class Hasher {

@@ -1,7 +1,7 @@
 // Quotes: what a put will cost, before it costs anything.
 //
-// The lock of a quote is the lock that the ledger takes, to the unit: both call base::ChargeFor. A quote is a plain
-// value; money is in the smallest unit of the asset that the rate cards are in.
+// The lock of a quote is the lock that the ledger takes, to the unit: both call base::ChargeFor. A
+// quote is a plain value; money is in the smallest unit of the asset that the rate cards are in.
 #pragma once
 
 #include <string>
@@ -17,7 +17,8 @@ inline constexpr uint64_t kMonthSeconds = 30 * 86'400;
 
 struct QuoteObject {
   uint64_t stored_size = 0;
-  // Positions of the group that keep it whole (base::CopyPositions); unused for shards, where all positions do.
+  // Positions of the group that keep it whole (base::CopyPositions); unused for shards, where all
+  // positions do.
   std::vector<uint32_t> copy_positions{};
 };
 
@@ -28,7 +29,7 @@ struct QuoteTerms {
   uint64_t min_charge_bytes = 0;
   base::Amount fee_per_weight{};
   uint64_t weight = 0;         // of all the transactions of this put
-  base::Amount object_bond{};    // locked for each object, returned on delete
+  base::Amount object_bond{};  // locked for each object, returned on delete
 };
 
 struct QuoteRequest {
@@ -49,11 +50,12 @@ struct Quote {
   base::Amount per_month;             // rate * 30 days
 };
 
-// InvalidArgument: holders do not match the policy or a position is out of range (reason BAD_QUOTE), or overflow
-// (CHARGE_OVERFLOW).
+// InvalidArgument: holders do not match the policy or a position is out of range (reason
+// BAD_QUOTE), or overflow (CHARGE_OVERFLOW).
 absl::StatusOr<Quote> MakeQuote(const QuoteRequest& request);
 
-// FailedPrecondition (reason PRICE_GUARD) when lock + bond + fee is above `max_cost`; evidence holds both.
+// FailedPrecondition (reason PRICE_GUARD) when lock + bond + fee is above `max_cost`; evidence
+// holds both.
 absl::Status CheckMaxCost(const Quote& quote, base::Amount max_cost);
 
 // Lines for a person: lock, bond, fee, total, and the cost per month, in the asset's decimals.

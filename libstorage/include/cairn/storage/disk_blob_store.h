@@ -1,10 +1,12 @@
-// The blob store on a disk: append-only segment packs, and an index that can always be rebuilt from them.
+// The blob store on a disk: append-only segment packs, and an index that can always be rebuilt from
+// them.
 //
-// A record is appended to the newest pack; the leader of a group of waiting commits writes them all and syncs once; then
-// they are acknowledged. The index (key-value store) is brought up to date in durable steps behind that; opening
-// replays the packs from the last step on, so the packs alone are the truth. Layout: libstorage/FORMATS.md.
-// Memory: about 1 MiB for each open writer and 0.4 % of the size of the blob it writes, a bounded piece of the index,
-// 64 bytes for each pack; nothing per blob.
+// A record is appended to the newest pack; the leader of a group of waiting commits writes them all
+// and syncs once; then they are acknowledged. The index (key-value store) is brought up to date in
+// durable steps behind that; opening replays the packs from the last step on, so the packs alone
+// are the truth. Layout: libstorage/FORMATS.md. Memory: about 1 MiB for each open writer and 0.4 %
+// of the size of the blob it writes, a bounded piece of the index, 64 bytes for each pack; nothing
+// per blob.
 #pragma once
 
 #include <memory>
@@ -19,16 +21,19 @@
 namespace cairn::storage {
 
 struct DiskBlobStoreOptions {
-  uint64_t quota_bytes = uint64_t{1} << 40;    // on the packs' bytes, headers and garbage included
-  uint64_t reserve_bytes = uint64_t{256} << 20;  // refuse new blobs when the disk would have less than this free
-  uint64_t pack_bytes = uint64_t{256} << 20;   // a pack is closed when it would grow beyond; at most 1 GiB
-  size_t index_step = 8192;                    // changes between two durable steps of the index
-  uint32_t compact_percent = 50;               // packs with at least this much garbage are rewritten
+  uint64_t quota_bytes = uint64_t{1} << 40;  // on the packs' bytes, headers and garbage included
+  uint64_t reserve_bytes = uint64_t{256}
+                           << 20;  // refuse new blobs when the disk would have less than this free
+  uint64_t pack_bytes = uint64_t{256}
+                        << 20;    // a pack is closed when it would grow beyond; at most 1 GiB
+  size_t index_step = 8192;       // changes between two durable steps of the index
+  uint32_t compact_percent = 50;  // packs with at least this much garbage are rewritten
 };
 
 class DiskBlobStore : public BlobStore {
  public:
-  // What the store works on; all must outlive it. `disk` is its root: files `store` and `packs/NNNNNNNN.pack`.
+  // What the store works on; all must outlive it. `disk` is its root: files `store` and
+  // `packs/NNNNNNNN.pack`.
   struct Environment {
     base::Disk& disk;
     base::Kv& index;
@@ -36,16 +41,18 @@ class DiskBlobStore : public BlobStore {
     base::Observer& observer;
   };
 
-  // Opens, creating what is missing: replays the packs' tail into the index, all of them when the index is empty.
-  static absl::StatusOr<std::unique_ptr<DiskBlobStore>> Open(const Environment& environment,
-                                                             const DiskBlobStoreOptions& options = {});
-  // The same below the folder `path`, with an LMDB index in its folder `index`. FailedPrecondition (STORE_LOCKED) when
-  // another process has it open.
-  static absl::StatusOr<std::unique_ptr<DiskBlobStore>> OpenAt(absl::string_view path, base::Entropy& entropy,
-                                                               base::Observer& observer,
-                                                               const DiskBlobStoreOptions& options = {});
+  // Opens, creating what is missing: replays the packs' tail into the index, all of them when the
+  // index is empty.
+  static absl::StatusOr<std::unique_ptr<DiskBlobStore>> Open(
+      const Environment& environment, const DiskBlobStoreOptions& options = {});
+  // The same below the folder `path`, with an LMDB index in its folder `index`. FailedPrecondition
+  // (STORE_LOCKED) when another process has it open.
+  static absl::StatusOr<std::unique_ptr<DiskBlobStore>> OpenAt(
+      absl::string_view path, base::Entropy& entropy, base::Observer& observer,
+      const DiskBlobStoreOptions& options = {});
 
-  // The store had blobs and its packs are gone: it has a new store id, and the provider must report the loss.
+  // The store had blobs and its packs are gone: it has a new store id, and the provider must report
+  // the loss.
   virtual bool lost() const = 0;
   // Brings the index up to date; the next open has nothing to replay. Also done by the destructor.
   virtual absl::Status Checkpoint() = 0;

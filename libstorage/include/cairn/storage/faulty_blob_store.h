@@ -2,7 +2,8 @@
 //
 //   FaultyBlobStore store(inner);
 //   store.FailNext(FaultyBlobStore::Call::kPut, 1, absl::UnavailableError("disk pulled"));
-//   store.Corrupt(id);                     // reads of it are DataLoss (BLOB_DAMAGED) until it is stored again
+//   store.Corrupt(id);                     // reads of it are DataLoss (BLOB_DAMAGED) until it is
+//   stored again
 #pragma once
 
 #include <functional>
@@ -17,11 +18,23 @@ namespace cairn::storage {
 // Thread-safe. Does not own the inner store.
 class FaultyBlobStore final : public BlobStore {
  public:
-  enum class Call { kPut, kBegin, kAppend, kCommit, kStat, kRead, kDelete, kList, kCompact, kScrub };
+  enum class Call {
+    kPut,
+    kBegin,
+    kAppend,
+    kCommit,
+    kStat,
+    kRead,
+    kDelete,
+    kList,
+    kCompact,
+    kScrub
+  };
 
   explicit FaultyBlobStore(BlobStore& inner) : inner_(inner) {}
 
-  // After `after` more successes the next `times` calls of that kind fail with `status`, without reaching the store.
+  // After `after` more successes the next `times` calls of that kind fail with `status`, without
+  // reaching the store.
   void FailNext(Call call, uint64_t times, absl::Status status, uint64_t after = 0);
   // Asked before every call; a status other than OK is returned in its place. Null: none.
   void SetPlan(std::function<absl::Status(Call, const base::ContentId&)> plan);
@@ -32,13 +45,16 @@ class FaultyBlobStore final : public BlobStore {
   absl::StatusOr<Durable> Put(const base::ContentId& id, base::ByteView bytes) override;
   absl::StatusOr<Durable> PutMany(
       absl::Span<const std::pair<base::ContentId, base::ByteView>> blobs) override;
-  absl::StatusOr<std::unique_ptr<BlobWriter>> Begin(const base::ContentId& id, uint64_t size) override;
+  absl::StatusOr<std::unique_ptr<BlobWriter>> Begin(const base::ContentId& id,
+                                                    uint64_t size) override;
   absl::Status DropPartial(const base::ContentId& id) override { return inner_.DropPartial(id); }
   absl::StatusOr<std::vector<PartialBlob>> Partials() override { return inner_.Partials(); }
   absl::StatusOr<Durable> Confirm(const base::ContentId& id) override;
   absl::StatusOr<BlobInfo> Stat(const base::ContentId& id) override;
-  absl::Status ReadRange(const base::ContentId& id, base::ByteRange range, const ByteSink& sink) override;
-  absl::Status ReadSlice(const base::ContentId& id, base::ByteRange range, const ByteSink& sink) override;
+  absl::Status ReadRange(const base::ContentId& id, base::ByteRange range,
+                         const ByteSink& sink) override;
+  absl::Status ReadSlice(const base::ContentId& id, base::ByteRange range,
+                         const ByteSink& sink) override;
   absl::StatusOr<Durable> DeleteMany(absl::Span<const base::ContentId> ids) override;
   absl::StatusOr<std::vector<BlobInfo>> List(const base::ContentId& after, size_t limit) override;
   BlobUsage Usage() override { return inner_.Usage(); }

@@ -1,10 +1,11 @@
 // Manifests: all that is needed to read a version, given the key of its bucket.
 //
-// The *head* can be read by anyone (providers need it for repair): layout, ids, the wrapped version key, the history.
-// The *body* (plaintext size, content type, modification time, user metadata) is encrypted under the version key in a
-// private bucket, with the head as associated data. A manifest of a 4+2 object with few metadata stays below
-// kInlineManifestBytes and travels inside the ledger's record; a larger one is a blob of its own.
-// Canonical: decoding and encoding again gives the same bytes. Layout table: libstorage/FORMATS.md.
+// The *head* can be read by anyone (providers need it for repair): layout, ids, the wrapped version
+// key, the history. The *body* (plaintext size, content type, modification time, user metadata) is
+// encrypted under the version key in a private bucket, with the head as associated data. A manifest
+// of a 4+2 object with few metadata stays below kInlineManifestBytes and travels inside the
+// ledger's record; a larger one is a blob of its own. Canonical: decoding and encoding again gives
+// the same bytes. Layout table: libstorage/FORMATS.md.
 #pragma once
 
 #include <map>
@@ -56,17 +57,20 @@ struct Manifest {
   friend bool operator==(const Manifest&, const Manifest&) = default;
 };
 
-// `key` is the version key of a sealed manifest and null for a public one. InvalidArgument (reason BAD_MANIFEST, or
-// METADATA_TOO_LARGE) when a field is out of bounds or the parts do not fit each other.
+// `key` is the version key of a sealed manifest and null for a public one. InvalidArgument (reason
+// BAD_MANIFEST, or METADATA_TOO_LARGE) when a field is out of bounds or the parts do not fit each
+// other.
 absl::StatusOr<base::Bytes> EncodeManifest(const Manifest& manifest, const VersionKey* key);
 
-// The head alone, without any key. InvalidArgument (reason BAD_MANIFEST) for anything EncodeManifest would not write.
+// The head alone, without any key. InvalidArgument (reason BAD_MANIFEST) for anything
+// EncodeManifest would not write.
 absl::StatusOr<ManifestHead> DecodeManifestHead(base::ByteView encoded);
-// All of it. PermissionDenied (reason WRONG_KEY) when `key` is not the version's or missing, DataLoss when the body is
-// damaged.
+// All of it. PermissionDenied (reason WRONG_KEY) when `key` is not the version's or missing,
+// DataLoss when the body is damaged.
 absl::StatusOr<Manifest> DecodeManifest(base::ByteView encoded, const VersionKey* key);
 
-// Does the manifest describe the object that the ledger records? DataLoss (reason MANIFEST_MISMATCH) names the field.
+// Does the manifest describe the object that the ledger records? DataLoss (reason
+// MANIFEST_MISMATCH) names the field.
 absl::Status CheckAgainstLedger(const ManifestHead& head, const base::ContentId& content_id,
                                 const base::Digest& layout_root, uint64_t stored_size);
 

@@ -1,4 +1,5 @@
-// A blob store that forgets: for tests and simulations. Keeps every promise of BlobStore except surviving its process.
+// A blob store that forgets: for tests and simulations. Keeps every promise of BlobStore except
+// surviving its process.
 #pragma once
 
 #include <memory>

@@ -1,12 +1,14 @@
 // Sealing: what turns a private object's plaintext into the stored bytes that leave the client.
 //
-// Stored bytes = a 64-byte header, then frames: up to 64 KiB of plaintext under AES-256-GCM, each with its 16-byte
-// tag; only the last may be shorter. The key is fresh and random for each version; the nonce is the frame's index; the
-// associated data are index, final flag and key id, so frames cannot be moved, dropped or cut off. The header commits
-// to the key. An empty plaintext is stored as no bytes at all. Layout table: libstorage/FORMATS.md.
+// Stored bytes = a 64-byte header, then frames: up to 64 KiB of plaintext under AES-256-GCM, each
+// with its 16-byte tag; only the last may be shorter. The key is fresh and random for each version;
+// the nonce is the frame's index; the associated data are index, final flag and key id, so frames
+// cannot be moved, dropped or cut off. The header commits to the key. An empty plaintext is stored
+// as no bytes at all. Layout table: libstorage/FORMATS.md.
 //
-// One key seals one plaintext. Sealing other bytes under a key already used gives the key away: a second pass over a
-// source goes through ObjectEncoder with the tags of the first (encode.h), which stops before such bytes leave.
+// One key seals one plaintext. Sealing other bytes under a key already used gives the key away: a
+// second pass over a source goes through ObjectEncoder with the tags of the first (encode.h), which
+// stops before such bytes leave.
 #pragma once
 
 #include <functional>
@@ -34,9 +36,14 @@ uint64_t SealedSize(uint64_t plaintext_size);
 absl::StatusOr<uint64_t> UnsealedSize(uint64_t stored_size);
 // Frames of a plaintext; 0 for 0.
 uint64_t FrameCount(uint64_t plaintext_size);
-// The stored range to read for a plaintext range (clipped to the object): whole frames, and the header when frame 0 is
-// among them. Empty for an empty range.
+// The stored range to read for a plaintext range (clipped to the object): whole frames, and the
+// header when frame 0 is among them. Empty for an empty range.
 base::ByteRange SealedRange(base::ByteRange plaintext, uint64_t plaintext_size);
+
+// Do these first bytes of an object (at least 16) begin a seal header that this library writes? Needs no key: what a
+// holder checks before it keeps a private object.
+inline constexpr size_t kSealMarkBytes = 16;
+bool LooksSealed(base::ByteView first_bytes);
 
 // Seals frames, each on its own, into the caller's memory. Thread-safe.
 class Sealer {
@@ -45,9 +52,10 @@ class Sealer {
   const KeyId& key_id() const { return key_id_; }
   // `out` has kSealHeaderBytes bytes.
   void WriteHeader(base::MutableByteView out) const;
-  // `out` has plaintext.size() + 16 bytes and may be the memory of `plaintext`. 1 to 64 KiB; less than 64 KiB only
-  // when `final`.
-  void SealFrame(uint64_t index, bool final, base::ByteView plaintext, base::MutableByteView out) const;
+  // `out` has plaintext.size() + 16 bytes and may be the memory of `plaintext`. 1 to 64 KiB; less
+  // than 64 KiB only when `final`.
+  void SealFrame(uint64_t index, bool final, base::ByteView plaintext,
+                 base::MutableByteView out) const;
 
  private:
   KeyId key_id_;
@@ -58,18 +66,21 @@ class Sealer {
 // Opens frames in any order. Thread-safe.
 class Opener {
  public:
-  // PermissionDenied (reason WRONG_KEY) unless `key` is the one that `key_id` names. DataLoss when `stored_size` is no
-  // sealed size.
-  static absl::StatusOr<Opener> Create(const VersionKey& key, const KeyId& key_id, uint64_t stored_size);
+  // PermissionDenied (reason WRONG_KEY) unless `key` is the one that `key_id` names. DataLoss when
+  // `stored_size` is no sealed size.
+  static absl::StatusOr<Opener> Create(const VersionKey& key, const KeyId& key_id,
+                                       uint64_t stored_size);
 
   uint64_t plaintext_size() const { return plaintext_size_; }
   uint64_t frame_count() const { return FrameCount(plaintext_size_); }
-  // Plaintext bytes of a frame; stored, it has 16 more and begins at kSealHeaderBytes + index * kSealedFrameBytes.
+  // Plaintext bytes of a frame; stored, it has 16 more and begins at kSealHeaderBytes + index *
+  // kSealedFrameBytes.
   uint64_t FrameSize(uint64_t index) const;
-  // The object's first 64 bytes. PermissionDenied (reason WRONG_KEY) when they commit to another key, DataLoss (reason
-  // BAD_SEAL_HEADER) when they are damaged.
+  // The object's first 64 bytes. PermissionDenied (reason WRONG_KEY) when they commit to another
+  // key, DataLoss (reason BAD_SEAL_HEADER) when they are damaged.
   absl::Status CheckHeader(base::ByteView header) const;
-  // `out` has FrameSize(index) bytes, `sealed` 16 more. DataLoss (reason DECRYPT_FAILED) when any bit differs.
+  // `out` has FrameSize(index) bytes, `sealed` 16 more. DataLoss (reason DECRYPT_FAILED) when any
+  // bit differs.
   absl::Status OpenFrame(uint64_t index, base::ByteView sealed, base::MutableByteView out) const;
 
  private:
@@ -82,9 +93,11 @@ class Opener {
 
 using ByteSink = std::function<absl::Status(base::ByteView)>;
 
-// Seals a source whose size is not known beforehand (a pipe that is spooled as ciphertext). One thread at a time.
+// Seals a source whose size is not known beforehand (a pipe that is spooled as ciphertext). One
+// thread at a time.
 //
-//   StreamSealer s(key, sink);  while (more) RETURN_IF_ERROR(s.Feed(piece));  RETURN_IF_ERROR(s.Finish());
+//   StreamSealer s(key, sink);  while (more) RETURN_IF_ERROR(s.Feed(piece));
+//   RETURN_IF_ERROR(s.Finish());
 class StreamSealer {
  public:
   StreamSealer(const VersionKey& key, ByteSink sink);

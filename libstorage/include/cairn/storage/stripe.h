@@ -1,7 +1,9 @@
-// Where the stored bytes of a version lie: stripes of at most 1 MiB, cut into k units; unit j of all stripes is shard j.
+// Where the stored bytes of a version lie: stripes of at most 1 MiB, cut into k units; unit j of
+// all stripes is shard j.
 //
-// Whole copies are the case k = 1: one "shard" that is the stored bytes themselves, without padding. Geometry is that
-// of cairn/base/layout.h; this header only turns it into offsets. Plain values.
+// Whole copies are the case k = 1: one "shard" that is the stored bytes themselves, without
+// padding. Geometry is that of cairn/base/layout.h; this header only turns it into offsets. Plain
+// values.
 #pragma once
 
 #include <vector>
@@ -17,8 +19,8 @@ struct VersionLayout {
   uint64_t stored_size = 0;
   base::LayoutKind layout = base::LayoutKind::kCopies;
   base::Redundancy policy;
-  base::ContentId content_id;             // root of the stored bytes
-  std::vector<base::ContentId> shard_ids; // k + m under kShards, none under kCopies
+  base::ContentId content_id;              // root of the stored bytes
+  std::vector<base::ContentId> shard_ids;  // k + m under kShards, none under kCopies
 
   uint32_t data() const { return layout == base::LayoutKind::kShards ? policy.data : 1; }
   // Distinct blobs: k + m shards, or the one copy.
@@ -27,7 +29,8 @@ struct VersionLayout {
     return layout == base::LayoutKind::kShards ? shard_ids[shard] : content_id;
   }
   base::Digest LayoutRoot() const;
-  // InvalidArgument (reason BAD_LAYOUT): sizes in bounds, the layout the policy gives, the right number of shard ids.
+  // InvalidArgument (reason BAD_LAYOUT): sizes in bounds, the layout the policy gives, the right
+  // number of shard ids.
   absl::Status Check() const;
   friend bool operator==(const VersionLayout&, const VersionLayout&) = default;
 };
@@ -51,7 +54,7 @@ class StripeMap {
   uint32_t data() const { return data_; }
   uint64_t unit() const { return unit_; }  // of a full stripe
   uint64_t stored_size() const { return stored_size_; }
-  uint64_t shard_size() const;             // the stored size under kCopies
+  uint64_t shard_size() const;  // the stored size under kCopies
 
  private:
   uint64_t stored_size_;

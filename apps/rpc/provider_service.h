@@ -1,0 +1,121 @@
+// cairn.rpc.v1.Provider and ProviderAdmin with gRPC taken off: storaged implements the two
+// handlers.
+//
+// Handlers are called from many threads at once. A returned status goes to the caller with reason,
+// hint and evidence.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "apps/rpc/call_auth.h"
+#include "cairn/base/key.h"
+
+namespace grpc {
+class Service;
+}
+namespace cairn::rpc::v1 {
+class ApproveRequest;
+class ApproveResponse;
+class CompactResponse;
+class DevAdvanceRequest;
+class DevAdvanceResponse;
+class GetInfoResponse;
+class GetRequest;
+class GetStatusResponse;
+class PutCommit;
+class PutOpen;
+class PutResponse;
+class QueryUploadRequest;
+class QueryUploadResponse;
+class ScrubResponse;
+class SetFaultRequest;
+class SubmitReceiptsRequest;
+class SubmitReceiptsResponse;
+}  // namespace cairn::rpc::v1
+
+namespace cairn::rpc {
+
+// Who calls, if the call was signed (the signature has been checked).
+using Caller = std::optional<base::PublicKey>;
+
+// A client's Put. The handler pulls steps until the client is done. One thread.
+class PutReader {
+ public:
+  struct End {};  // the client closed its side
+  using Step = std::variant<std::shared_ptr<const v1::PutOpen>, absl::Cord,
+                            std::shared_ptr<const v1::PutCommit>, End>;
+  virtual ~PutReader() = default;
+  // Blocks. A message with header and data gives two steps. Cancelled when the client went away,
+  // InvalidArgument when it sent something malformed.
+  virtual absl::StatusOr<Step> Next() = 0;
+  virtual absl::Status Respond(const v1::PutResponse& response) = 0;
+};
+
+// The answer to a Get. One thread.
+class ChunkWriter {
+ public:
+  virtual ~ChunkWriter() = default;
+  // Before the first byte: size of the whole part.
+  virtual void SetSize(uint64_t size) = 0;
+  // Gathered into messages of 256 KiB: one copy.
+  virtual absl::Status Write(base::ByteView bytes) = 0;
+  // As its own message, not copied; at most 2 MiB.
+  virtual absl::Status WriteOwned(base::Bytes bytes) = 0;
+  virtual bool cancelled() const = 0;
+};
+
+class ProviderHandler {
+ public:
+  virtual ~ProviderHandler() = default;
+  virtual absl::Status GetInfo(v1::GetInfoResponse& response) = 0;
+  virtual absl::Status Approve(const Caller& caller, const v1::ApproveRequest& request,
+                               v1::ApproveResponse& response) = 0;
+  virtual absl::Status QueryUpload(const Caller& caller, const v1::QueryUploadRequest& request,
+                                   v1::QueryUploadResponse& response) = 0;
+  virtual absl::Status Put(const Caller& caller, PutReader& reader) = 0;
+  virtual absl::Status Get(const Caller& caller, const v1::GetRequest& request,
+                           ChunkWriter& writer) = 0;
+  virtual absl::Status SubmitReceipts(const Caller& caller,
+                                      const v1::SubmitReceiptsRequest& request,
+                                      v1::SubmitReceiptsResponse& response) = 0;
+};
+// `handler` and `verifier` must outlive the server.
+std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler,
+                                                   const CallVerifier& verifier);
+
+class ProviderAdminHandler {
+ public:
+  virtual ~ProviderAdminHandler() = default;
+  virtual absl::Status GetStatus(v1::GetStatusResponse& response) = 0;
+  virtual absl::Status Scrub(v1::ScrubResponse& response) = 0;
+  virtual absl::Status Compact(v1::CompactResponse& response) = 0;
+  virtual absl::Status Advance(const v1::DevAdvanceRequest& request,
+                               v1::DevAdvanceResponse& response) = 0;
+  virtual absl::Status SetFault(const v1::SetFaultRequest& request) = 0;
+};
+std::shared_ptr<grpc::Service> MakeProviderAdminService(ProviderAdminHandler& handler);
+
+// The client of ProviderAdmin (storectl, dev networks).
+class ProviderAdminClient {
+ public:
+  static absl::StatusOr<std::unique_ptr<ProviderAdminClient>> Connect(absl::string_view endpoint);
+  ~ProviderAdminClient();
+  absl::StatusOr<v1::GetStatusResponse> GetStatus(absl::Duration timeout);
+  absl::StatusOr<v1::ScrubResponse> Scrub(absl::Duration timeout);
+  absl::StatusOr<v1::CompactResponse> Compact(absl::Duration timeout);
+  absl::StatusOr<v1::DevAdvanceResponse> Advance(const v1::DevAdvanceRequest& request,
+                                                 absl::Duration timeout);
+  absl::Status SetFault(const v1::SetFaultRequest& request, absl::Duration timeout);
+
+ private:
+  struct State;
+  explicit ProviderAdminClient(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cairn::rpc

@@ -1,0 +1,130 @@
+#include "apps/rpc/status_map.h"
+
+#include <grpcpp/support/status.h>
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "cairn/base/status.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace cairn::rpc {
+namespace {
+
+constexpr char kDomain[] = "cairn";
+constexpr char kHintKey[] = "hint";
+constexpr size_t kMaxDetailsBytes = 16 * 1024;  // trailers travel as headers: keep them small
+constexpr size_t kMaxPairs = 32;
+constexpr size_t kMaxTextBytes = 1024;
+
+// The codes of both worlds have the same numbers, by design of both.
+grpc::StatusCode ToGrpcCode(absl::StatusCode code) {
+  return static_cast<grpc::StatusCode>(static_cast<int>(code));
+}
+
+absl::StatusCode FromGrpcCode(grpc::StatusCode code) {
+  int number = static_cast<int>(code);
+  return number >= 0 && number <= 16 ? static_cast<absl::StatusCode>(number)
+                                     : absl::StatusCode::kUnknown;
+}
+
+// Text that may stand in a header or a protobuf string, of bounded length, not cut inside a
+// character.
+std::string Bounded(absl::string_view text) {
+  if (text.size() > kMaxTextBytes) {
+    text = text.substr(0, kMaxTextBytes);
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80)
+      text.remove_suffix(1);
+    if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xc0) text.remove_suffix(1);
+  }
+  return std::string(text);
+}
+
+bool IsReason(const std::string& text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+struct Transport {
+  const char* reason;
+  const char* hint;
+};
+
+// What a status means that no program of ours wrote.
+Transport TransportDetail(const grpc::Status& status) {
+  if (absl::StrContains(status.error_message(), "PIN_MISMATCH")) {
+    return {"PIN_MISMATCH",
+            "the server's key is not the registered one: do not trust it; look its entry up again"};
+  }
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+      return {"UNREACHABLE", "check that it runs and that the address is right"};
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return {"DEADLINE", "try again, or allow more time"};
+    case grpc::StatusCode::CANCELLED:
+      return {"CANCELLED", ""};
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return {"INCOMPATIBLE_VERSION", "the other side does not offer this call"};
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return {"TOO_MUCH", "the message is too large or the server is busy"};
+    default:
+      return {"TRANSPORT", ""};
+  }
+}
+
+}  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  base::ErrorDetail detail = base::DetailOf(status);
+  google::rpc::ErrorInfo info;
+  info.set_reason(detail.reason);
+  info.set_domain(kDomain);
+  if (!detail.hint.empty()) (*info.mutable_metadata())[kHintKey] = Bounded(detail.hint);
+  for (const auto& [key, value] : detail.evidence) {
+    if (static_cast<size_t>(info.metadata_size()) >= kMaxPairs ||
+        info.ByteSizeLong() > kMaxDetailsBytes / 4)
+      break;
+    if (key != kHintKey) (*info.mutable_metadata())[Bounded(key)] = Bounded(value);
+  }
+  std::string message = Bounded(status.message());
+  google::rpc::Status wire;
+  wire.set_code(static_cast<int>(status.code()));
+  wire.set_message(message);
+  wire.add_details()->PackFrom(info);
+  return grpc::Status(ToGrpcCode(status.code()), message, wire.SerializeAsString());
+}
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  absl::StatusCode code = FromGrpcCode(status.error_code());
+  if (code == absl::StatusCode::kOk) code = absl::StatusCode::kUnknown;
+  std::string message = Bounded(status.error_message());
+  google::rpc::Status wire;
+  google::rpc::ErrorInfo info;
+  const std::string& details = status.error_details();
+  bool ours = !details.empty() && details.size() <= kMaxDetailsBytes &&
+              wire.ParseFromString(details) && wire.details_size() > 0 &&
+              wire.details(0).UnpackTo(&info) && info.domain() == kDomain &&
+              IsReason(info.reason());
+  if (!ours) {
+    Transport transport = TransportDetail(status);
+    return base::Error(code, transport.reason, message.empty() ? "the call failed" : message,
+                       transport.hint);
+  }
+  base::Evidence evidence;
+  std::string hint;
+  for (const auto& [key, value] : info.metadata()) {
+    if (key == kHintKey) {
+      hint = Bounded(value);
+    } else if (evidence.size() < kMaxPairs) {
+      evidence.emplace_back(Bounded(key), Bounded(value));
+    }
+  }
+  std::sort(evidence.begin(), evidence.end());
+  return base::Error(code, info.reason(), message, hint, std::move(evidence));
+}
+
+}  // namespace cairn::rpc

@@ -1,0 +1,214 @@
+#include "apps/storaged/follower.h"
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/numbers.h"
+#include "apps/common/log.h"
+#include "cairn/chain/convert.h"
+#include "cairn/chain/transaction.h"
+#include "cairn/chain/verdict.h"
+
+namespace cairn::storaged {
+namespace {
+
+constexpr char kHeightKey[] = "mheight";  // 8 bytes, big endian
+constexpr size_t kBatch = 256;
+
+bool NamesUs(const pb::Group& group, const std::string& self) {
+  return group.primary() == self ||
+         std::any_of(group.positions().begin(), group.positions().end(), [&](const pb::GroupPosition& position) {
+           return position.provider() == self || position.previous_provider() == self;
+         });
+}
+
+}  // namespace
+
+absl::Status Follower::Load() {
+  auto view = env_.writes.kv().Snapshot();
+  ASSIGN_OR_RETURN(auto value, view->Get(kHeightKey));
+  height_ = value.has_value() ? chain::NumberFromField(*value) : 0;
+  return absl::OkStatus();
+}
+
+void Follower::Skip(uint64_t height) {
+  base::KvBatch batch;
+  batch.Put(kHeightKey, chain::NumberField(height));
+  // Not worth a sync: a block seen again changes nothing.
+  absl::Status kept = env_.writes.kv().Commit(batch, /*durable=*/false);
+  if (!kept.ok()) app::LogError("follow.height", kept);
+  height_ = height;
+}
+
+absl::Status Follower::Run(const std::function<bool()>& stopping) {
+  return env_.ledger.client().Follow(height_ + 1, [&](const pb::Block& block) {
+    pb::BlockHeader header;
+    if (stopping() || !header.ParseFromString(block.header())) return false;
+    OnBlock(block, header.height());
+    return !stopping();
+  });
+}
+
+void Follower::OnBlock(const pb::Block& block, uint64_t height) {
+  Touched touched;
+  for (int i = 0; i < block.transactions_size() && i < block.receipts_size(); ++i) {
+    if (chain::VerdictOf(block.receipts(i)) != chain::Verdict::kOk) continue;
+    auto body = chain::DecodeBody(block.transactions(i));
+    if (!body.ok()) continue;
+    auto signer = base::PublicKey::Decode(base::AsBytes(body->signer()));
+    if (!signer.ok()) continue;
+    for (const pb::Operation& operation : body->operations()) OnOperation(operation, signer->Account(), touched);
+  }
+  for (const pb::Event& event : block.events()) OnEvent(event, touched);
+  absl::Status settled = Settle(touched);
+  if (!settled.ok()) {
+    // Reconcile finds what is left undone here.
+    app::LogError("follow.block", settled, {{"height", std::to_string(height)}});
+  }
+  Skip(height);
+}
+
+void Follower::OnOperation(const pb::Operation& operation, const base::AccountId& signer, Touched& touched) {
+  switch (operation.kind_case()) {
+    case pb::Operation::kCreateObjects:
+      return OnCreated(operation.create_objects(), touched);
+    case pb::Operation::kReplacePrimary:
+      return env_.ledger.Forget(base::GroupId{operation.replace_primary().group()});
+    case pb::Operation::kAssignSuccessor:
+      env_.ledger.Forget(base::GroupId{operation.assign_successor().group()});
+      return env_.wake_puller();
+    case pb::Operation::kCompleteSuccession:
+      return env_.ledger.Forget(base::GroupId{operation.complete_succession().group()});
+    case pb::Operation::kEditBucket:
+      return env_.ledger.Forget(base::BucketId{operation.edit_bucket().bucket()});
+    case pb::Operation::kDeleteBucket:
+      return env_.ledger.Forget(base::BucketId{operation.delete_bucket().bucket()});
+    case pb::Operation::kEditProvider:
+    case pb::Operation::kSetMaintenance:
+    case pb::Operation::kExitProvider:
+    case pb::Operation::kAddDeposit:
+    case pb::Operation::kRegisterProvider:
+      return env_.ledger.Forget(signer);
+    case pb::Operation::kReportNewStore:
+      env_.ledger.ForgetAll();  // every group of the provider has a new generation
+      return env_.wake_puller();
+    case pb::Operation::kPostReceipts:
+      for (const std::string& field : operation.post_receipts().objects()) {
+        touched.posted.insert(chain::Trusted<base::ObjectId>(field));
+      }
+      return;
+    case pb::Operation::kRequestUpload: {
+      auto id = chain::Trusted<base::ObjectId>(operation.request_upload().object());
+      auto object = env_.ledger.Object(id, Freshness::kFresh);
+      if (object.ok() && (*object)->primary() == chain::ToField(env_.identity.id()) && !(*object)->upload_answered()) {
+        env_.sealer.Answer(id, env_.willing());
+      }
+      return;
+    }
+    default: return;
+  }
+}
+
+void Follower::OnCreated(const pb::CreateObjects& create, Touched& touched) {
+  auto bucket = env_.ledger.Bucket({create.bucket()});
+  if (!bucket.ok()) return;
+  auto group = env_.ledger.Group({(*bucket)->group()});
+  if (!group.ok() || !NamesUs(**group, chain::ToField(env_.identity.id()))) return;
+  auto nonce = chain::Trusted<base::Nonce16>(create.approval().nonce());
+  std::vector<Puller::Copy> copies;
+  for (int i = 0; i < create.objects_size(); ++i) {
+    base::ObjectId id = base::ObjectIdFor(env_.identity.chain, {create.bucket()}, nonce, static_cast<uint32_t>(i));
+    touched.objects.insert(id);
+    if (create.objects(i).copy_of().empty()) continue;
+    copies.push_back({id, chain::Trusted<base::ObjectId>(create.objects(i).copy_of())});
+  }
+  if (copies.empty()) return;
+  env_.puller.AddCopies({(*bucket)->group()}, std::move(copies));
+  env_.wake_puller();
+}
+
+void Follower::OnEvent(const pb::Event& event, Touched& touched) {
+  // Every other event of an object may be its end.
+  bool lives = event.type() == "object.created" || event.type() == "object.sealed" || event.type() == "object.durable";
+  for (const pb::Attribute& attribute : event.attributes()) {
+    if (attribute.key() == "object") {
+      auto bytes = base::FromHex(attribute.value());
+      if (!bytes.ok()) continue;
+      auto id = base::ObjectId::From(*bytes);
+      if (!id.ok()) continue;
+      env_.ledger.Forget(*id);
+      if (lives) continue;
+      auto parts = env_.index.PartsOf(*id);
+      if (!parts.ok() || !parts->empty()) touched.objects.insert(*id);
+    } else if (attribute.key() == "group") {
+      uint64_t number = 0;
+      if (event.type().rfind("group.", 0) == 0 && absl::SimpleAtoi(attribute.value(), &number)) {
+        env_.ledger.Forget(base::GroupId{number});
+      }
+    }
+  }
+}
+
+absl::Status Follower::Settle(const Touched& touched) {
+  std::vector<base::ObjectId> ids(touched.objects.begin(), touched.objects.end());
+  for (size_t at = 0; at < ids.size(); at += kBatch) {
+    auto some = absl::MakeConstSpan(ids).subspan(at, kBatch);
+    ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> records, env_.ledger.Objects(some, Freshness::kFresh));
+    std::vector<base::ObjectId> gone;
+    for (size_t i = 0; i < some.size(); ++i) {
+      if (records[i] == nullptr) gone.push_back(some[i]);
+    }
+    ASSIGN_OR_RETURN(size_t dropped, env_.index.Drop(gone));
+    dropped_ += dropped;
+  }
+  SealPosted(touched.posted);
+  return absl::OkStatus();
+}
+
+void Follower::SealPosted(const std::set<base::ObjectId>& posted) {
+  if (posted.empty()) return;
+  std::vector<base::ObjectId> ids(posted.begin(), posted.end());
+  auto records = env_.ledger.Objects(ids, Freshness::kFresh);
+  if (!records.ok()) return;
+  std::map<uint64_t, std::vector<pb::Object>> by_group;
+  for (const Record<pb::Object>& record : *records) {
+    if (record != nullptr && record->state() == pb::OBJECT_STATE_CREATED) by_group[record->group()].push_back(*record);
+  }
+  for (const auto& [id, objects] : by_group) {
+    auto group = env_.ledger.Group({id});
+    if (group.ok()) env_.sealer.SealPosted(**group, objects);
+  }
+}
+
+bool Follower::StillOurs(const base::ObjectId& object, const pb::Object& record) {
+  auto parts = env_.index.PartsOf(object);
+  auto group = env_.ledger.Group({record.group()});
+  if (!parts.ok() || !group.ok()) return true;  // not known: keep
+  std::string self = chain::ToField(env_.identity.id());
+  return std::any_of(parts->begin(), parts->end(), [&](const Part& part) {
+    if (part.position >= static_cast<uint32_t>((*group)->positions_size())) return false;
+    const pb::GroupPosition& position = (*group)->positions(static_cast<int>(part.position));
+    return position.provider() == self || (position.rebuilding() && position.previous_provider() == self);
+  });
+}
+
+absl::StatusOr<size_t> Follower::Reconcile(const std::function<bool()>& stopping) {
+  base::ObjectId last;
+  size_t dropped = 0;
+  while (!stopping()) {
+    ASSIGN_OR_RETURN(std::vector<base::ObjectId> ids, env_.index.Objects(last, kBatch));
+    if (ids.empty()) break;
+    last = ids.back();
+    ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> records, env_.ledger.Objects(ids, Freshness::kFresh));
+    std::vector<base::ObjectId> gone;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (records[i] == nullptr || !StillOurs(ids[i], *records[i])) gone.push_back(ids[i]);
+    }
+    dropped += gone.size();
+    ASSIGN_OR_RETURN(size_t blobs, env_.index.Drop(gone));
+    dropped_ += blobs;
+  }
+  return dropped;
+}
+
+}  // namespace cairn::storaged

@@ -1,0 +1,62 @@
+# Debian packages by CPack: libcairn-dev (libraries) and cairn-programs (programs, units, users, sample configuration).
+#
+#   cpack -G DEB --config build/release/CPackConfig.cmake
+include_guard(GLOBAL)
+include(GNUInstallDirs)
+get_property(_programs GLOBAL PROPERTY CAIRN_PROGRAMS)
+
+# A daemon's unit, configuration and user come with the daemon.
+foreach(_daemon chaind storaged cdnd)
+  if(_daemon IN_LIST _programs)
+    install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/${_daemon}.service
+      DESTINATION lib/systemd/system COMPONENT cairn-programs)
+    install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/${_daemon}.sysusers
+      DESTINATION lib/sysusers.d RENAME cairn-${_daemon}.conf COMPONENT cairn-programs)
+    install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/${_daemon}.tmpfiles
+      DESTINATION lib/tmpfiles.d RENAME cairn-${_daemon}.conf COMPONENT cairn-programs)
+    install(FILES ${PROJECT_SOURCE_DIR}/packaging/config/${_daemon}.toml
+      DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn COMPONENT cairn-programs)
+  endif()
+endforeach()
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME cairn)
+set(CPACK_PACKAGE_VENDOR Cairn)
+set(CPACK_PACKAGE_CONTACT "The Cairn developers <cairn@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "decentralised storage and delivery")
+set(CPACK_PACKAGE_FILE_NAME cairn-${PROJECT_VERSION})
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_COMPONENTS_ALL libcairn-dev)
+if(_programs)
+  list(APPEND CPACK_COMPONENTS_ALL cairn-programs)
+endif()
+set(CPACK_COMPONENTS_GROUPING IGNORE)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+
+set(CPACK_DEBIAN_LIBCAIRN-DEV_PACKAGE_NAME libcairn-dev)
+set(CPACK_DEBIAN_LIBCAIRN-DEV_PACKAGE_SECTION libdevel)
+set(CPACK_COMPONENT_LIBCAIRN-DEV_DESCRIPTION
+  "libraries of Cairn for programs that embed it\n Static archives, headers, a CMake package and pkg-config files.")
+set(_dev_depends libabsl-dev liblmdb-dev libisal-dev)
+if(CAIRN_CHAIN)
+  list(APPEND _dev_depends libprotobuf-dev)
+endif()
+if(CAIRN_APPS)
+  list(APPEND _dev_depends libgrpc++-dev)
+endif()
+list(JOIN _dev_depends ", " CPACK_DEBIAN_LIBCAIRN-DEV_PACKAGE_DEPENDS)
+
+set(CPACK_DEBIAN_CAIRN-PROGRAMS_PACKAGE_NAME cairn-programs)
+set(CPACK_COMPONENT_CAIRN-PROGRAMS_DESCRIPTION
+  "storage provider, ledger and command line of Cairn\n The services are installed switched off; see /etc/cairn.")
+set(CPACK_DEBIAN_CAIRN-PROGRAMS_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_CAIRN-PROGRAMS_PACKAGE_DEPENDS
+  "systemd | systemd-standalone-sysusers, systemd | systemd-standalone-tmpfiles")
+set(CPACK_DEBIAN_CAIRN-PROGRAMS_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/packaging/debian/postinst
+  ${PROJECT_SOURCE_DIR}/packaging/debian/prerm ${PROJECT_SOURCE_DIR}/packaging/debian/postrm)
+set(CPACK_DEBIAN_CAIRN-PROGRAMS_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+include(CPack)

@@ -1,0 +1,126 @@
+#include "apps/storaged/follower.h"
+
+#include "apps/storaged/world.h"
+#include "cairn/chain/convert.h"
+#include "cairn/chain/transaction.h"
+#include "catch.h"
+
+using namespace cairn;
+using namespace cairn::storaged;
+using namespace cairn::storaged::testing;
+
+namespace {
+
+uint64_t BlobsHeld(World& world) {
+  uint64_t blobs = 0;
+  for (size_t i = 0; i < world.size(); ++i) blobs += world.provider(i).blobs->Usage().blobs;
+  return blobs;
+}
+
+}  // namespace
+
+TEST_CASE("when an object is deleted every holder drops its part", "[GF-109]") {
+  World world(14);
+  TestBucket bucket = world.MakeBucket("rs:10+4", true);
+  TestObject large = world.Create(bucket, "large", Pattern(700'000));
+  TestObject small = world.Create(bucket, "small", Pattern(700));
+  world.Store(bucket, large);
+  world.Store(bucket, small);
+  CHECK(BlobsHeld(world) == 14 + 14 + 5);  // shards, their manifest as a blob, m + 1 copies
+  world.Delete(bucket, large);
+  CHECK(BlobsHeld(world) == 5);
+  world.Delete(bucket, small);
+  CHECK(BlobsHeld(world) == 0);
+}
+
+TEST_CASE("a blob that two objects share stays until the last of them goes", "[GF-109]") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  TestObject first = world.Create(bucket, "first", Pattern(5000));
+  TestObject second = world.Create(bucket, "second", Pattern(5000));
+  world.Store(bucket, first);
+  world.Store(bucket, second);
+  CHECK(BlobsHeld(world) == 3);
+  world.Delete(bucket, first);
+  CHECK(BlobsHeld(world) == 3);
+  CHECK(bucket.holders[0]->blobs->Read(second.layout.content_id, 1 << 20).ok());
+  world.Delete(bucket, second);
+  CHECK(BlobsHeld(world) == 0);
+}
+
+TEST_CASE("cancelled and expired uploads leave nothing behind, half uploads included", "[GF-109]") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  TestObject cancelled = world.Create(bucket, "cancelled", Pattern(5000, 1));
+  TestObject expired = world.Create(bucket, "expired", Pattern(2 << 20, 2));
+  REQUIRE(world.Put(bucket, cancelled, 0).ok());
+  {
+    Ingest::Session session((*bucket.holders[0])->ingest);
+    REQUIRE(session.Open(world.OpenOf(expired, 0)).ok());
+    REQUIRE(session.Data(absl::Cord(base::ToString(base::ByteView(expired.shards[0]).first(1 << 20)))).ok());
+  }
+  pb::Operation cancel;
+  cancel.mutable_cancel_objects()->add_objects(chain::ToField(cancelled.id));
+  world.Do(cancel);
+  world.CatchUp();
+  CHECK(BlobsHeld(world) == 0);
+  CHECK(bucket.holders[0]->blobs->Partials()->size() == 1);
+  world.Advance(absl::Hours(2));
+  CHECK(world.Look(expired.id) == nullptr);
+  CHECK(bucket.holders[0]->blobs->Partials()->empty());
+}
+
+TEST_CASE("a provider that was off while objects were deleted finds out from the ledger", "[GF-109]") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  TestObject kept = world.Create(bucket, "kept", Pattern(5000, 1));
+  TestObject gone = world.Create(bucket, "gone", Pattern(5000, 2));
+  world.Store(bucket, kept);
+  world.Store(bucket, gone);
+  pb::Operation remove;
+  remove.mutable_delete_objects()->set_bucket(bucket.id);
+  remove.mutable_delete_objects()->add_names("gone");
+  world.Do(remove);
+  TestProvider& late = *bucket.holders[2];
+  late.Restart();
+  late->follower.Skip(world.engine->height());  // the blocks were pruned meanwhile
+  CHECK(late.blobs->Usage().blobs == 2);
+  CHECK(late->follower.Reconcile([] { return false; }).value() == 1);
+  CHECK(late.blobs->Usage().blobs == 1);
+  CHECK(late.blobs->Read(kept.layout.content_id, 1 << 20).ok());
+}
+
+TEST_CASE("a blob without any record is swept, one in use is not", "[GF-109]") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  TestObject object = world.Create(bucket, "a", Pattern(5000));
+  world.Store(bucket, object);
+  TestProvider& holder = *bucket.holders[0];
+  base::Bytes stray = Pattern(100, 9);
+  REQUIRE(holder.blobs->Put(base::ContentId::Of(stray), stray).ok());
+  base::ContentId cursor;
+  CHECK(holder->index.Sweep(cursor, 100).value() == 0);  // it might be on its way
+  CHECK(holder->index.Sweep(cursor, 100).value() == 1);
+  CHECK(holder.blobs->Usage().blobs == 1);
+}
+
+TEST_CASE("a copy on the ledger needs no upload: holders receipt what they have and the primary seals", "[GF-24]") {
+  for (const char* policy : {"replicate:3", "rs:4+2"}) {
+    World world(6);
+    TestBucket bucket = world.MakeBucket(policy, true);
+    for (size_t size : {size_t{700}, size_t{700'000}}) {
+      TestObject source = world.Create(bucket, "source" + std::to_string(size), Pattern(size));
+      world.Store(bucket, source);
+      TestObject copy = world.Create(bucket, "copy" + std::to_string(size), Pattern(size), nullptr, source.id);
+      world.CatchUp();
+      for (TestProvider* holder : bucket.holders) REQUIRE((*holder)->puller.RunOnce([] { return false; }).ok());
+      world.CatchUp();
+      Record<pb::Object> record = world.Look(copy.id);
+      REQUIRE(record != nullptr);
+      CHECK(record->state() == pb::OBJECT_STATE_SEALED);
+      CHECK(chain::IsDurable(*record, world.Group(bucket.group)));
+      world.Delete(bucket, source);
+      CHECK(BlobsHeld(world) > 0);
+    }
+  }
+}
