@@ -70,7 +70,7 @@ TEST_CASE("profiles and settings come back as they were saved") {
         std::string::npos);
 }
 
-TEST_CASE("a phrase brings a key back, a wrong passphrase opens nothing", "[GF-02]") {
+TEST_CASE("a phrase brings a key back, a wrong passphrase opens nothing") {
   TempDir home;
   base::SystemEntropy entropy;
   const Wallet wallet(Paths::Find(home.path()));
@@ -88,7 +88,7 @@ TEST_CASE("a phrase brings a key back, a wrong passphrase opens nothing", "[GF-0
   CHECK(wallet.List().size() == 2);
 }
 
-TEST_CASE("a journal comes back whole or not at all", "[JS-22]") {
+TEST_CASE("a journal comes back whole or not at all") {
   base::SystemEntropy entropy;
   JournalEntry entry;
   entry.chain = entropy.Draw<base::ChainId>();
@@ -132,7 +132,7 @@ TEST_CASE("one process at a time works on a transfer") {
   CHECK_FALSE((*again)->Load());
 }
 
-TEST_CASE("parallel clients of one account do not take each other's numbers", "[GF-17]") {
+TEST_CASE("parallel clients of one account do not take each other's numbers") {
   FakeNetwork network(1);
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 4; ++i) clients.push_back(network.NewClient());
@@ -154,7 +154,7 @@ TEST_CASE("parallel clients of one account do not take each other's numbers", "[
   CHECK(sent == 60);
 }
 
-TEST_CASE("a refusal by the rules comes back as its verdict, with a hint", "[GF-18]") {
+TEST_CASE("a refusal by the rules comes back as its verdict, with a hint") {
   FakeNetwork network(1);
   auto client = network.NewClient();
   chain::pb::Operation operation;

@@ -69,7 +69,7 @@ FakeProvider& PrimaryOf(FakeNetwork& network, Client& client, const std::string&
 TEST_CASE(
     "objects of every size come back equal from a client that has nothing but the key, two holders "
     "lost",
-    "[GF-07][CS-01]") {
+    "[GF-40][MP-08]") {
   FakeNetwork network;
   const std::vector<size_t> sizes{0,       1,         65'535,    65'536,   262'143,
                                   262'144, 1'048'575, 1'048'577, 5'000'011};
@@ -100,8 +100,7 @@ TEST_CASE(
   CHECK(part->size() == 70'000);
 }
 
-TEST_CASE("with fewer than k holders a get fails with each holder named and leaves no file",
-          "[GF-94]") {
+TEST_CASE("with fewer than k holders a get fails with each holder named and leaves no file") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -117,7 +116,7 @@ TEST_CASE("with fewer than k holders a get fails with each holder named and leav
 }
 
 TEST_CASE("bytes that a holder damaged are never delivered and the others make up for them",
-          "[CS-25]") {
+          "[MP-20]") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -137,7 +136,7 @@ TEST_CASE("bytes that a holder damaged are never delivered and the others make u
 }
 
 TEST_CASE("neither content nor names of a private bucket reach a provider or the ledger",
-          "[GF-20]") {
+          "[MP-19][CS-26]") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "secrets");
@@ -168,7 +167,7 @@ TEST_CASE("neither content nor names of a private bucket reach a provider or the
   CHECK((*listed)[0].status == ObjectStatus::kDurable);
 }
 
-TEST_CASE("a public object's content id is the hash of the file", "[CS-03]") {
+TEST_CASE("a public object's content id is the hash of the file") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "open", "replicate:3", true);
@@ -182,7 +181,7 @@ TEST_CASE("a public object's content id is the hash of the file", "[CS-03]") {
 }
 
 TEST_CASE("a primary that takes receipts and does not seal is replaced, and the put is durable",
-          "[GF-30]") {
+          "[GF-12]") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -198,7 +197,7 @@ TEST_CASE("a primary that takes receipts and does not seal is replaced, and the 
 }
 
 TEST_CASE("a holder that signs something else, or is dead, is replaced by another provider",
-          "[GF-31]") {
+          "[GF-24]") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -216,8 +215,7 @@ TEST_CASE("a holder that signs something else, or is dead, is replaced by anothe
   CHECK(std::find(now.begin(), now.end(), liar) == now.end());
 }
 
-TEST_CASE("with --wait available a dead holder leaves the object available and named as missing",
-          "[GF-29]") {
+TEST_CASE("with --wait available a dead holder leaves the object available and named as missing") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -281,7 +279,7 @@ TEST_CASE("an interrupted put goes on under the same object id and sends only wh
     CHECK(entry.path().extension() == ".lock");
 }
 
-TEST_CASE("a broken stream is taken up where the holder stands", "[JS-23]") {
+TEST_CASE("a broken stream is taken up where the holder stands") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -316,8 +314,7 @@ class Fickle final : public Source {
 
 }  // namespace
 
-TEST_CASE("a source that changes between the passes is stored as it is at last, under a new key",
-          "[CS-26]") {
+TEST_CASE("a source that changes between the passes is stored as it is at last, under a new key") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -328,7 +325,7 @@ TEST_CASE("a source that changes between the passes is stored as it is at last, 
   CHECK(*Fetch(*client, {"photos", "a"}) == base::Bytes(2 << 20, 'b'));
 }
 
-TEST_CASE("many small files take few transactions", "[JS-24]") {
+TEST_CASE("many small files take few transactions") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "tree");
@@ -364,7 +361,7 @@ TEST_CASE("many small files take few transactions", "[JS-24]") {
   CHECK(base::ReasonOf(RemoveNames(*client, **bucket, {"src/7/777"})) == "NO_SUCH_OBJECT");
 }
 
-TEST_CASE("above --max-cost nothing is stored and nothing is paid", "[MP-19]") {
+TEST_CASE("above --max-cost nothing is stored and nothing is paid") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -382,7 +379,7 @@ TEST_CASE("above --max-cost nothing is stored and nothing is paid", "[MP-19]") {
   CHECK(real->quote.lock == dry->quote.lock);
 }
 
-TEST_CASE("a copy within a bucket sends no bytes, a move leaves one name", "[JS-30]") {
+TEST_CASE("a copy within a bucket sends no bytes, a move leaves one name") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -406,7 +403,7 @@ TEST_CASE("a copy within a bucket sends no bytes, a move leaves one name", "[JS-
   }
 }
 
-TEST_CASE("a pipe of unknown length is stored and comes back equal", "[JS-06]") {
+TEST_CASE("a pipe of unknown length is stored and comes back equal") {
   FakeNetwork network;
   TempDir state;
   auto client = network.NewClient(state.path());
@@ -433,8 +430,7 @@ TEST_CASE("a pipe of unknown length is stored and comes back equal", "[JS-06]") 
                                     *MemorySource(Pattern(3'000'001, 2)))) == "CONTENT_DIFFERS");
 }
 
-TEST_CASE("sync copies what differs, deletes what is extra, and does nothing the second time",
-          "[JS-07]") {
+TEST_CASE("sync copies what differs, deletes what is extra, and does nothing the second time") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "site");
@@ -465,7 +461,7 @@ TEST_CASE("sync copies what differs, deletes what is extra, and does nothing the
   CHECK(text == "hello");
 }
 
-TEST_CASE("an unknown bucket, an unknown name and a bad name are three errors", "[GF-42]") {
+TEST_CASE("an unknown bucket, an unknown name and a bad name are three errors") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
