@@ -14,7 +14,6 @@
 #include "apps/client/remove.h"
 #include "apps/client/verify.h"
 #include "apps/storectl/commands.h"
-#include "apps/storectl/files.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
 #include "cairn/rpc/v1/provider.pb.h"
