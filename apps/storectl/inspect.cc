@@ -316,6 +316,8 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
     table.Row({absl::StrCat(holder.position), provider, holder.address.endpoint, holder.receipted ? "signed for" : "missing"});
   }
   Json json = ObjectJson(object);
+  const auto primary = base::ToText(chain::Trusted<base::AccountId>(object.record->primary()));
+  json.Text("content_hash", base::ToHex(base::AsBytes(object.record->content_id()))).Text("primary", primary);
   json.List("holders", parts).Number("group", object.record->group()).Crn("lock", chain::FromProto(object.record->lock()))
       .Crn("bond", chain::FromProto(object.record->bond()))
       .Time("created", absl::FromUnixMillis(static_cast<int64_t>(object.record->created_ms())));
@@ -324,6 +326,7 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
   context.Result(json,
                  absl::StrCat("object    ", object.ref.ToText(), "  version ", object.version, "\n", "content   ",
                               base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText(), "\n",
+                              "blake3    ", base::ToHex(base::AsBytes(object.record->content_id())), "\n",
                               "size      ", object.size(), " B  (", HumanBytes(object.record->stored_size()), " stored)\n",
                               "modified  ", HumanTime(Modified(object)), "\n", "state     ", state, "\n", "reserve   ",
                               Crn(chain::FromProto(object.record->lock())), ", bond ", Crn(chain::FromProto(object.record->bond())),
