@@ -407,7 +407,7 @@ bool Eventually(const std::function<bool()>& holds, int seconds = 20) {
 }
 
 TEST_CASE("files go to real providers, survive kill -9, and their parts go when they are deleted",
-          "[GF-23][GF-25][GF-45][GF-109][JS-07]") {
+          "[GF-23][GF-25][GF-109][JS-07]") {
   Network network;
   network.MakeBucket("rs:4+2", true);
   auto large = network.Create({Pattern(5'000'000, 1)});
