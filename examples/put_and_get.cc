@@ -11,7 +11,8 @@
 
 namespace {
 
-absl::Status Run(const std::string& network, const std::string& key, const std::string& secret, const std::string& file) {
+absl::Status Run(const std::string& network, const std::string& key, const std::string& secret,
+                 const std::string& file) {
   using namespace cairn;
   const client::Paths paths = client::Paths::Find("");
   ASSIGN_OR_RETURN(client::Profile profile, client::LoadProfile(paths, network));
@@ -27,14 +28,16 @@ absl::Status Run(const std::string& network, const std::string& key, const std::
   const client::Reference ref{"example", client::BaseName(file)};
   ASSIGN_OR_RETURN(auto source, client::OpenFileSource(file));
   ASSIGN_OR_RETURN(client::PutResult put, client::Put(client, *source, ref, {}));
-  std::cout << ref.ToText() << " " << put.content_id.ToText() << (put.durable ? " durable\n" : " available\n");
+  std::cout << ref.ToText() << " " << put.content_id.ToText()
+            << (put.durable ? " durable\n" : " available\n");
   return client::GetFile(client, ref, {}, file + ".back").status();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const absl::Status status = argc == 5 ? Run(argv[1], argv[2], argv[3], argv[4]) : absl::InvalidArgumentError("see the top of this file");
+  const absl::Status status = argc == 5 ? Run(argv[1], argv[2], argv[3], argv[4])
+                                        : absl::InvalidArgumentError("see the top of this file");
   if (!status.ok()) std::cerr << status << "\n";
   return status.ok() ? 0 : 1;
 }

@@ -28,23 +28,29 @@ constexpr int kSourceChanges = 3;
 
 absl::Status CheckTarget(const Reference& to) {
   if (!to.folder()) return absl::OkStatus();
-  return base::Error(absl::StatusCode::kInvalidArgument, "BAD_NAME", absl::StrCat(to.ToText(), " names no object"),
-                     "write cairn://bucket/key");
+  return base::Error(absl::StatusCode::kInvalidArgument, "BAD_NAME",
+                     absl::StrCat(to.ToText(), " names no object"), "write cairn://bucket/key");
 }
 
 // One large object on its way, journalled at each step.
 class LargePut {
  public:
-  LargePut(Client& client, const Bucket& bucket, Input& input, const Reference& to, std::string stored_name,
-           const PutOptions& options, std::unique_ptr<Journal> journal)
-      : client_(client), bucket_(bucket), input_(input), to_(to), stored_name_(std::move(stored_name)),
-        options_(options), journal_(std::move(journal)) {}
+  LargePut(Client& client, const Bucket& bucket, Input& input, const Reference& to,
+           std::string stored_name, const PutOptions& options, std::unique_ptr<Journal> journal)
+      : client_(client),
+        bucket_(bucket),
+        input_(input),
+        to_(to),
+        stored_name_(std::move(stored_name)),
+        options_(options),
+        journal_(std::move(journal)) {}
 
   absl::StatusOr<PutResult> Run();
 
  private:
   absl::StatusOr<bool> TakeUp();
   absl::StatusOr<bool> FindCreated(const JournalEntry& entry);
+  bool Gone(const absl::Status& status);
   absl::Status Begin();
   absl::Status Create();
   absl::StatusOr<PutResult> Send();
@@ -71,8 +77,9 @@ absl::StatusOr<bool> LargePut::TakeUp() {
   if (!entry) return false;
   const std::string identity = input_.source->identity();
   auto head = storage::DecodeManifestHead(entry->manifest);
-  const bool same = options_.resume && !identity.empty() && entry->source == identity && entry->chain == client_.chain_id() &&
-                    entry->bucket == bucket_.id() && entry->stored_name == stored_name_ && head.ok() &&
+  const bool same = options_.resume && !identity.empty() && entry->source == identity &&
+                    entry->chain == client_.chain_id() && entry->bucket == bucket_.id() &&
+                    entry->stored_name == stored_name_ && head.ok() &&
                     head->seal.has_value() == bucket_.sealed();
   if (!same) {
     if (!entry->object.empty()) (void)CancelObject(client_, entry->object);
@@ -81,8 +88,8 @@ absl::StatusOr<bool> LargePut::TakeUp() {
   }
   entry_ = *std::move(entry);
   if (head->seal) {
-    ASSIGN_OR_RETURN(input_.key,
-                     bucket_.OpenVersionKey(head->seal->epoch, head->seal->key_id, head->seal->wrapped_key));
+    ASSIGN_OR_RETURN(input_.key, bucket_.OpenVersionKey(head->seal->epoch, head->seal->key_id,
+                                                        head->seal->wrapped_key));
   }
   prepared_.layout = head->stored;
   prepared_.manifest = entry_.manifest;
@@ -118,7 +125,8 @@ absl::StatusOr<bool> LargePut::FindCreated(const JournalEntry& entry) {
     pb::SignedTransaction transaction;
     if (look > 0 || !transaction.ParseFromString(base::ToString(entry.transaction))) return false;
     auto sent = client_.sender().Resend(transaction);
-    if (!sent.ok() && (absl::IsUnavailable(sent.status()) || absl::IsDeadlineExceeded(sent.status()))) {
+    if (!sent.ok() &&
+        (absl::IsUnavailable(sent.status()) || absl::IsDeadlineExceeded(sent.status()))) {
       return sent.status();
     }
     if (!sent.ok()) return false;
@@ -147,12 +155,13 @@ absl::Status LargePut::Begin() {
 
 absl::Status LargePut::Create() {
   client_.progress().Update(to_.ToText(), Stage::kCreate, 0, 1);
-  auto created = CreateObjects(client_, bucket_, {prepared_.object}, options_, false,
-                               [&](const pb::SignedTransaction& transaction, const std::vector<base::ObjectId>& ids) {
-                                 entry_.transaction = base::ToBytes(base::AsBytes(transaction.SerializeAsString()));
-                                 entry_.object = ids.front();
-                                 return entry_.source.empty() ? absl::OkStatus() : journal_->Save(entry_);
-                               });
+  auto created = CreateObjects(
+      client_, bucket_, {prepared_.object}, options_, false,
+      [&](const pb::SignedTransaction& transaction, const std::vector<base::ObjectId>& ids) {
+        entry_.transaction = base::ToBytes(base::AsBytes(transaction.SerializeAsString()));
+        entry_.object = ids.front();
+        return entry_.source.empty() ? absl::OkStatus() : journal_->Save(entry_);
+      });
   RETURN_IF_ERROR(created.status());
   record_ = created->records.front();
   group_ = created->group;
@@ -162,7 +171,8 @@ absl::Status LargePut::Create() {
 }
 
 absl::StatusOr<PutResult> LargePut::Send() {
-  Parcel parcel{.record = *record_, .layout = prepared_.layout, .manifest = prepared_.manifest, .stored = {}};
+  Parcel parcel{
+      .record = *record_, .layout = prepared_.layout, .manifest = prepared_.manifest, .stored = {}};
   std::vector<Parcel> parcels;
   parcels.push_back(std::move(parcel));
   Shipment shipment(client_, group_, std::move(parcels));
@@ -185,9 +195,11 @@ absl::StatusOr<PutResult> LargePut::Send() {
   result_.parts = static_cast<uint32_t>(record_->positions_size());
   result_.missing = std::move(outcome.missing);
   for (uint32_t position : shipment.Positions()) {
-    const bool known = std::any_of(result_.missing.begin(), result_.missing.end(),
-                                   [&](const MissingPart& part) { return part.position == position; });
-    if (!shipment.HasReceipt(position) && !known) result_.missing.push_back({position, {}, "no receipt"});
+    const bool known =
+        std::any_of(result_.missing.begin(), result_.missing.end(),
+                    [&](const MissingPart& part) { return part.position == position; });
+    if (!shipment.HasReceipt(position) && !known)
+      result_.missing.push_back({position, {}, "no receipt"});
   }
   result_.durable = options_.wait != WaitFor::kCreated && result_.missing.empty();
   result_.resumed = resumed_;
@@ -195,6 +207,19 @@ absl::StatusOr<PutResult> LargePut::Send() {
   result_.transactions += shipment.transactions();
   client_.progress().Update(to_.ToText(), Stage::kDurable, 1, 1);
   return result_;
+}
+
+// Did the upload fail because its deadline took the object from the ledger?
+bool LargePut::Gone(const absl::Status& status) {
+  const std::string reason = base::ReasonOf(status);
+  if (reason == "VERDICT_UNKNOWN_OBJECT" || reason == "NO_SUCH_OBJECT" ||
+      reason == "DEADLINE_PASSED" || reason == "VERDICT_DEADLINE_PASSED") {
+    return true;
+  }
+  if (reason != "NOT_ENOUGH_RECEIPTS" || !record_) return false;
+  pb::QueryRequest request;
+  request.set_object(record_->id());
+  return absl::IsNotFound(client_.Query(request).status());
 }
 
 absl::Status LargePut::Discard() {
@@ -216,14 +241,15 @@ absl::StatusOr<PutResult> LargePut::Run() {
       return sent;
     }
     const std::string reason = base::ReasonOf(sent.status());
-    const bool gone = reason == "VERDICT_UNKNOWN_OBJECT" || reason == "NO_SUCH_OBJECT" || reason == "DEADLINE_PASSED" ||
-                      reason == "VERDICT_DEADLINE_PASSED";
+    const bool gone = Gone(sent.status());
     if (change >= kSourceChanges || (reason != "SOURCE_CHANGED" && !gone)) return sent;
     if (reason == "SOURCE_CHANGED" && input_.sealed_already) return sent;
-    client_.progress().Note(to_.ToText(), gone ? "the upload's deadline passed: created anew"
-                                               : "the source changed while it was sent: begun anew");
+    client_.progress().Note(to_.ToText(), gone
+                                              ? "the upload's deadline passed: created anew"
+                                              : "the source changed while it was sent: begun anew");
     RETURN_IF_ERROR(Discard());
     created = false;
+    resumed_ = gone;  // holders may still have what they got
     if (!gone) prepared_ = Prepared{};
     if (!gone && input_.source->identity() != entry_.source) {
       return base::Error(absl::StatusCode::kFailedPrecondition, "SOURCE_CHANGED",
@@ -232,8 +258,9 @@ absl::StatusOr<PutResult> LargePut::Run() {
   }
 }
 
-absl::StatusOr<PutResult> PutSmall(Client& client, const Bucket& bucket, Source& source, const Reference& to,
-                                   const std::string& stored_name, const PutOptions& options) {
+absl::StatusOr<PutResult> PutSmall(Client& client, const Bucket& bucket, Source& source,
+                                   const Reference& to, const std::string& stored_name,
+                                   const PutOptions& options) {
   client.progress().Update(to.ToText(), Stage::kEncode, 0, source.size());
   ASSIGN_OR_RETURN(Prepared prepared, PrepareSmall(client, bucket, source, options));
   prepared.object.set_name(stored_name);
@@ -243,12 +270,12 @@ absl::StatusOr<PutResult> PutSmall(Client& client, const Bucket& bucket, Source&
   return ShipBatch(client, bucket, std::move(items), options, false).front();
 }
 
-absl::StatusOr<PutResult> PutInto(Client& client, const Bucket& bucket, Source& source, const Reference& to,
-                                  const PutOptions& options) {
+absl::StatusOr<PutResult> PutInto(Client& client, const Bucket& bucket, Source& source,
+                                  const Reference& to, const PutOptions& options) {
   ASSIGN_OR_RETURN(std::string stored_name, bucket.StoredName(to.key));
   if (options.dry_run || options.max_cost) {
     ASSIGN_OR_RETURN(payment::Quote quote, QuotePut(client, bucket, {source.size()}));
-    if (options.max_cost) RETURN_IF_ERROR(payment::CheckMaxCost(quote, *options.max_cost));
+    RETURN_IF_ERROR(CheckPrice(quote, options.max_cost));
     if (options.dry_run) {
       PutResult out;
       out.ref = to;
@@ -258,9 +285,10 @@ absl::StatusOr<PutResult> PutInto(Client& client, const Bucket& bucket, Source& 
       return out;
     }
   }
-  if (IsSmall(bucket, source.size())) return PutSmall(client, bucket, source, to, stored_name, options);
-  ASSIGN_OR_RETURN(auto journal,
-                   Journal::Open(client.transfer_folder(), client.chain_id(), bucket.id(), stored_name));
+  if (IsSmall(bucket, source.size()))
+    return PutSmall(client, bucket, source, to, stored_name, options);
+  ASSIGN_OR_RETURN(auto journal, Journal::Open(client.transfer_folder(), client.chain_id(),
+                                               bucket.id(), stored_name));
   Input input;
   input.source = &source;
   input.content_type = options.content_type.empty() ? source.content_type() : options.content_type;
@@ -269,7 +297,8 @@ absl::StatusOr<PutResult> PutInto(Client& client, const Bucket& bucket, Source& 
 }
 
 absl::Status LocalError(absl::string_view what) {
-  return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE", absl::StrCat(what, ": ", std::strerror(errno)));
+  return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE",
+                     absl::StrCat(what, ": ", std::strerror(errno)));
 }
 
 // A nameless file that holds a pipe's stored bytes: gone with the process, whatever ends it.
@@ -328,11 +357,13 @@ absl::StatusOr<WaitFor> ParseWait(absl::string_view text) {
   if (text == "created") return WaitFor::kCreated;
   if (text == "available") return WaitFor::kAvailable;
   if (text == "durable") return WaitFor::kDurable;
-  return base::Error(absl::StatusCode::kInvalidArgument, "BAD_WAIT", absl::StrCat("no state \"", text, "\" to wait for"),
+  return base::Error(absl::StatusCode::kInvalidArgument, "BAD_WAIT",
+                     absl::StrCat("no state \"", text, "\" to wait for"),
                      "--wait created | available | durable");
 }
 
-absl::StatusOr<PutResult> Put(Client& client, Source& source, const Reference& to, const PutOptions& options) {
+absl::StatusOr<PutResult> Put(Client& client, Source& source, const Reference& to,
+                              const PutOptions& options) {
   RETURN_IF_ERROR(CheckTarget(to));
   ASSIGN_OR_RETURN(std::shared_ptr<Bucket> bucket, OpenBucket(client, to.bucket));
   client.progress().Begin(to.ToText(), source.size());
@@ -341,7 +372,8 @@ absl::StatusOr<PutResult> Put(Client& client, Source& source, const Reference& t
   return result;
 }
 
-absl::StatusOr<PutResult> PutPipe(Client& client, const ReadFn& read, const Reference& to, const PutOptions& options) {
+absl::StatusOr<PutResult> PutPipe(Client& client, const ReadFn& read, const Reference& to,
+                                  const PutOptions& options) {
   RETURN_IF_ERROR(CheckTarget(to));
   ASSIGN_OR_RETURN(std::shared_ptr<Bucket> bucket, OpenBucket(client, to.bucket));
   ASSIGN_OR_RETURN(base::Bytes head, ReadHead(read, base::kSmallObjectBytes));
@@ -360,7 +392,8 @@ absl::StatusOr<PutResult> PutPipe(Client& client, const ReadFn& read, const Refe
   input.metadata = options.metadata;
   if (bucket->sealed()) input.key = client.entropy().DrawSecret<32>();
   std::optional<storage::StreamSealer> sealer;
-  if (input.key) sealer.emplace(*input.key, [&](base::ByteView bytes) { return spool->Append(bytes); });
+  if (input.key)
+    sealer.emplace(*input.key, [&](base::ByteView bytes) { return spool->Append(bytes); });
   base::Hasher plaintext;
   base::Bytes piece = std::move(head);
   while (!piece.empty()) {
@@ -375,7 +408,7 @@ absl::StatusOr<PutResult> PutPipe(Client& client, const ReadFn& read, const Refe
   client.progress().Begin(to.ToText(), input.plaintext_size);
   if (options.max_cost || options.dry_run) {
     ASSIGN_OR_RETURN(payment::Quote quote, QuotePut(client, *bucket, {input.plaintext_size}));
-    if (options.max_cost) RETURN_IF_ERROR(payment::CheckMaxCost(quote, *options.max_cost));
+    RETURN_IF_ERROR(CheckPrice(quote, options.max_cost));
     if (options.dry_run) {
       PutResult out;
       out.ref = to;
@@ -386,9 +419,10 @@ absl::StatusOr<PutResult> PutPipe(Client& client, const ReadFn& read, const Refe
     }
   }
   ASSIGN_OR_RETURN(std::string stored_name, bucket->StoredName(to.key));
-  ASSIGN_OR_RETURN(auto journal,
-                   Journal::Open(client.transfer_folder(), client.chain_id(), bucket->id(), stored_name));
-  auto result = LargePut(client, *bucket, input, to, stored_name, options, std::move(journal)).Run();
+  ASSIGN_OR_RETURN(auto journal, Journal::Open(client.transfer_folder(), client.chain_id(),
+                                               bucket->id(), stored_name));
+  auto result =
+      LargePut(client, *bucket, input, to, stored_name, options, std::move(journal)).Run();
   client.progress().End(to.ToText(), result.status());
   return result;
 }
