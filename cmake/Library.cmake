@@ -70,7 +70,6 @@ function(cairn_app name)
   target_link_libraries(${name} PRIVATE ${arg_DEPS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT cairn-programs)
-  set_property(GLOBAL APPEND PROPERTY CAIRN_PROGRAMS ${name})
 endfunction()
 
 # The Catch2 main is compiled once; a suite links it.

@@ -3,20 +3,43 @@
 #   cpack -G DEB --config build/release/CPackConfig.cmake
 include_guard(GLOBAL)
 include(GNUInstallDirs)
-get_property(_programs GLOBAL PROPERTY CAIRN_PROGRAMS)
 
-# A daemon's unit, configuration and user come with the daemon.
+# A daemon's unit, user and configuration come with the daemon. The configuration is what the daemon itself prints, with
+# the state where the unit keeps it; systemd-tmpfiles copies it to /etc/cairn unless there is one.
+set(_programs)
+foreach(_program chaind storaged cdnd storectl)
+  if(TARGET ${_program})
+    list(APPEND _programs ${_program})
+  endif()
+endforeach()
+set(_samples)
 foreach(_daemon chaind storaged cdnd)
   if(_daemon IN_LIST _programs)
-    install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/${_daemon}.service
-      DESTINATION lib/systemd/system COMPONENT cairn-programs)
-    install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/${_daemon}.sysusers
-      DESTINATION lib/sysusers.d RENAME cairn-${_daemon}.conf COMPONENT cairn-programs)
-    install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/${_daemon}.tmpfiles
-      DESTINATION lib/tmpfiles.d RENAME cairn-${_daemon}.conf COMPONENT cairn-programs)
-    install(FILES ${PROJECT_SOURCE_DIR}/packaging/config/${_daemon}.toml
-      DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn COMPONENT cairn-programs)
+    set(_sample ${PROJECT_BINARY_DIR}/install/${_daemon}.toml)
+    add_custom_command(OUTPUT ${_sample}
+      COMMAND sh ${PROJECT_SOURCE_DIR}/packaging/sample-config.sh $<TARGET_FILE:${_daemon}> /var/lib/cairn/${_daemon}
+              ${_sample}
+      DEPENDS ${_daemon} ${PROJECT_SOURCE_DIR}/packaging/sample-config.sh VERBATIM)
+    list(APPEND _samples ${_sample})
+    set(_systemd ${PROJECT_SOURCE_DIR}/packaging/systemd)
+    install(FILES ${_systemd}/${_daemon}.service DESTINATION lib/systemd/system COMPONENT cairn-programs)
+    install(FILES ${_systemd}/${_daemon}.sysusers DESTINATION lib/sysusers.d RENAME cairn-${_daemon}.conf
+      COMPONENT cairn-programs)
+    install(FILES ${_systemd}/${_daemon}.tmpfiles DESTINATION lib/tmpfiles.d RENAME cairn-${_daemon}.conf
+      COMPONENT cairn-programs)
+    install(FILES ${_sample} DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn COMPONENT cairn-programs)
   endif()
+endforeach()
+if(_samples)
+  add_custom_target(sample_configs ALL DEPENDS ${_samples})
+endif()
+
+# Who wrote what is inside the archives.
+foreach(_component libcairn-dev cairn-programs)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${_component}
+    RENAME copyright COMPONENT ${_component})
+  install(FILES ${BORINGSSL_SOURCE_DIR}/src/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${_component}
+    RENAME copyright.boringssl COMPONENT ${_component} OPTIONAL)
 endforeach()
 
 set(CPACK_GENERATOR DEB)
@@ -46,7 +69,7 @@ if(CAIRN_CHAIN)
   list(APPEND _dev_depends libprotobuf-dev)
 endif()
 if(CAIRN_APPS)
-  list(APPEND _dev_depends libgrpc++-dev)
+  list(APPEND _dev_depends libgrpc++-dev libssl-dev libcli11-dev libtomlplusplus-dev libspdlog-dev prometheus-cpp-dev)
 endif()
 list(JOIN _dev_depends ", " CPACK_DEBIAN_LIBCAIRN-DEV_PACKAGE_DEPENDS)
 

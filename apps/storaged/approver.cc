@@ -71,7 +71,7 @@ absl::Status Approver::Check(const pb::CreateBucket& create, const base::Account
   if (create.has_new_group()) {
     if (create.new_group().primary() != self)
       return BadRequest("the new group names another primary");
-    return CheckRoom(0);
+    return CheckRoom(1);
   }
   ASSIGN_OR_RETURN(Record<pb::Group> group, ledger_.Group({create.group()}));
   if (group->primary() != self) return NotOurs(create.group());

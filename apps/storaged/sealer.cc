@@ -39,6 +39,7 @@ pb::Operation SealOperation(const rpc::v1::SubmitReceiptsRequest& request) {
 }  // namespace
 
 absl::Status Sealer::Resume() {
+  if (env_.faults.Is(Fault::kRefuseSeal)) return absl::OkStatus();
   std::vector<std::pair<std::string, JobPtr>> found;
   {
     auto view = env_.writes.kv().Snapshot();

@@ -22,6 +22,7 @@ constexpr uint64_t kCompactBudget = 256 << 20;
 constexpr size_t kSweepStep = 4096;
 constexpr absl::Duration kRetry = absl::Seconds(1);
 constexpr absl::Duration kIdle = absl::Hours(24);
+constexpr absl::Duration kTestScrub = absl::Seconds(30);  // proofs age in seconds in test networks
 
 // The ledger's identity is asked once and kept: a daemon never follows another chain by mistake.
 class ChainGuard {
@@ -85,6 +86,7 @@ class Daemon {
         opened_(opened),
         client_(client),
         clock_(clock),
+        test_network_(test_network),
         identity_(std::move(identity)),
         disk_(base::OpenPosixDisk(settings_.store_path)),
         writes_(*opened.kv),
@@ -240,7 +242,9 @@ class Daemon {
     uint64_t rate = std::max<uint64_t>(settings_.scrub_bytes_per_second, 1);
     absl::StatusOr<bool> finished = scrubber_.Slice(rate);
     if (!finished.ok()) app::LogError("scrub", finished.status());
-    return finished.ok() && !*finished ? absl::Seconds(1) : settings_.scrub_interval;
+    if (finished.ok() && !*finished) return absl::Seconds(1);
+    return test_network_ ? std::min(settings_.scrub_interval, kTestScrub)
+                         : settings_.scrub_interval;
   }
 
   absl::Duration Tidy() {
@@ -347,6 +351,7 @@ class Daemon {
   Opened& opened_;
   chain::Client& client_;
   base::RealClock& clock_;
+  const bool test_network_;
   const Identity identity_;
   std::atomic<bool> stopping_{false};
   bool told_ = false;

@@ -425,7 +425,11 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
   if (object.status == client::ObjectStatus::kDurable && !all_live)
     object.status = client::ObjectStatus::kDegraded;
   Json json = ObjectJson(object);
-  json.List("holders", parts)
+  const std::string hash = base::ToHex(base::AsBytes(object.record->content_id()));
+  const auto primary = base::ToText(chain::Trusted<base::AccountId>(object.record->primary()));
+  json.Text("content_hash", hash)
+      .Text("primary", primary)
+      .List("holders", parts)
       .Number("group", object.record->group())
       .Crn("lock", chain::FromProto(object.record->lock()))
       .Crn("bond", chain::FromProto(object.record->bond()))
@@ -438,7 +442,7 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
       absl::StrCat(
           "object    ", object.ref.ToText(), "  version ", object.version, "\n", "content   ",
           base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText(), "\n",
-          "size      ", object.size(), " B  (", HumanBytes(object.record->stored_size()),
+          "blake3    ", hash, "\n", "size      ", object.size(), " B  (", HumanBytes(object.record->stored_size()),
           " stored)\n", "modified  ", HumanTime(Modified(object)), "\n", "state     ", state, "\n",
           "reserve   ", Crn(chain::FromProto(object.record->lock())), ", bond ",
           Crn(chain::FromProto(object.record->bond())), "\n", table.Done(true)));

@@ -6,13 +6,10 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 #include <thread>
 
 #include "bench.h"
@@ -94,71 +91,46 @@ void PutMany(BlobStore& store, const Blobs& blobs, size_t first, size_t count) {
 
 // ---- B09 ----
 
-struct Encoded {
-  std::vector<base::ContentId> ids;
+// What one thread works with, object after object.
+struct Slot {
   std::vector<base::Bytes> shards;
+
+  void Ingest(BlobStore& store, const base::Redundancy& policy, base::ByteView plaintext, uint64_t number) {
+    base::SeededEntropy entropy(number);
+    const storage::VersionKey key = entropy.DrawSecret<32>();
+    shards.resize(policy.width());
+    for (base::Bytes& shard : shards) shard.clear();
+    auto encoder = std::move(storage::ObjectEncoder::Create(
+        {.policy = policy, .key = &key}, plaintext.size(), [&](uint32_t shard, base::ByteView piece) {
+          shards[shard].insert(shards[shard].end(), piece.begin(), piece.end());
+          return absl::OkStatus();
+        })).value();
+    Must(encoder->Feed(plaintext).ok(), "feed");
+    const storage::EncodedObject object = encoder->Finish().value();
+    std::vector<std::pair<base::ContentId, base::ByteView>> many;
+    for (size_t i = 0; i < shards.size(); ++i) many.emplace_back(object.stored.shard_ids[i], shards[i]);
+    const auto durable = store.PutMany(many);
+    if (!durable.ok()) Die(durable.status().ToString());
+  }
 };
 
-Encoded Encode(const base::Redundancy& policy, base::ByteView plaintext, uint64_t number) {
-  base::SeededEntropy entropy(number);
-  const storage::VersionKey key = entropy.DrawSecret<32>();
-  Encoded out;
-  out.shards.resize(policy.width());
-  for (base::Bytes& shard : out.shards) shard.reserve(plaintext.size() / policy.data + (1 << 17));
-  auto encoder = std::move(storage::ObjectEncoder::Create(
-      {.policy = policy, .key = &key}, plaintext.size(), [&](uint32_t shard, base::ByteView piece) {
-        out.shards[shard].insert(out.shards[shard].end(), piece.begin(), piece.end());
-        return absl::OkStatus();
-      })).value();
-  Must(encoder->Feed(plaintext).ok(), "feed");
-  out.ids = encoder->Finish().value().stored.shard_ids;
-  return out;
-}
-
-// One thread seals, encodes and hashes objects of 16 MiB, another puts the shards of each into the store, one sync for
-// an object; every acknowledgement has come when it returns.
+// A few threads, each with an object of 16 MiB: sealed, encoded and hashed into memory, then put with one sync.
 double IngestDurable(const std::string& dir, base::ByteView plaintext) {
   constexpr size_t kObject = 16 << 20;
+  constexpr size_t kWorkers = 4;
   const base::Redundancy policy = base::Redundancy::Parse("rs:10+4").value();
   const Folder folder(dir);
   auto store = Open(folder.path());
-  const double size = static_cast<double>(plaintext.size());
+  static Slot slots[kWorkers];
+  std::atomic<size_t> next{0};
   const double seconds = WallSeconds([&] {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::deque<Encoded> ready;
-    bool done = false;
-    std::thread writer([&] {
-      for (;;) {
-        std::unique_lock lock(mutex);
-        changed.wait(lock, [&] { return done || !ready.empty(); });
-        if (ready.empty()) return;
-        const Encoded object = std::move(ready.front());
-        ready.pop_front();
-        lock.unlock();
-        changed.notify_all();
-        std::vector<std::pair<base::ContentId, base::ByteView>> many;
-        for (size_t i = 0; i < object.ids.size(); ++i) many.emplace_back(object.ids[i], object.shards[i]);
-        const auto durable = store->PutMany(many);
-        if (!durable.ok()) Die(durable.status().ToString());
+    OnThreads(kWorkers, kWorkers, [&](size_t worker) {
+      for (size_t at = kObject * next++; at < plaintext.size(); at = kObject * next++) {
+        slots[worker].Ingest(*store, policy, plaintext.subspan(at, kObject), at);
       }
     });
-    for (uint64_t number = 0; !plaintext.empty(); ++number) {
-      Encoded object = Encode(policy, plaintext.subspan(0, kObject), number);
-      plaintext.remove_prefix(std::min(kObject, plaintext.size()));
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return ready.size() < 4; });
-      ready.push_back(std::move(object));
-      changed.notify_all();
-    }
-    {
-      std::lock_guard lock(mutex);
-      done = true;
-    }
-    changed.notify_all();
-    writer.join();
   });
-  return size * 1e-9 / seconds;
+  return static_cast<double>(plaintext.size()) * 1e-9 / seconds;
 }
 
 // The same physical bytes past the page cache into one file, one fdatasync. Rate in plaintext bytes.

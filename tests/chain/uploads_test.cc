@@ -222,8 +222,15 @@ TEST_CASE("a seal at the deadline is late, even before the due work ran", "[GF-2
   const auto created = h.Do("alice", h.Create(bucket, {{.name = "a"}, {.name = "b"}}));
   const std::string late = std::max(created.created(0), created.created(1));
   const auto transaction = h.Sign("p0", h.Body("p0", {h.Seal({late}, {0, 1, 2})}));
+  const auto reject = h.Sign("p0", h.Body("p0", {h.Reject({late})}, 1));
+  const auto cancel = h.Sign("alice", h.Body("alice", {h.Cancel({late})}));
   h.clock().Advance(Window(h));
-  CHECK(VerdictOf(h.Submit(transaction)) == Verdict::kDeadlinePassed);
+  std::vector<Verdict> verdicts;
+  for (const auto& tried : {transaction, reject, cancel}) {
+    h.engine().Submit(tried, [&](const auto& receipt) { verdicts.push_back(VerdictOf(*receipt)); });
+  }
+  h.Run();
+  CHECK(verdicts == std::vector<Verdict>(3, Verdict::kDeadlinePassed));
   CHECK_FALSE(h.ObjectExists(late));
 }
 

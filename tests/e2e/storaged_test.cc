@@ -336,6 +336,11 @@ class Network {
   void Store(std::vector<Stored>& objects) {
     std::vector<pb::Receipt> receipts;
     for (uint32_t position = 0; position < policy_.width(); ++position) {
+      bool keeps = std::any_of(objects.begin(), objects.end(), [&](const Stored& object) {
+        const auto& kept = object.record.positions();
+        return std::find(kept.begin(), kept.end(), position) != kept.end();
+      });
+      if (!keeps) continue;
       auto receipt = Put(objects, position);
       INFO(receipt.status().ToString());
       REQUIRE(receipt.ok());
@@ -401,10 +406,8 @@ bool Eventually(const std::function<bool()>& holds, int seconds = 20) {
   return false;
 }
 
-}  // namespace
-
 TEST_CASE("files go to real providers, survive kill -9, and their parts go when they are deleted",
-          "[GF-23][GF-25][GF-45][GF-109][JS-07]") {
+          "[GF-23][GF-25][GF-109][JS-07]") {
   Network network;
   network.MakeBucket("rs:4+2", true);
   auto large = network.Create({Pattern(5'000'000, 1)});
@@ -503,22 +506,32 @@ TEST_CASE("wrong passphrase, taken port, wrong key and a full disk are one error
   CHECK(network.Get(kept[0], 1, false).value() == kept[0].shards[0]);
 }
 
-TEST_CASE("a thousand small files are taken at the pace of batches, not of single files") {
+// One client, one holder after the other: what the providers and the ledger cost alone.
+void StoreSmallFiles(int batches) {
   Network network;
   network.MakeBucket("rs:4+2", true);
   auto begin = std::chrono::steady_clock::now();
-  for (int batch = 0; batch < 4; ++batch) {
+  for (int batch = 0; batch < batches; ++batch) {
     std::vector<base::Bytes> contents;
-    for (int i = 0; i < 250; ++i)
+    for (int i = 0; i < 250; ++i) {
       contents.push_back(Pattern(4000 + i, static_cast<uint8_t>(batch)));
+    }
     auto objects = network.Create(contents);
     network.Store(objects);
   }
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  WARN("1000 files x 3 copies in " << seconds << " s");
+  WARN(250 * batches << " files x 3 copies in " << seconds << " s");
+  CHECK(seconds < 60);
   uint64_t blobs = 0;
   for (size_t i = 0; i < kProviders; ++i) blobs += network.Status(i).blobs();
-  CHECK(blobs == 3000);
+  CHECK(blobs == 750u * batches);
 }
 
+TEST_CASE("a thousand small files are taken at the pace of batches, not of single files") {
+  StoreSmallFiles(4);
+}
+
+TEST_CASE("ten thousand small files", "[.soak]") { StoreSmallFiles(40); }
+
+}  // namespace
 }  // namespace cairn

@@ -19,7 +19,10 @@ fi
 # Every public header in one unit, and again in the opposite order: what compiles by chance shows in one of the two.
 mkdir "$work/headers"
 for name in $(echo "$components" | tr ';' ' '); do
-  (cd "$prefix/include" && find "cairn/$name" -name '*.h' ! -name '*.pb.h' | LC_ALL=C sort)
+  case $name in
+    client) (cd "$prefix/include/cairn-client" && find apps/client -name '*.h' | LC_ALL=C sort) ;;
+    *) (cd "$prefix/include" && find "cairn/$name" -name '*.h' ! -name '*.pb.h' | LC_ALL=C sort) ;;
+  esac
 done | sed 's/.*/#include "&"/' >"$work/headers/forward.cc"
 tac "$work/headers/forward.cc" >"$work/headers/backward.cc"
 echo 'int main() { return 0; }' >"$work/headers/main.cc"

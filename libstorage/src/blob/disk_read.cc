@@ -69,6 +69,12 @@ absl::Status DiskStore::ReadRange(const base::ContentId& id, base::ByteRange ran
   return wanted.empty() ? absl::OkStatus() : sink(wanted);
 }
 
+absl::StatusOr<base::Bytes> DiskStore::Read(const base::ContentId& id, uint64_t max_bytes) {
+  ASSIGN_OR_RETURN(const Catalog::Entry entry, Locate(id));
+  const bool at_once = IsSmall(entry.size) && entry.size <= max_bytes;
+  return at_once ? ReadSmall(id, entry) : BlobStore::Read(id, max_bytes);
+}
+
 absl::Status DiskStore::ReadSlice(const base::ContentId& id, base::ByteRange range,
                                   const ByteSink& sink) {
   ASSIGN_OR_RETURN(const Catalog::Entry entry, Locate(id));

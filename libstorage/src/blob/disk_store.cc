@@ -104,6 +104,7 @@ absl::StatusOr<Catalog::Entry> DiskStore::Locate(const base::ContentId& id) cons
   std::shared_lock lock(parts_->mutex);
   ASSIGN_OR_RETURN(auto entry, parts_->catalog.FindBlob(id));
   if (!entry.has_value()) return NoSuchBlob(id);
+  if (parts_->catalog.damaged() == 0) return *entry;
   ASSIGN_OR_RETURN(auto damage, parts_->catalog.FindDamage(id));
   if (!damage.has_value()) return *entry;
   return base::Error(

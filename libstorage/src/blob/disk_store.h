@@ -43,6 +43,7 @@ class DiskStore final : public DiskBlobStore {
   absl::StatusOr<BlobInfo> Stat(const base::ContentId& id) override;
   absl::Status ReadRange(const base::ContentId& id, base::ByteRange range,
                          const ByteSink& sink) override;
+  absl::StatusOr<base::Bytes> Read(const base::ContentId& id, uint64_t max_bytes) override;
   absl::Status ReadSlice(const base::ContentId& id, base::ByteRange range,
                          const ByteSink& sink) override;
   absl::StatusOr<Durable> DeleteMany(absl::Span<const base::ContentId> ids) override;
