@@ -21,7 +21,7 @@
 namespace cairn::client {
 namespace {
 
-constexpr uint64_t kQueueBytes = 16 << 20;  // received and not verified yet, over all requests
+constexpr uint64_t kQueueBytes = 8 << 20;  // received and not verified yet, over all requests
 constexpr absl::Duration kRequestTimeout = absl::Minutes(10);  // stalls are the machine's to see
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
