@@ -1,6 +1,7 @@
 #include "apps/client/batch.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <mutex>
 
 #include "absl/strings/str_cat.h"
@@ -15,41 +16,70 @@ namespace {
 
 namespace pb = chain::pb;
 
-// Delivers to every position, to a successor where a holder fails. What each failed position said stays in `failed`.
-void DeliverAll(Client& client, Shipment& shipment, const PutOptions& options,
-                std::map<uint32_t, absl::Status>* failed) {
+// Deliveries to all positions at once. What each failed position said stays in `failed`.
+struct Deliveries {
   std::mutex mutex;
-  std::vector<std::function<void()>> tasks;
-  for (uint32_t position : shipment.Positions()) {
-    tasks.push_back([&, position] {
-      absl::Status status = shipment.Deliver(position);
-      if (!status.ok() && options.wait == WaitFor::kDurable && client.CheckStop().ok() &&
-          shipment.Replace(position, status).ok()) {
-        status = shipment.Deliver(position);
-      }
-      if (status.ok()) return;
-      std::lock_guard<std::mutex> lock(mutex);
-      (*failed)[position] = status;
-    });
-  }
-  client.RunAll(std::move(tasks));
+  std::condition_variable changed;
+  size_t running = 0;
+  std::map<uint32_t, absl::Status> failed;
+};
+
+absl::Status DeliverTo(Client& client, Shipment& shipment, const PutOptions& options,
+                       uint32_t position) {
+  const absl::Status status = shipment.Deliver(position);
+  const bool replace =
+      !status.ok() && !absl::IsNotFound(status) && options.wait == WaitFor::kDurable;
+  if (!replace || !client.CheckStop().ok() || !shipment.Replace(position, status).ok())
+    return status;
+  return shipment.Deliver(position);
 }
 
-absl::Status QuorumMissing(uint32_t have, uint32_t need, const std::map<uint32_t, absl::Status>& failed) {
+// To every position, to a successor where a holder fails. A quorum that had to wait for the rest is
+// sealed meanwhile.
+void DeliverAll(Client& client, Shipment& shipment, const PutOptions& options,
+                std::map<uint32_t, absl::Status>* failed) {
+  Deliveries all;
+  const std::vector<uint32_t> positions = shipment.Positions();
+  all.running = positions.size();
+  for (uint32_t position : positions) {
+    client.executor().Post([&, position] {
+      const absl::Status status = DeliverTo(client, shipment, options, position);
+      std::lock_guard<std::mutex> lock(all.mutex);
+      if (!status.ok()) all.failed[position] = status;
+      --all.running;
+      all.changed.notify_all();
+    });
+  }
+  std::unique_lock<std::mutex> lock(all.mutex);
+  const auto over = [&] { return all.running == 0; };
+  if (!all.changed.wait_for(lock, absl::ToChronoMilliseconds(kSealPatience), over)) {
+    lock.unlock();
+    if (shipment.QuorumReached()) (void)shipment.Seal(WaitFor::kAvailable);
+    lock.lock();
+    all.changed.wait(lock, over);
+  }
+  *failed = std::move(all.failed);
+}
+
+absl::Status QuorumMissing(uint32_t have, uint32_t need,
+                           const std::map<uint32_t, absl::Status>& failed) {
   base::Evidence evidence;
   for (const auto& [position, status] : failed) {
     evidence.emplace_back(absl::StrCat("position ", position), std::string(status.message()));
   }
   return base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_RECEIPTS",
                      absl::StrCat(have, " holders keep the object, ", need, " are needed"),
-                     "try again, or replace holders: storectl provider replace-holder", std::move(evidence));
+                     "try again, or replace holders: storectl provider replace-holder",
+                     std::move(evidence));
 }
 
 }  // namespace
 
-absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& shipment, const PutOptions& options,
-                            std::vector<absl::Status>* outcome, std::vector<std::vector<MissingPart>>* missing) {
-  if (shipment.Positions().empty()) return absl::OkStatus();  // empty objects: sealed when they were created
+absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& shipment,
+                            const PutOptions& options, std::vector<absl::Status>* outcome,
+                            std::vector<std::vector<MissingPart>>* missing) {
+  if (shipment.Positions().empty())
+    return absl::OkStatus();  // empty objects: sealed when they were created
   std::map<uint32_t, absl::Status> failed;
   DeliverAll(client, shipment, options, &failed);
   RETURN_IF_ERROR(client.CheckStop());
@@ -57,7 +87,8 @@ absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& ship
   for (size_t i = 0; i < shipment.parcels().size(); ++i) {
     const Parcel& parcel = shipment.parcels()[i];
     const uint32_t kept = static_cast<uint32_t>(parcel.record.positions_size());
-    const uint32_t need = kept == 0 ? 0 : base::SealQuorum(bucket.policy(), parcel.layout.layout, kept);
+    const uint32_t need =
+        kept == 0 ? 0 : base::SealQuorum(bucket.policy(), parcel.layout.layout, kept);
     const uint32_t have = shipment.Count(parcel);
     if (have < need) {
       (*outcome)[i] = QuorumMissing(have, need, failed);
@@ -69,13 +100,15 @@ absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& ship
     for (uint32_t position : parcel.record.positions()) {
       if (shipment.HasReceipt(position)) continue;
       const auto why = failed.find(position);
-      (*missing)[i].push_back({position, chain::AccountOf(group.positions(static_cast<int>(position)).provider()),
-                               why == failed.end() ? "" : std::string(why->second.message())});
+      (*missing)[i].push_back(
+          {position, chain::AccountOf(group.positions(static_cast<int>(position)).provider()),
+           why == failed.end() ? "" : std::string(why->second.message())});
     }
   }
   if (sound.empty()) return absl::OkStatus();
   if (sound.size() == shipment.parcels().size()) return shipment.Seal(options.wait);
-  // Receipts speak of all objects or none: those that can be sealed are receipted anew, without the others.
+  // Receipts speak of all objects or none: those that can be sealed are receipted anew, without the
+  // others.
   Shipment rest(client, shipment.group(), std::move(sound));
   std::vector<std::function<void()>> tasks;
   for (uint32_t position : rest.Positions()) {
@@ -86,7 +119,8 @@ absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& ship
   return rest.Seal(options.wait);
 }
 
-std::vector<absl::StatusOr<PutResult>> ShipBatch(Client& client, const Bucket& bucket, std::vector<BatchItem> items,
+std::vector<absl::StatusOr<PutResult>> ShipBatch(Client& client, const Bucket& bucket,
+                                                 std::vector<BatchItem> items,
                                                  const PutOptions& options, bool versions_known) {
   const auto all = [&](const absl::Status& status) {
     return std::vector<absl::StatusOr<PutResult>>(items.size(), status);

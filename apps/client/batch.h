@@ -1,4 +1,5 @@
-// Small objects travelling together: one create, one stream and one receipt a holder, one seal. Internal.
+// Small objects travelling together: one create, one stream and one receipt a holder, one seal.
+// Internal.
 #pragma once
 
 #include <vector>
@@ -19,13 +20,15 @@ struct BatchItem {
 };
 
 // Creates, delivers, seals. One result for each item.
-std::vector<absl::StatusOr<PutResult>> ShipBatch(Client& client, const Bucket& bucket, std::vector<BatchItem> items,
+std::vector<absl::StatusOr<PutResult>> ShipBatch(Client& client, const Bucket& bucket,
+                                                 std::vector<BatchItem> items,
                                                  const PutOptions& options, bool versions_known);
 
-// Delivers what exists on the ledger (a batch, a copy) to all positions at once and seals what reached its quorum.
-// Fills the results' parts, missing, durable.
+// Delivers what exists on the ledger (a batch, a copy) to all positions at once and seals what
+// reached its quorum. Fills the results' parts, missing, durable.
 class Shipment;
-absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& shipment, const PutOptions& options,
-                            std::vector<absl::Status>* outcome, std::vector<std::vector<MissingPart>>* missing);
+absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& shipment,
+                            const PutOptions& options, std::vector<absl::Status>* outcome,
+                            std::vector<std::vector<MissingPart>>* missing);
 
 }  // namespace cairn::client

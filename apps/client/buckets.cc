@@ -26,7 +26,8 @@ bool Live(const rpc::v1::GetInfoResponse& info) {
 }
 
 absl::StatusOr<pb::Operation> NewBucketOperation(Client& client, const std::string& name,
-                                                 const CreateBucketOptions& options, const base::Redundancy& policy,
+                                                 const CreateBucketOptions& options,
+                                                 const base::Redundancy& policy,
                                                  const storage::Placement& placement) {
   pb::Operation operation;
   pb::CreateBucket* create = operation.mutable_create_bucket();
@@ -38,13 +39,15 @@ absl::StatusOr<pb::Operation> NewBucketOperation(Client& client, const std::stri
   create->set_keep_versions(options.keep_versions);
   pb::NewGroup* group = create->mutable_new_group();
   group->set_primary(chain::ToField(placement.primary));
-  for (const base::AccountId& holder : placement.holders) group->add_holders(chain::ToField(holder));
+  for (const base::AccountId& holder : placement.holders)
+    group->add_holders(chain::ToField(holder));
   group->set_byte_cap(options.byte_cap != 0 ? options.byte_cap : kDefaultByteCap);
   if (!options.public_read) {
-    const storage::KeyScope scope{.chain = client.chain_id(), .bucket = nonce, .epoch = kFirstEpoch};
+    const storage::KeyScope scope{
+        .chain = client.chain_id(), .bucket = nonce, .epoch = kFirstEpoch};
     const storage::BucketKeys keys = storage::BucketKeys::Draw(client.entropy());
-    ASSIGN_OR_RETURN(base::Bytes wrapped,
-                     storage::WrapBucketKeys(client.entropy(), scope, keys, client.keys().wrap.public_key()));
+    ASSIGN_OR_RETURN(base::Bytes wrapped, storage::WrapBucketKeys(client.entropy(), scope, keys,
+                                                                  client.keys().wrap.public_key()));
     pb::KeyWrap* wrap = create->add_wraps();
     wrap->set_member(chain::ToField(client.account()));
     wrap->set_key_epoch(kFirstEpoch);
@@ -57,7 +60,8 @@ absl::StatusOr<pb::Operation> NewBucketOperation(Client& client, const std::stri
 
 base::Redundancy PolicyOf(const pb::Group& group) { return chain::FromProto(group.policy()); }
 
-absl::StatusOr<std::vector<storage::Candidate>> FindCandidates(Client& client, absl::Duration timeout) {
+absl::StatusOr<std::vector<storage::Candidate>> FindCandidates(Client& client,
+                                                               absl::Duration timeout) {
   ASSIGN_OR_RETURN(std::vector<pb::Provider> providers, client.Providers());
   std::vector<storage::Candidate> out(providers.size());
   std::vector<std::function<void()>> tasks;
@@ -77,8 +81,9 @@ absl::StatusOr<std::vector<storage::Candidate>> FindCandidates(Client& client, a
       if (!address.ok()) return;
       auto info = client.transport().GetInfo(*address, timeout);
       if (!info.ok() || info->chain_id() != chain::ToField(client.chain_id())) return;
-      const uint64_t left =
-          record.capacity_bytes() > record.committed_bytes() ? record.capacity_bytes() - record.committed_bytes() : 0;
+      const uint64_t left = record.capacity_bytes() > record.committed_bytes()
+                                ? record.capacity_bytes() - record.committed_bytes()
+                                : 0;
       candidate.free_bytes = std::min(left, info->free_bytes());
       candidate.live = Live(*info) && info->store_id() == record.store_id();
     });
@@ -100,15 +105,18 @@ absl::StatusOr<BucketCreated> CreateBucket(Client& client, const std::string& na
   if (options.policy) {
     policy = *options.policy;
   } else {
-    ASSIGN_OR_RETURN(policy, base::Redundancy::Parse(options.public_read ? "replicate:3" : "rs:4+2"));
+    ASSIGN_OR_RETURN(policy,
+                     base::Redundancy::Parse(options.public_read ? "replicate:3" : "rs:4+2"));
   }
-  ASSIGN_OR_RETURN(std::vector<storage::Candidate> candidates, FindCandidates(client, absl::Seconds(2)));
+  ASSIGN_OR_RETURN(std::vector<storage::Candidate> candidates,
+                   FindCandidates(client, absl::Seconds(2)));
   storage::PlacementRequest request;
   request.policy = policy;
   request.bytes_per_holder = kMinRoom;
   request.seed = client.entropy().DrawNumber();
   ASSIGN_OR_RETURN(storage::Placement placement, storage::PlaceGroup(request, candidates));
-  ASSIGN_OR_RETURN(pb::Operation operation, NewBucketOperation(client, name, options, policy, placement));
+  ASSIGN_OR_RETURN(pb::Operation operation,
+                   NewBucketOperation(client, name, options, policy, placement));
   // Any holder may be primary: the cheapest first, the others when it does not consent.
   std::vector<base::AccountId> primaries{placement.primary};
   for (const base::AccountId& holder : placement.holders) {
@@ -134,8 +142,9 @@ absl::StatusOr<pb::Bucket> FindBucket(Client& client, const std::string& name) {
   request.mutable_bucket_by_name()->set_name(name);
   auto answer = client.Query(request);
   if (absl::IsNotFound(answer.status()) || (answer.ok() && answer->buckets().empty())) {
-    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_BUCKET", absl::StrCat("no bucket \"", name, "\""),
-                       absl::StrCat("storectl bucket create ", name), {{"owner", base::ToText(client.account())}});
+    return base::Error(
+        absl::StatusCode::kNotFound, "NO_SUCH_BUCKET", absl::StrCat("no bucket \"", name, "\""),
+        absl::StrCat("storectl bucket create ", name), {{"owner", base::ToText(client.account())}});
   }
   RETURN_IF_ERROR(answer.status());
   return answer->buckets(0);
@@ -151,16 +160,18 @@ absl::StatusOr<std::vector<pb::Bucket>> ListBuckets(Client& client) {
     for (const pb::Bucket& bucket : answer.buckets()) out.push_back(bucket);
     request.mutable_page()->set_cursor(answer.next_cursor());
   } while (!request.page().cursor().empty());
-  std::sort(out.begin(), out.end(), [](const pb::Bucket& a, const pb::Bucket& b) { return a.name() < b.name(); });
+  std::sort(out.begin(), out.end(),
+            [](const pb::Bucket& a, const pb::Bucket& b) { return a.name() < b.name(); });
   return out;
 }
 
 absl::Status DeleteBucket(Client& client, const std::string& name) {
   ASSIGN_OR_RETURN(pb::Bucket record, FindBucket(client, name));
   if (record.objects() != 0) {
-    return base::Error(absl::StatusCode::kFailedPrecondition, "BUCKET_NOT_EMPTY",
-                       absl::StrCat("bucket \"", name, "\" has ", record.objects(), " objects or open uploads"),
-                       absl::StrCat("storectl rm -r cairn://", name, "/"));
+    return base::Error(
+        absl::StatusCode::kFailedPrecondition, "BUCKET_NOT_EMPTY",
+        absl::StrCat("bucket \"", name, "\" has ", record.objects(), " objects or open uploads"),
+        absl::StrCat("storectl rm -r cairn://", name, "/"));
   }
   pb::Operation operation;
   operation.mutable_delete_bucket()->set_bucket(record.id());
@@ -174,7 +185,9 @@ base::BucketId Bucket::id() const { return base::BucketId{record_->id()}; }
 base::Redundancy Bucket::policy() const { return chain::FromProto(record_->policy()); }
 
 storage::KeyScope Bucket::scope() const {
-  return {.chain = chain_, .bucket = chain::Trusted<base::Nonce16>(record_->nonce()), .epoch = record_->key_epoch()};
+  return {.chain = chain_,
+          .bucket = chain::Trusted<base::Nonce16>(record_->nonce()),
+          .epoch = record_->key_epoch()};
 }
 
 absl::StatusOr<std::string> Bucket::StoredName(absl::string_view name) const {
@@ -199,7 +212,8 @@ absl::StatusOr<storage::ListPrefix> Bucket::Prefix(absl::string_view prefix) con
   return cipher_->Prefix(prefix);
 }
 
-absl::StatusOr<storage::VersionKey> Bucket::OpenVersionKey(uint64_t epoch, const storage::KeyId& key_id,
+absl::StatusOr<storage::VersionKey> Bucket::OpenVersionKey(uint64_t epoch,
+                                                           const storage::KeyId& key_id,
                                                            base::ByteView wrapped) const {
   if (!keys_ || epoch != record_->key_epoch()) {
     return base::Error(absl::StatusCode::kPermissionDenied, "NO_BUCKET_KEY",
@@ -215,16 +229,20 @@ absl::StatusOr<std::shared_ptr<Bucket>> OpenBucket(Client& client, const std::st
   out->record_ = std::make_unique<pb::Bucket>(std::move(record));
   if (out->record_->wraps().empty()) return out;
   for (const pb::KeyWrap& wrap : out->record_->wraps()) {
-    if (wrap.member() != chain::ToField(client.account()) || wrap.key_epoch() != out->record_->key_epoch()) continue;
-    ASSIGN_OR_RETURN(storage::BucketKeys keys, storage::UnwrapBucketKeys(out->scope(), base::AsBytes(wrap.wrapped()),
-                                                                         client.keys().wrap));
+    if (wrap.member() != chain::ToField(client.account()) ||
+        wrap.key_epoch() != out->record_->key_epoch())
+      continue;
+    ASSIGN_OR_RETURN(
+        storage::BucketKeys keys,
+        storage::UnwrapBucketKeys(out->scope(), base::AsBytes(wrap.wrapped()), client.keys().wrap));
     out->cipher_.emplace(keys.name_key, out->scope().bucket);
     out->keys_ = std::move(keys);
     return out;
   }
-  return base::Error(absl::StatusCode::kPermissionDenied, "NO_BUCKET_KEY",
-                     absl::StrCat("the keys of bucket \"", name, "\" are not wrapped to this account"),
-                     "ask its owner for a grant");
+  return base::Error(
+      absl::StatusCode::kPermissionDenied, "NO_BUCKET_KEY",
+      absl::StrCat("the keys of bucket \"", name, "\" are not wrapped to this account"),
+      "ask its owner for a grant");
 }
 
 }  // namespace cairn::client

@@ -17,9 +17,9 @@
 namespace cairn::client {
 
 struct CreateBucketOptions {
-  std::optional<base::Redundancy> policy;  // default: rs:4+2, or replicate:3 when public
+  std::optional<base::Redundancy> policy = {};  // default: rs:4+2, or replicate:3 when public
   bool public_read = false;
-  uint64_t byte_cap = 0;                   // of the holder group; 0: what the smallest holder has free
+  uint64_t byte_cap = 0;  // of the holder group; 0: what the smallest holder has free
   uint32_t keep_versions = 1;
 };
 
@@ -29,7 +29,8 @@ struct BucketCreated {
 };
 
 // FailedPrecondition: NOT_ENOUGH_PROVIDERS or NOT_ENOUGH_OPERATORS; AlreadyExists: BUCKET_EXISTS.
-absl::StatusOr<BucketCreated> CreateBucket(Client& client, const std::string& name, const CreateBucketOptions& options);
+absl::StatusOr<BucketCreated> CreateBucket(Client& client, const std::string& name,
+                                           const CreateBucketOptions& options);
 
 // A bucket with its keys: encrypts and decrypts names, wraps and unwraps version keys. Thread-safe.
 class Bucket {
@@ -59,7 +60,8 @@ class Bucket {
   mutable std::optional<storage::NameCipher> cipher_;
 };
 
-// The account's bucket of that name. NotFound (NO_SUCH_BUCKET), PermissionDenied (NO_BUCKET_KEY, WRONG_KEY).
+// The account's bucket of that name. NotFound (NO_SUCH_BUCKET), PermissionDenied (NO_BUCKET_KEY,
+// WRONG_KEY).
 absl::StatusOr<std::shared_ptr<Bucket>> OpenBucket(Client& client, const std::string& name);
 // Asks the ledger for the record alone.
 absl::StatusOr<chain::v1::Bucket> FindBucket(Client& client, const std::string& name);
@@ -67,8 +69,10 @@ absl::StatusOr<std::vector<chain::v1::Bucket>> ListBuckets(Client& client);
 // FailedPrecondition (reason BUCKET_NOT_EMPTY) unless empty.
 absl::Status DeleteBucket(Client& client, const std::string& name);
 
-// Live providers as placement wants them: asked at once, those that do not answer in `timeout` are not live.
-absl::StatusOr<std::vector<storage::Candidate>> FindCandidates(Client& client, absl::Duration timeout);
+// Live providers as placement wants them: asked at once, those that do not answer in `timeout` are
+// not live.
+absl::StatusOr<std::vector<storage::Candidate>> FindCandidates(Client& client,
+                                                               absl::Duration timeout);
 
 base::Redundancy PolicyOf(const chain::v1::Group& group);
 

@@ -22,28 +22,32 @@ Connection::Connection() : parts_(std::make_unique<Parts>()) {}
 Connection::~Connection() { client_.reset(); }
 
 absl::StatusOr<std::shared_ptr<chain::Client>> ConnectChain(const Profile& profile) {
-  const rpc::PeerPin pin =
-      profile.chain_tls_pin.empty() ? rpc::PeerPin::Plaintext() : rpc::PeerPin::Of(profile.chain_tls_pin);
-  ASSIGN_OR_RETURN(std::unique_ptr<chain::Client> client, rpc::ConnectChain(profile.chain_endpoint, pin));
+  const rpc::PeerPin pin = profile.chain_tls_pin.empty() ? rpc::PeerPin::Plaintext()
+                                                         : rpc::PeerPin::Of(profile.chain_tls_pin);
+  ASSIGN_OR_RETURN(std::unique_ptr<chain::Client> client,
+                   rpc::ConnectChain(profile.chain_endpoint, pin));
   return std::shared_ptr<chain::Client>(std::move(client));
 }
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Paths& paths, const Profile& profile,
-                                                             base::AccountKeys keys, Progress* progress,
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Paths& paths,
+                                                             const Profile& profile,
+                                                             base::AccountKeys keys,
+                                                             Progress* progress,
                                                              const StopFlag* stop) {
   std::unique_ptr<Connection> out(new Connection());
   ASSIGN_OR_RETURN(std::shared_ptr<chain::Client> chain, ConnectChain(profile));
-  ClientOptions options{.chain = std::move(chain),
-                        .transport = NewProviderTransport(profile.chain_id, keys.signing, out->parts_->clock),
-                        .keys = std::move(keys),
-                        .chain_id = profile.chain_id,
-                        .clock = &out->parts_->clock,
-                        .entropy = &out->parts_->entropy,
-                        .executor = &out->parts_->executor,
-                        .transfer_folder = paths.Transfers(),
-                        .lane_folder = paths.Lanes(),
-                        .progress = progress,
-                        .stop = stop};
+  ClientOptions options{
+      .chain = std::move(chain),
+      .transport = NewProviderTransport(profile.chain_id, keys.signing, out->parts_->clock),
+      .keys = std::move(keys),
+      .chain_id = profile.chain_id,
+      .clock = &out->parts_->clock,
+      .entropy = &out->parts_->entropy,
+      .executor = &out->parts_->executor,
+      .transfer_folder = paths.Transfers(),
+      .lane_folder = paths.Lanes(),
+      .progress = progress,
+      .stop = stop};
   ASSIGN_OR_RETURN(out->client_, Client::Open(std::move(options)));
   return out;
 }

@@ -1,4 +1,5 @@
-// A client over the real network, from a profile: gRPC to the ledger and to providers, TLS pinned to the registry.
+// A client over the real network, from a profile: gRPC to the ledger and to providers, TLS pinned
+// to the registry.
 #pragma once
 
 #include <memory>
@@ -12,8 +13,10 @@ namespace cairn::client {
 class Connection {
  public:
   // Connects lazily: an endpoint that does not answer shows with the first call (Unavailable).
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(const Paths& paths, const Profile& profile,
-                                                          base::AccountKeys keys, Progress* progress = nullptr,
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const Paths& paths,
+                                                          const Profile& profile,
+                                                          base::AccountKeys keys,
+                                                          Progress* progress = nullptr,
                                                           const StopFlag* stop = nullptr);
   ~Connection();
   Client& client() { return *client_; }

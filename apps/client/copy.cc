@@ -81,9 +81,12 @@ absl::StatusOr<PutResult> CopyAcross(Client& client, const Bucket& bucket, const
   options.content_type = object.manifest->content_type;
   options.metadata = object.manifest->metadata;
   client.executor().Post([&] {
-    pipe.End(GetObject(client, bucket, object, {}, [&](base::ByteView bytes) { return pipe.Write(bytes); }).status());
+    pipe.End(GetObject(client, bucket, object, {}, [&](base::ByteView bytes) {
+               return pipe.Write(bytes);
+             }).status());
   });
-  auto result = PutPipe(client, [&](base::MutableByteView out) { return pipe.Read(out); }, to, options);
+  auto result = PutPipe(
+      client, [&](base::MutableByteView out) { return pipe.Read(out); }, to, options);
   pipe.Close();
   pipe.WaitForEnd();
   return result;
@@ -108,7 +111,8 @@ absl::StatusOr<PutResult> CopyWithin(Client& client, const Bucket& bucket, const
     ASSIGN_OR_RETURN(pb::Group group, client.Group(source.group()));
     ASSIGN_OR_RETURN(parcel.manifest, FetchManifest(client, source, group));
   }
-  ASSIGN_OR_RETURN(CreateOutcome created, CreateObjects(client, bucket, {copy}, options, false, nullptr));
+  ASSIGN_OR_RETURN(CreateOutcome created,
+                   CreateObjects(client, bucket, {copy}, options, false, nullptr));
   parcel.record = created.records.front();
   std::vector<Parcel> parcels;
   parcels.push_back(std::move(parcel));
@@ -142,16 +146,19 @@ absl::StatusOr<PutResult> CopyWithin(Client& client, const Bucket& bucket, const
 
 }  // namespace
 
-absl::StatusOr<PutResult> Copy(Client& client, const Reference& from, const Reference& to, const PutOptions& options) {
+absl::StatusOr<PutResult> Copy(Client& client, const Reference& from, const Reference& to,
+                               const PutOptions& options) {
   ASSIGN_OR_RETURN(std::shared_ptr<Bucket> bucket, OpenBucket(client, from.bucket));
   ASSIGN_OR_RETURN(ObjectInfo object, FindObject(client, *bucket, from));
   if (from == to) {
-    return base::Error(absl::StatusCode::kInvalidArgument, "SAME_NAME", absl::StrCat(to.ToText(), " is its own source"));
+    return base::Error(absl::StatusCode::kInvalidArgument, "SAME_NAME",
+                       absl::StrCat(to.ToText(), " is its own source"));
   }
   if (from.bucket != to.bucket) return CopyAcross(client, *bucket, object, to, options);
   client.progress().Begin(to.ToText(), object.size());
   auto result = CopyWithin(client, *bucket, object, to, options);
-  // A source that was read by the time but not by the ledger (replaced meanwhile, another group): bytes go the long way.
+  // A source that was read by the time but not by the ledger (replaced meanwhile, another group):
+  // bytes go the long way.
   if (base::ReasonOf(result.status()) == "VERDICT_BAD_COPY_SOURCE") {
     result = CopyAcross(client, *bucket, object, to, options);
   }

@@ -32,7 +32,8 @@ uint32_t Copies(const base::Redundancy& policy) {
   return policy.kind == base::LayoutKind::kShards ? policy.parity + 1 : policy.copies;
 }
 
-pb::Operation OperationOf(const Bucket& bucket, const std::vector<pb::NewObject>& objects, base::Amount max_lock) {
+pb::Operation OperationOf(const Bucket& bucket, const std::vector<pb::NewObject>& objects,
+                          base::Amount max_lock) {
   pb::Operation operation;
   pb::CreateObjects* create = operation.mutable_create_objects();
   create->set_bucket(bucket.id().value);
@@ -41,7 +42,8 @@ pb::Operation OperationOf(const Bucket& bucket, const std::vector<pb::NewObject>
   return operation;
 }
 
-absl::Status Consent(Client& client, pb::Group& group, pb::Operation& operation, uint32_t* transactions) {
+absl::Status Consent(Client& client, pb::Group& group, pb::Operation& operation,
+                     uint32_t* transactions) {
   std::vector<base::AccountId> refused;
   while (true) {
     const base::AccountId primary = chain::AccountOf(group.primary());
@@ -56,8 +58,9 @@ absl::Status Consent(Client& client, pb::Group& group, pb::Operation& operation,
 }
 
 // What the ledger will record, worked out here so that a batch needs no further questions.
-pb::Object RecordOf(Client& client, const Bucket& bucket, const pb::Group& group, const pb::NewObject& object,
-                    const base::ObjectId& id, const std::vector<base::AccountId>& operators) {
+pb::Object RecordOf(Client& client, const Bucket& bucket, const pb::Group& group,
+                    const pb::NewObject& object, const base::ObjectId& id,
+                    const std::vector<base::AccountId>& operators) {
   pb::Object record;
   record.set_id(chain::ToField(id));
   record.set_bucket(bucket.id().value);
@@ -74,15 +77,17 @@ pb::Object RecordOf(Client& client, const Bucket& bucket, const pb::Group& group
   record.set_state(pb::OBJECT_STATE_CREATED);
   if (object.stored_size() == 0) return record;  // sealed at once: there is nothing to keep
   if (object.layout() == pb::LAYOUT_KIND_SHARDS) {
-    for (int position = 0; position < group.positions_size(); ++position) record.add_positions(position);
+    for (int position = 0; position < group.positions_size(); ++position)
+      record.add_positions(position);
   } else {
-    for (uint32_t position : base::CopyPositions(id, Copies(bucket.policy()), operators)) record.add_positions(position);
+    for (uint32_t position : base::CopyPositions(id, Copies(bucket.policy()), operators))
+      record.add_positions(position);
   }
   return record;
 }
 
-// The first record as the ledger has it must be what was worked out; then the others are. A copy stands where its
-// source does, which only the ledger's record says.
+// The first record as the ledger has it must be what was worked out; then the others are. A copy
+// stands where its source does, which only the ledger's record says.
 absl::Status CheckFirst(Client& client, bool copy, pb::Object& expected) {
   pb::QueryRequest request;
   request.set_object(expected.id());
@@ -91,16 +96,19 @@ absl::Status CheckFirst(Client& client, bool copy, pb::Object& expected) {
     expected = answer.objects(0);
     return absl::OkStatus();
   }
-  const bool same = answer.objects_size() == 1 && answer.objects(0).version() == expected.version() &&
-                    answer.objects(0).group() == expected.group() &&
-                    std::equal(answer.objects(0).positions().begin(), answer.objects(0).positions().end(),
-                               expected.positions().begin(), expected.positions().end());
+  const bool same =
+      answer.objects_size() == 1 && answer.objects(0).version() == expected.version() &&
+      answer.objects(0).group() == expected.group() &&
+      std::equal(answer.objects(0).positions().begin(), answer.objects(0).positions().end(),
+                 expected.positions().begin(), expected.positions().end());
   if (same) return absl::OkStatus();
   return base::Error(absl::StatusCode::kInternal, "LEDGER_DIFFERS",
-                     "the ledger's record is not the one this program works out", "use a newer version of storectl");
+                     "the ledger's record is not the one this program works out",
+                     "use a newer version of storectl");
 }
 
-// Makes room for a name whose upload was left unfinished: by another process a moment ago (then wait), or for good.
+// Makes room for a name whose upload was left unfinished: by another process a moment ago (then
+// wait), or for good.
 absl::Status SettlePending(Client& client, const base::ObjectId& object) {
   const absl::Duration begin = client.clock().Monotonic();
   while (client.clock().Monotonic() - begin < kPendingPatience) {
@@ -110,13 +118,16 @@ absl::Status SettlePending(Client& client, const base::ObjectId& object) {
     auto answer = client.Query(request);
     if (absl::IsNotFound(answer.status())) return absl::OkStatus();
     RETURN_IF_ERROR(answer.status());
-    if (answer->objects().empty() || answer->objects(0).state() != pb::OBJECT_STATE_CREATED) return absl::OkStatus();
-    const absl::Time created = absl::FromUnixMillis(static_cast<int64_t>(answer->objects(0).created_ms()));
+    if (answer->objects().empty() || answer->objects(0).state() != pb::OBJECT_STATE_CREATED)
+      return absl::OkStatus();
+    const absl::Time created =
+        absl::FromUnixMillis(static_cast<int64_t>(answer->objects(0).created_ms()));
     if (client.LedgerTime() - created > kPendingPatience) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
   const absl::Status cancelled = CancelObject(client, object);
-  if (base::ReasonOf(cancelled) == "VERDICT_NOT_CREATED" || base::ReasonOf(cancelled) == "VERDICT_UNKNOWN_OBJECT") {
+  if (base::ReasonOf(cancelled) == "VERDICT_NOT_CREATED" ||
+      base::ReasonOf(cancelled) == "VERDICT_UNKNOWN_OBJECT") {
     return absl::OkStatus();
   }
   return cancelled;
@@ -136,7 +147,8 @@ absl::Status ReadVersions(Client& client, const Bucket& bucket, const PutOptions
       if (!state.ok()) {
         statuses[i] = state.status();
       } else if (options.must_be_new && state->last_version != 0) {
-        statuses[i] = base::Error(absl::StatusCode::kAlreadyExists, "NAME_EXISTS", "the name has a version already",
+        statuses[i] = base::Error(absl::StatusCode::kAlreadyExists, "NAME_EXISTS",
+                                  "the name has a version already",
                                   "leave out --no-overwrite, or choose another name");
       } else {
         objects[i].set_after_version(state->last_version);
@@ -151,13 +163,14 @@ absl::Status ReadVersions(Client& client, const Bucket& bucket, const PutOptions
 enum class Next { kGiveUp, kReadVersions, kAgain, kRequote };
 Next AfterRefusal(const absl::Status& status) {
   const std::string reason = base::ReasonOf(status);
-  if (reason == "VERDICT_VERSION_MISMATCH" || reason == "VERDICT_NAME_EXISTS" || reason == "VERDICT_UPLOAD_PENDING" ||
-      reason == "VERDICT_UNKNOWN_NAME") {
+  if (reason == "VERDICT_VERSION_MISMATCH" || reason == "VERDICT_NAME_EXISTS" ||
+      reason == "VERDICT_UPLOAD_PENDING" || reason == "VERDICT_UNKNOWN_NAME") {
     return Next::kReadVersions;
   }
   if (reason == "VERDICT_PRICE_CHANGED") return Next::kRequote;
-  if (reason == "VERDICT_APPROVAL_EXPIRED" || reason == "VERDICT_APPROVAL_USED" || reason == "VERDICT_WRONG_APPROVER" ||
-      reason == "VERDICT_APPROVAL_TOO_LONG" || reason == "VERDICT_OBJECT_EXISTS") {
+  if (reason == "VERDICT_APPROVAL_EXPIRED" || reason == "VERDICT_APPROVAL_USED" ||
+      reason == "VERDICT_WRONG_APPROVER" || reason == "VERDICT_APPROVAL_TOO_LONG" ||
+      reason == "VERDICT_OBJECT_EXISTS") {
     return Next::kAgain;
   }
   return Next::kGiveUp;
@@ -165,7 +178,8 @@ Next AfterRefusal(const absl::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<NameState> LookUpName(Client& client, const Bucket& bucket, const std::string& stored_name) {
+absl::StatusOr<NameState> LookUpName(Client& client, const Bucket& bucket,
+                                     const std::string& stored_name) {
   pb::QueryRequest request;
   request.set_state_key(chain::keys::Name(bucket.id().value, stored_name).bytes);
   auto answer = client.Query(request);
@@ -174,9 +188,25 @@ absl::StatusOr<NameState> LookUpName(Client& client, const Bucket& bucket, const
   if (answer->proofs().empty() || !answer->proofs(0).present()) return NameState{};
   pb::Name record;
   if (!record.ParseFromString(answer->proofs(0).value())) {
-    return base::Error(absl::StatusCode::kDataLoss, "BAD_RECORD", "the ledger's record of the name does not parse");
+    return base::Error(absl::StatusCode::kDataLoss, "BAD_RECORD",
+                       "the ledger's record of the name does not parse");
   }
   return NameState{record.last_version(), chain::Trusted<base::ObjectId>(record.pending())};
+}
+
+absl::Status CheckPrice(const payment::Quote& quote, const std::optional<base::Amount>& max_cost) {
+  if (!max_cost || payment::CheckMaxCost(quote, *max_cost).ok()) return absl::OkStatus();
+  const auto crn = [](base::Amount amount) {
+    return amount.ToDecimal(base::kCrnDecimals) + " crn";
+  };
+  return base::Error(
+      absl::StatusCode::kFailedPrecondition, "PRICE_GUARD",
+      absl::StrCat("quote ", crn(quote.total), " exceeds --max-cost ", crn(*max_cost)),
+      "raise --max-cost, or store less",
+      {{"lock", crn(quote.lock)},
+       {"bond", crn(quote.bond)},
+       {"fee", crn(quote.fee)},
+       {"per_month", crn(quote.per_month)}});
 }
 
 absl::Status CancelObject(Client& client, const base::ObjectId& object) {
@@ -185,7 +215,8 @@ absl::Status CancelObject(Client& client, const base::ObjectId& object) {
   return client.sender().Send({operation}).status();
 }
 
-absl::StatusOr<payment::Quote> QuoteObjects(Client& client, const Bucket& bucket, const pb::Group& group,
+absl::StatusOr<payment::Quote> QuoteObjects(Client& client, const Bucket& bucket,
+                                            const pb::Group& group,
                                             const std::vector<pb::NewObject>& objects) {
   ASSIGN_OR_RETURN(pb::Params params, client.Params());
   payment::QuoteRequest request;
@@ -199,13 +230,15 @@ absl::StatusOr<payment::Quote> QuoteObjects(Client& client, const Bucket& bucket
   std::vector<uint32_t> dearest(request.holders.size());
   std::iota(dearest.begin(), dearest.end(), 0);
   std::stable_sort(dearest.begin(), dearest.end(), [&](uint32_t a, uint32_t b) {
-    return request.holders[a].storage_holder.per_unit_e18 > request.holders[b].storage_holder.per_unit_e18;
+    return request.holders[a].storage_holder.per_unit_e18 >
+           request.holders[b].storage_holder.per_unit_e18;
   });
   dearest.resize(std::min<size_t>(dearest.size(), Copies(request.policy)));
   std::sort(dearest.begin(), dearest.end());
   for (const pb::NewObject& object : objects) {
-    request.objects.push_back({.stored_size = object.stored_size(),
-                               .copy_positions = object.stored_size() == 0 ? std::vector<uint32_t>{} : dearest});
+    request.objects.push_back(
+        {.stored_size = object.stored_size(),
+         .copy_positions = object.stored_size() == 0 ? std::vector<uint32_t>{} : dearest});
   }
   pb::TransactionBody body;
   *body.add_operations() = OperationOf(bucket, objects, base::Amount::Max());
@@ -218,18 +251,21 @@ absl::StatusOr<payment::Quote> QuoteObjects(Client& client, const Bucket& bucket
   return payment::MakeQuote(request);
 }
 
-absl::StatusOr<payment::Quote> QuotePut(Client& client, const Bucket& bucket, const std::vector<uint64_t>& sizes) {
+absl::StatusOr<payment::Quote> QuotePut(Client& client, const Bucket& bucket,
+                                        const std::vector<uint64_t>& sizes) {
   ASSIGN_OR_RETURN(pb::Group group, client.Group(bucket.record().group()));
   std::vector<pb::NewObject> objects(sizes.size());
   for (size_t i = 0; i < sizes.size(); ++i) {
     objects[i].set_name("name");
     objects[i].set_stored_size(StoredSize(bucket, sizes[i]));
-    objects[i].set_layout(chain::ToProto(base::LayoutFor(bucket.policy(), objects[i].stored_size())));
+    objects[i].set_layout(
+        chain::ToProto(base::LayoutFor(bucket.policy(), objects[i].stored_size())));
   }
   return QuoteObjects(client, bucket, group, objects);
 }
 
-absl::StatusOr<CreateOutcome> CreateObjects(Client& client, const Bucket& bucket, std::vector<pb::NewObject> objects,
+absl::StatusOr<CreateOutcome> CreateObjects(Client& client, const Bucket& bucket,
+                                            std::vector<pb::NewObject> objects,
                                             const PutOptions& options, bool versions_known,
                                             const OnSigned& on_signed) {
   CreateOutcome out;
@@ -239,7 +275,7 @@ absl::StatusOr<CreateOutcome> CreateObjects(Client& client, const Bucket& bucket
     RETURN_IF_ERROR(client.CheckStop());
     ASSIGN_OR_RETURN(out.group, client.Group(bucket.record().group()));
     ASSIGN_OR_RETURN(out.quote, QuoteObjects(client, bucket, out.group, objects));
-    if (options.max_cost) RETURN_IF_ERROR(payment::CheckMaxCost(out.quote, *options.max_cost));
+    RETURN_IF_ERROR(CheckPrice(out.quote, options.max_cost));
     pb::Operation operation = OperationOf(bucket, objects, out.quote.lock);
     RETURN_IF_ERROR(Consent(client, out.group, operation, &out.transactions));
     ASSIGN_OR_RETURN(std::vector<base::AccountId> operators, OperatorsOf(client, out.group));
@@ -259,10 +295,17 @@ absl::StatusOr<CreateOutcome> CreateObjects(Client& client, const Bucket& bucket
       return out;
     }
     switch (AfterRefusal(last)) {
-      case Next::kGiveUp: return last;
-      case Next::kReadVersions: RETURN_IF_ERROR(ReadVersions(client, bucket, options, objects)); break;
-      case Next::kRequote: RETURN_IF_ERROR(client.Providers().status()); break;
-      case Next::kAgain: RETURN_IF_ERROR(client.ReadClock()); break;
+      case Next::kGiveUp:
+        return last;
+      case Next::kReadVersions:
+        RETURN_IF_ERROR(ReadVersions(client, bucket, options, objects));
+        break;
+      case Next::kRequote:
+        RETURN_IF_ERROR(client.Providers().status());
+        break;
+      case Next::kAgain:
+        RETURN_IF_ERROR(client.ReadClock());
+        break;
     }
   }
   return last;

@@ -17,22 +17,27 @@ namespace {
 
 namespace pb = chain::pb;
 
-constexpr absl::Duration kCarryTimeout = absl::Seconds(60);
-constexpr absl::Duration kSealTimeout = absl::Seconds(20);
+// A stream to one holder: patience for its disk, and a link of at least 1 Mbit/s.
+constexpr absl::Duration kCarryPatience = absl::Seconds(15);
+constexpr uint64_t kSlowestBytesPerSecond = 128 * 1024;
+constexpr absl::Duration kSealTimeout = absl::Seconds(5);
 constexpr int kCarryAttempts = 4;
 constexpr int kSealAttempts = 6;
 
 bool WorthAnotherTry(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsNotFound(status) ||
-         absl::IsAborted(status) || absl::IsCancelled(status);
+  return absl::IsUnavailable(status) || absl::IsNotFound(status) || absl::IsAborted(status) ||
+         absl::IsCancelled(status);
 }
 
-void Pause(int attempt) { std::this_thread::sleep_for(std::chrono::milliseconds(100 << std::min(attempt, 4))); }
+void Pause(int attempt) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(100 << std::min(attempt, 4)));
+}
 
 bool StaleReceipts(const absl::Status& status) {
   const std::string reason = base::ReasonOf(status);
-  return reason == "STALE_RECEIPT" || reason == "BAD_RECEIPT" || reason == "NOT_PRIMARY" || reason == "WRONG_STORE" ||
-         reason == "VERDICT_BAD_RECEIPT" || reason == "VERDICT_WRONG_STORE" || reason == "VERDICT_NOT_PRIMARY";
+  return reason == "STALE_RECEIPT" || reason == "BAD_RECEIPT" || reason == "NOT_PRIMARY" ||
+         reason == "WRONG_STORE" || reason == "VERDICT_BAD_RECEIPT" ||
+         reason == "VERDICT_WRONG_STORE" || reason == "VERDICT_NOT_PRIMARY";
 }
 
 }  // namespace
@@ -64,7 +69,8 @@ rpc::v1::PutOpen OpenOf(const Parcel& parcel, uint32_t position, uint64_t from_o
   open.set_size(PartSize(parcel));
   open.set_leaf(leaf);
   open.set_leaves(static_cast<uint32_t>(leaves.size()));
-  for (const base::Digest& sibling : base::LayoutPath(leaves, leaf)) open.add_path(chain::ToField(sibling));
+  for (const base::Digest& sibling : base::LayoutPath(leaves, leaf))
+    open.add_path(chain::ToField(sibling));
   open.set_from_offset(from_offset);
   return open;
 }
@@ -90,15 +96,17 @@ absl::Status CheckReceipt(Client& client, const pb::Group& group, uint32_t posit
       holder.node_key.Verify(base::SigningDigest(claim), *signature)) {
     return absl::OkStatus();
   }
-  return base::Error(absl::StatusCode::kUnavailable, "BAD_RECEIPT",
-                     absl::StrCat("provider ", base::ToText(holder.account), " signed something else than asked"),
-                     "", {{"position", absl::StrCat(position)}});
+  return base::Error(
+      absl::StatusCode::kUnavailable, "BAD_RECEIPT",
+      absl::StrCat("provider ", base::ToText(holder.account), " signed something else than asked"),
+      "", {{"position", absl::StrCat(position)}});
 }
 
 Shipment::Shipment(Client& client, pb::Group group, std::vector<Parcel> parcels)
     : client_(client), parcels_(std::move(parcels)), group_(std::move(group)) {
   for (const Parcel& parcel : parcels_) records_.push_back(parcel.record);
-  std::sort(records_.begin(), records_.end(), [](const auto& a, const auto& b) { return a.id() < b.id(); });
+  std::sort(records_.begin(), records_.end(),
+            [](const auto& a, const auto& b) { return a.id() < b.id(); });
 }
 
 pb::Group Shipment::group() const {
@@ -112,6 +120,13 @@ uint64_t Shipment::sent_bytes() const {
 uint32_t Shipment::transactions() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return transactions_;
+}
+bool Shipment::QuorumReached() const {
+  return std::all_of(parcels_.begin(), parcels_.end(), [&](const Parcel& parcel) {
+    const uint32_t kept = static_cast<uint32_t>(parcel.record.positions_size());
+    return kept == 0 ||
+           Count(parcel) >= base::SealQuorum(parcel.layout.policy, parcel.layout.layout, kept);
+  });
 }
 bool Shipment::HasReceipt(uint32_t position) const {
   std::lock_guard<std::mutex> lock(mutex_);
@@ -127,18 +142,24 @@ absl::Status Shipment::RefreshGroup() {
 
 std::vector<uint32_t> Shipment::Positions() const {
   std::set<uint32_t> used;
-  for (const Parcel& parcel : parcels_) used.insert(parcel.record.positions().begin(), parcel.record.positions().end());
+  for (const Parcel& parcel : parcels_)
+    used.insert(parcel.record.positions().begin(), parcel.record.positions().end());
   return {used.begin(), used.end()};
 }
 
 uint32_t Shipment::Count(const Parcel& parcel) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return static_cast<uint32_t>(std::count_if(parcel.record.positions().begin(), parcel.record.positions().end(),
-                                             [&](uint32_t position) { return receipts_.contains(position); }));
+  return static_cast<uint32_t>(
+      std::count_if(parcel.record.positions().begin(), parcel.record.positions().end(),
+                    [&](uint32_t position) { return receipts_.contains(position); }));
 }
 
 absl::StatusOr<pb::Receipt> Shipment::Carry(const ProviderAddress& to, uint32_t position) {
-  ASSIGN_OR_RETURN(std::unique_ptr<PutStream> stream, client_.transport().Put(to, kCarryTimeout));
+  uint64_t bytes = 0;
+  for (const Parcel& parcel : parcels_)
+    bytes += Keeps(parcel, position) ? parcel.stored.size() + parcel.manifest.size() : 0;
+  const absl::Duration timeout = kCarryPatience + absl::Seconds(bytes / kSlowestBytesPerSecond);
+  ASSIGN_OR_RETURN(std::unique_ptr<PutStream> stream, client_.transport().Put(to, timeout));
   std::vector<base::ObjectId> objects;
   uint64_t sent = 0;
   for (const Parcel& parcel : parcels_) {
@@ -174,13 +195,15 @@ absl::Status Shipment::Deliver(uint32_t position) {
     RETURN_IF_ERROR(client_.CheckStop());
     if (attempt > 0) Pause(attempt);
     const pb::Group now = group();
-    ASSIGN_OR_RETURN(ProviderAddress holder,
-                     client_.Address(chain::AccountOf(now.positions(static_cast<int>(position)).provider())));
+    ASSIGN_OR_RETURN(
+        ProviderAddress holder,
+        client_.Address(chain::AccountOf(now.positions(static_cast<int>(position)).provider())));
     auto receipt = Carry(holder, position);
     last = receipt.ok() ? Add(position, *receipt) : receipt.status();
     if (last.ok()) return last;
     const bool receipt_wrong = base::ReasonOf(last) == "BAD_RECEIPT";
-    // An epoch that the holder sees before us, or we before it, looks like a wrong receipt for a moment.
+    // An epoch that the holder sees before us, or we before it, looks like a wrong receipt for a
+    // moment.
     if (receipt_wrong) RETURN_IF_ERROR(RefreshGroup());
     if (!WorthAnotherTry(last)) break;
   }
@@ -225,7 +248,8 @@ absl::StatusOr<bool> Shipment::SealedOnLedger() {
     pb::QueryRequest request;
     request.set_object(record->id());
     ASSIGN_OR_RETURN(pb::QueryResponse answer, client_.Query(request));
-    if (answer.objects().empty() || answer.objects(0).state() != pb::OBJECT_STATE_SEALED) return false;
+    if (answer.objects().empty() || answer.objects(0).state() != pb::OBJECT_STATE_SEALED)
+      return false;
   }
   return true;
 }
@@ -245,10 +269,12 @@ absl::Status Shipment::SubmitOnce(WaitFor wait) {
   if (!answer.ok()) return answer.status();
   if (wait == WaitFor::kCreated || answer->sealed_height() != 0) return absl::OkStatus();
   return base::Error(absl::StatusCode::kUnavailable, "REFUSED_TO_SEAL",
-                     absl::StrCat("primary ", base::ToText(primary.account), " took the receipts and did not seal"));
+                     absl::StrCat("primary ", base::ToText(primary.account),
+                                  " took the receipts and did not seal"));
 }
 
 absl::Status Shipment::Seal(WaitFor wait) {
+  std::lock_guard<std::mutex> one_at_a_time(sealing_);
   std::vector<base::AccountId> refused;
   absl::Status last;
   for (int attempt = 0; attempt < kSealAttempts; ++attempt) {
@@ -256,7 +282,8 @@ absl::Status Shipment::Seal(WaitFor wait) {
     bool stale = false;
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      for (const auto& [position, receipt] : receipts_) stale = stale || receipt.epoch != group_.epoch();
+      for (const auto& [position, receipt] : receipts_)
+        stale = stale || receipt.epoch != group_.epoch();
     }
     if (stale) RETURN_IF_ERROR(SignAgain());
     last = SubmitOnce(wait);
@@ -272,9 +299,10 @@ absl::Status Shipment::Seal(WaitFor wait) {
     }
     if (!BlamesPrimary(last)) return last;
     const base::AccountId primary = chain::AccountOf(group().primary());
-    const bool silent = base::ReasonOf(last) != "REFUSED_TO_SEAL" && absl::IsUnavailable(last);
+    const bool silent = base::ReasonOf(last) != "REFUSED_TO_SEAL" &&
+                        (absl::IsUnavailable(last) || absl::IsDeadlineExceeded(last));
     if (silent && attempt == 0) {
-      Pause(2);
+      Pause(1);
       continue;
     }
     refused.push_back(primary);
@@ -290,8 +318,8 @@ absl::Status Shipment::Seal(WaitFor wait) {
   if (wait == WaitFor::kCreated) return absl::OkStatus();
   ASSIGN_OR_RETURN(bool sealed, SealedOnLedger());
   if (sealed) return absl::OkStatus();
-  return base::Error(absl::StatusCode::kUnavailable, "REFUSED_TO_SEAL", "the primary said sealed, the ledger does not",
-                     "run the same command again");
+  return base::Error(absl::StatusCode::kUnavailable, "REFUSED_TO_SEAL",
+                     "the primary said sealed, the ledger does not", "run the same command again");
 }
 
 }  // namespace cairn::client

@@ -1,4 +1,5 @@
-// Bringing objects that the ledger knows to their holders, and the holders' receipts to the primary. Internal.
+// Bringing objects that the ledger knows to their holders, and the holders' receipts to the
+// primary. Internal.
 #pragma once
 
 #include <map>
@@ -13,12 +14,18 @@
 
 namespace cairn::client {
 
-// One object on its way. `record` may be made from the create operation; the ledger's own says the same.
+// When a quorum has signed and the others take longer than this, the quorum is sealed first:
+// deadlines wait for nobody.
+inline constexpr absl::Duration kSealPatience = absl::Seconds(4);
+
+// One object on its way. `record` may be made from the create operation; the ledger's own says the
+// same.
 struct Parcel {
   chain::pb::Object record;
   storage::VersionLayout layout;
-  base::Bytes manifest;          // encoded
-  base::Bytes stored;            // the stored bytes of a small object; empty when holders have them, or for a large one
+  base::Bytes manifest;  // encoded
+  base::Bytes stored;  // the stored bytes of a small object; empty when holders have them, or for a
+                       // large one
   bool manifest_is_blob() const { return !record.manifest_id().empty(); }
 };
 
@@ -36,9 +43,11 @@ uint64_t PartSize(const Parcel& parcel);
 const base::ContentId& PartId(const Parcel& parcel, uint32_t position);
 bool Keeps(const Parcel& parcel, uint32_t position);
 
-// Does the receipt say what it must? Unavailable (reason BAD_RECEIPT): a holder that lies is one that is not there.
+// Does the receipt say what it must? Unavailable (reason BAD_RECEIPT): a holder that lies is one
+// that is not there.
 absl::Status CheckReceipt(Client& client, const chain::pb::Group& group, uint32_t position,
-                          const std::vector<chain::pb::Object>& records, const chain::pb::Receipt& receipt);
+                          const std::vector<chain::pb::Object>& records,
+                          const chain::pb::Receipt& receipt);
 
 // Objects of one group that travel together. Thread-safe.
 class Shipment {
@@ -50,8 +59,8 @@ class Shipment {
   chain::pb::Group group() const;
   absl::Status RefreshGroup();
 
-  // Gives the holder at `position` its parts of all parcels and takes its receipt: bytes where the parcel has them,
-  // otherwise the holder is told to look at what it has.
+  // Gives the holder at `position` its parts of all parcels and takes its receipt: bytes where the
+  // parcel has them, otherwise the holder is told to look at what it has.
   absl::Status Deliver(uint32_t position);
   // A receipt that came another way (a large upload); checked.
   absl::Status Add(uint32_t position, const chain::pb::Receipt& receipt);
@@ -62,9 +71,11 @@ class Shipment {
   // How many of a parcel's positions have signed.
   uint32_t Count(const Parcel& parcel) const;
   bool HasReceipt(uint32_t position) const;
+  bool QuorumReached() const;  // of every parcel
 
-  // Hands the receipts to the primary until the objects are sealed (or accepted, for kCreated): signs again what an
-  // epoch made stale, appoints another primary when this one does not do its work.
+  // Hands the receipts to the primary until the objects are sealed (or accepted, for kCreated):
+  // signs again what an epoch made stale, appoints another primary when this one does not do its
+  // work.
   absl::Status Seal(WaitFor wait);
 
   uint64_t sent_bytes() const;
@@ -79,6 +90,7 @@ class Shipment {
   Client& client_;
   const std::vector<Parcel> parcels_;
   std::vector<chain::pb::Object> records_;
+  std::mutex sealing_;  // held through a whole Seal
   mutable std::mutex mutex_;
   chain::pb::Group group_;
   Receipts receipts_;

@@ -1,3 +1,5 @@
+#include "cairn/storage/download.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,20 +17,20 @@
 #include "apps/client/holders.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/pb.h"
-#include "cairn/storage/download.h"
 
 namespace cairn::client {
 namespace {
 
-constexpr uint64_t kQueueBytes = 16 << 20;  // received and not verified yet, over all requests
+constexpr uint64_t kQueueBytes = 8 << 20;  // received and not verified yet, over all requests
 constexpr absl::Duration kRequestTimeout = absl::Minutes(10);  // stalls are the machine's to see
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
-// The sockets and threads around storage::ObjectDownload: one thread of the executor for each request, all facts and
-// bytes to the calling thread, which verifies, decrypts and writes.
+// The sockets and threads around storage::ObjectDownload: one thread of the executor for each
+// request, all facts and bytes to the calling thread, which verifies, decrypts and writes.
 class DownloadDriver {
  public:
-  DownloadDriver(Client& client, const ObjectInfo& object, std::vector<Holder> holders, storage::ObjectDownload& machine)
+  DownloadDriver(Client& client, const ObjectInfo& object, std::vector<Holder> holders,
+                 storage::ObjectDownload& machine)
       : client_(client), object_(object), holders_(std::move(holders)), machine_(machine) {}
 
   absl::Status Run();
@@ -67,9 +69,11 @@ class DownloadDriver {
 absl::Status DownloadDriver::Push(Event event) {
   std::unique_lock<std::mutex> lock(mutex_);
   changed_.wait(lock, [&] {
-    return closed_ || queued_ < kQueueBytes || event.kind != Event::Kind::kPiece || cancelled_.contains(event.fetch);
+    return closed_ || queued_ < kQueueBytes || event.kind != Event::Kind::kPiece ||
+           cancelled_.contains(event.fetch);
   });
-  if (closed_ || cancelled_.contains(event.fetch)) return absl::CancelledError("not wanted any more");
+  if (closed_ || cancelled_.contains(event.fetch))
+    return absl::CancelledError("not wanted any more");
   queued_ += event.bytes.size();
   events_.push_back(std::move(event));
   changed_.notify_all();
@@ -79,8 +83,8 @@ absl::Status DownloadDriver::Push(Event event) {
 void DownloadDriver::Fetch(const storage::FetchAction& action) {
   const Holder& holder = holders_[action.holder];
   const storage::VersionLayout& layout = object_.manifest->head.stored;
-  auto stream = client_.transport().Get(holder.address, {object_.id, layout.blob(action.shard), action.range},
-                                        kRequestTimeout);
+  auto stream = client_.transport().Get(
+      holder.address, {object_.id, layout.blob(action.shard), action.range}, kRequestTimeout);
   absl::Status status = stream.status();
   if (stream.ok()) {
     std::shared_ptr<GetStream> shared = *std::move(stream);
@@ -90,9 +94,10 @@ void DownloadDriver::Fetch(const storage::FetchAction& action) {
       wanted = !closed_ && !cancelled_.contains(action.fetch);
       if (wanted) streams_[action.fetch] = shared;
     }
-    status = !wanted ? absl::CancelledError("not wanted any more") : shared->Run([&](base::ByteView piece) {
-      return Push({Event::Kind::kPiece, action.fetch, base::ToBytes(piece), {}});
-    });
+    status = !wanted ? absl::CancelledError("not wanted any more")
+                     : shared->Run([&](base::ByteView piece) {
+                         return Push({Event::Kind::kPiece, action.fetch, base::ToBytes(piece), {}});
+                       });
   }
   (void)Push({status.ok() ? Event::Kind::kEnd : Event::Kind::kFailed, action.fetch, {}, status});
   std::lock_guard<std::mutex> lock(mutex_);
@@ -141,17 +146,25 @@ absl::Status DownloadDriver::Run() {
     {
       std::unique_lock<std::mutex> lock(mutex_);
       const auto timer = machine_.next_timer();
-      const absl::Duration wait = timer ? std::clamp(*timer - Now(), absl::ZeroDuration(), kTick) : kTick;
-      changed_.wait_for(lock, absl::ToChronoMilliseconds(wait + absl::Milliseconds(1)), [&] { return !events_.empty(); });
+      const absl::Duration wait =
+          timer ? std::clamp(*timer - Now(), absl::ZeroDuration(), kTick) : kTick;
+      changed_.wait_for(lock, absl::ToChronoMilliseconds(wait + absl::Milliseconds(1)),
+                        [&] { return !events_.empty(); });
       events.swap(events_);
       queued_ = 0;
       changed_.notify_all();
     }
     for (const Event& event : events) {
       switch (event.kind) {
-        case Event::Kind::kPiece: Apply(machine_.OnPiece(event.fetch, event.bytes, Now())); break;
-        case Event::Kind::kEnd: Apply(machine_.OnEnd(event.fetch, Now())); break;
-        case Event::Kind::kFailed: Apply(machine_.OnFailed(event.fetch, event.status, Now())); break;
+        case Event::Kind::kPiece:
+          Apply(machine_.OnPiece(event.fetch, event.bytes, Now()));
+          break;
+        case Event::Kind::kEnd:
+          Apply(machine_.OnEnd(event.fetch, Now()));
+          break;
+        case Event::Kind::kFailed:
+          Apply(machine_.OnFailed(event.fetch, event.status, Now()));
+          break;
       }
       if (machine_.state() != storage::TransferState::kRunning) break;
     }
@@ -176,9 +189,11 @@ absl::Status FileError(const std::string& path) {
   const int error = errno;
   const std::string message = absl::StrCat(path, ": ", std::strerror(error));
   if (error == ENOSPC || error == EDQUOT) {
-    return base::Error(absl::StatusCode::kResourceExhausted, "LOCAL_DISK_FULL", message, "free space and try again");
+    return base::Error(absl::StatusCode::kResourceExhausted, "LOCAL_DISK_FULL", message,
+                       "free space and try again");
   }
-  return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE", message, "look at the disk this file is on");
+  return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE", message,
+                     "look at the disk this file is on");
 }
 
 absl::Status WriteAll(int fd, base::ByteView bytes, const std::string& path) {
@@ -198,8 +213,8 @@ std::string FolderOf(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<GetResult> GetObject(Client& client, const Bucket&, const ObjectInfo& object, const GetOptions& options,
-                                    const storage::ByteSink& sink) {
+absl::StatusOr<GetResult> GetObject(Client& client, const Bucket&, const ObjectInfo& object,
+                                    const GetOptions& options, const storage::ByteSink& sink) {
   if (!object.manifest) {
     return base::Error(absl::StatusCode::kUnavailable, "NO_MANIFEST",
                        absl::StrCat("the manifest of ", object.ref.ToText(), " could not be read"));
@@ -208,26 +223,32 @@ absl::StatusOr<GetResult> GetObject(Client& client, const Bucket&, const ObjectI
   ASSIGN_OR_RETURN(std::vector<Holder> holders, HoldersOf(client, *object.record, group));
   std::vector<storage::ShardHolder> shards;
   for (const Holder& holder : holders) {
-    shards.push_back({.shard = holder.shard, .name = absl::StrCat(base::ToText(holder.address.account), " at ",
-                                                                  holder.address.endpoint)});
+    shards.push_back({.shard = holder.shard,
+                      .name = absl::StrCat(base::ToText(holder.address.account), " at ",
+                                           holder.address.endpoint)});
   }
   storage::SealedWith seal;
-  if (object.manifest->head.seal) seal = {.key = &*object.key, .key_id = object.manifest->head.seal->key_id};
+  if (object.manifest->head.seal)
+    seal = {.key = &*object.key, .key_id = object.manifest->head.seal->key_id};
   storage::DownloadOptions limits;
   limits.stall = options.start_within / 2;
   const uint64_t size = object.manifest->plaintext_size;
-  const uint64_t wanted =
-      options.range.offset >= size ? 0 : std::min(options.range.length, size - options.range.offset);
-  GetResult out{.ref = object.ref, .bytes = 0, .content_id = object.manifest->head.stored.content_id, .hedges = 0};
+  const uint64_t wanted = options.range.offset >= size
+                              ? 0
+                              : std::min(options.range.length, size - options.range.offset);
+  GetResult out{.ref = object.ref,
+                .bytes = 0,
+                .content_id = object.manifest->head.stored.content_id,
+                .hedges = 0};
   const std::string item = object.ref.ToText();
   ASSIGN_OR_RETURN(auto machine,
-                   storage::ObjectDownload::Create(object.manifest->head.stored,
-                                                   object.manifest->head.seal ? &seal : nullptr, options.range,
-                                                   std::move(shards), limits, [&](base::ByteView bytes) {
-                                                     out.bytes += bytes.size();
-                                                     client.progress().Update(item, Stage::kDownload, out.bytes, wanted);
-                                                     return sink(bytes);
-                                                   }));
+                   storage::ObjectDownload::Create(
+                       object.manifest->head.stored, object.manifest->head.seal ? &seal : nullptr,
+                       options.range, std::move(shards), limits, [&](base::ByteView bytes) {
+                         out.bytes += bytes.size();
+                         client.progress().Update(item, Stage::kDownload, out.bytes, wanted);
+                         return sink(bytes);
+                       }));
   DownloadDriver driver(client, object, std::move(holders), *machine);
   RETURN_IF_ERROR(base::Annotate(driver.Run(), item));
   out.hedges = machine->hedges();
@@ -250,8 +271,8 @@ absl::StatusOr<GetResult> GetFile(Client& client, const Reference& from, const G
   ASSIGN_OR_RETURN(ObjectInfo object, FindObject(client, *bucket, from, options.version));
   client.progress().Begin(from.ToText(), object.size());
   absl::StatusOr<GetResult> result = absl::UnknownError("not run");
-  const absl::Status written =
-      WriteFileWhole(path, object.manifest ? object.manifest->mtime_ms : 0, [&](const storage::ByteSink& sink) {
+  const absl::Status written = WriteFileWhole(
+      path, object.manifest ? object.manifest->mtime_ms : 0, [&](const storage::ByteSink& sink) {
         result = GetObject(client, *bucket, object, options, sink);
         return result.status();
       });

@@ -1,6 +1,7 @@
 // Getting: any k holders give the bytes, every byte is verified before anyone sees it.
 //
-// A file appears under its name only complete (written beside, synced, renamed); a failure leaves nothing behind.
+// A file appears under its name only complete (written beside, synced, renamed); a failure leaves
+// nothing behind.
 #pragma once
 
 #include <optional>
@@ -13,8 +14,8 @@
 namespace cairn::client {
 
 struct GetOptions {
-  base::ByteRange range{0, UINT64_MAX};  // of the plaintext; the default is all
-  uint64_t version = 0;                  // 0: the current one
+  base::ByteRange range{0, UINT64_MAX};            // of the plaintext; the default is all
+  uint64_t version = 0;                            // 0: the current one
   absl::Duration start_within = absl::Seconds(8);  // the first bytes must come by then
 };
 
@@ -25,8 +26,8 @@ struct GetResult {
   uint32_t hedges = 0;
 };
 
-// Errors: NO_SUCH_OBJECT, NOT_ENOUGH_SHARDS (Unavailable; evidence names each holder), RANGE_NOT_SATISFIABLE,
-// CONTENT_MISMATCH.
+// Errors: NO_SUCH_OBJECT, NOT_ENOUGH_SHARDS (Unavailable; evidence names each holder),
+// RANGE_NOT_SATISFIABLE, CONTENT_MISMATCH.
 absl::StatusOr<GetResult> Get(Client& client, const Reference& from, const GetOptions& options,
                               const storage::ByteSink& sink);
 absl::StatusOr<GetResult> GetFile(Client& client, const Reference& from, const GetOptions& options,
@@ -35,7 +36,8 @@ absl::StatusOr<GetResult> GetFile(Client& client, const Reference& from, const G
 absl::StatusOr<GetResult> GetObject(Client& client, const Bucket& bucket, const ObjectInfo& object,
                                     const GetOptions& options, const storage::ByteSink& sink);
 
-// Writes through a temporary file beside `path`; `fill` gets the sink. Modification time is set when `mtime_ms` is not 0.
+// Writes through a temporary file beside `path`; `fill` gets the sink. Modification time is set
+// when `mtime_ms` is not 0.
 absl::Status WriteFileWhole(const std::string& path, int64_t mtime_ms,
                             const std::function<absl::Status(const storage::ByteSink&)>& fill);
 

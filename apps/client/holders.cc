@@ -12,7 +12,8 @@ namespace cairn::client {
 
 namespace pb = chain::pb;
 
-absl::StatusOr<std::vector<Holder>> HoldersOf(Client& client, const pb::Object& record, const pb::Group& group) {
+absl::StatusOr<std::vector<Holder>> HoldersOf(Client& client, const pb::Object& record,
+                                              const pb::Group& group) {
   const std::vector<uint32_t> missing = chain::MissingPositions(record, group);
   const bool shards = record.layout() == pb::LAYOUT_KIND_SHARDS;
   std::vector<Holder> sure, perhaps;
@@ -33,11 +34,13 @@ absl::StatusOr<std::vector<Holder>> HoldersOf(Client& client, const pb::Object& 
       (holder.receipted ? sure : perhaps).push_back(std::move(holder));
     }
   }
-  sure.insert(sure.end(), std::make_move_iterator(perhaps.begin()), std::make_move_iterator(perhaps.end()));
+  sure.insert(sure.end(), std::make_move_iterator(perhaps.begin()),
+              std::make_move_iterator(perhaps.end()));
   return sure;
 }
 
-absl::StatusOr<base::Bytes> FetchManifest(Client& client, const pb::Object& record, const pb::Group& group) {
+absl::StatusOr<base::Bytes> FetchManifest(Client& client, const pb::Object& record,
+                                          const pb::Group& group) {
   ASSIGN_OR_RETURN(std::vector<Holder> holders, HoldersOf(client, record, group));
   const base::Digest root = chain::Trusted<base::Digest>(record.manifest_id());
   const base::ByteRange whole{0, storage::kMaxManifestBytes};
@@ -46,19 +49,22 @@ absl::StatusOr<base::Bytes> FetchManifest(Client& client, const pb::Object& reco
     base::Bytes out;
     base::SliceDecoder decoder(root, whole, storage::kMaxManifestBytes);
     auto stream = client.transport().Get(
-        holder.address, {chain::Trusted<base::ObjectId>(record.id()), base::ContentId{root}, whole}, absl::Seconds(5));
+        holder.address, {chain::Trusted<base::ObjectId>(record.id()), base::ContentId{root}, whole},
+        absl::Seconds(5));
     absl::Status status = stream.ok() ? (*stream)->Run([&](base::ByteView piece) {
       return decoder.Feed(piece, [&](uint64_t, base::ByteView bytes) {
         out.insert(out.end(), bytes.begin(), bytes.end());
         return absl::OkStatus();
       });
-    }) : stream.status();
+    })
+                                      : stream.status();
     if (status.ok()) status = decoder.Finish().status();
     if (status.ok()) return out;
     tried.emplace_back(base::ToText(holder.address.account), std::string(status.message()));
   }
-  return base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS", "no holder gives the object's manifest",
-                     "try again when holders are back", std::move(tried));
+  return base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS",
+                     "no holder gives the object's manifest", "try again when holders are back",
+                     std::move(tried));
 }
 
 absl::StatusOr<std::vector<base::AccountId>> OperatorsOf(Client& client, const pb::Group& group) {

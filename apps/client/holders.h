@@ -1,4 +1,5 @@
-// Who has which part of an object, in the order a reader should ask. Internal to the client library.
+// Who has which part of an object, in the order a reader should ask. Internal to the client
+// library.
 #pragma once
 
 #include <vector>
@@ -16,7 +17,8 @@ struct Holder {
   bool receipted = false;
 };
 
-// Holders with a receipt first, then those that may have the part all the same (a position being rebuilt names two).
+// Holders with a receipt first, then those that may have the part all the same (a position being
+// rebuilt names two).
 absl::StatusOr<std::vector<Holder>> HoldersOf(Client& client, const chain::v1::Object& record,
                                               const chain::v1::Group& group);
 
@@ -25,6 +27,7 @@ absl::StatusOr<base::Bytes> FetchManifest(Client& client, const chain::v1::Objec
                                           const chain::v1::Group& group);
 
 // The operator of each position, as base::CopyPositions wants them.
-absl::StatusOr<std::vector<base::AccountId>> OperatorsOf(Client& client, const chain::v1::Group& group);
+absl::StatusOr<std::vector<base::AccountId>> OperatorsOf(Client& client,
+                                                         const chain::v1::Group& group);
 
 }  // namespace cairn::client

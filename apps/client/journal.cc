@@ -24,10 +24,12 @@ constexpr size_t kMaxJournal = 40 << 20;
 constexpr size_t kMaxPath = 8192;
 
 absl::Status FileError(const std::string& path) {
-  return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE", absl::StrCat(path, ": ", std::strerror(errno)));
+  return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE",
+                     absl::StrCat(path, ": ", std::strerror(errno)));
 }
 
-// Does the lock file still stand under its name? Its last holder may have unlinked it between our open and our flock.
+// Does the lock file still stand under its name? Its last holder may have unlinked it between our
+// open and our flock.
 bool StillThere(int lock, const std::string& path) {
   struct stat held, named;
   return fstat(lock, &held) == 0 && stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino;
@@ -86,13 +88,16 @@ absl::StatusOr<JournalEntry> DecodeJournal(base::ByteView bytes) {
   const auto sum = r.Fixed<base::Digest>();
   RETURN_IF_ERROR(r.Finish());
   if (sum != base::Blake3(bytes.subspan(0, covered))) {
-    return base::Error(absl::StatusCode::kInvalidArgument, "MALFORMED", "the journal's checksum differs");
+    return base::Error(absl::StatusCode::kInvalidArgument, "MALFORMED",
+                       "the journal's checksum differs");
   }
   return out;
 }
 
-absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& folder, const base::ChainId& chain,
-                                                       base::BucketId bucket, absl::string_view stored_name) {
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& folder,
+                                                       const base::ChainId& chain,
+                                                       base::BucketId bucket,
+                                                       absl::string_view stored_name) {
   if (folder.empty()) return std::unique_ptr<Journal>(new Journal("", -1));
   RETURN_IF_ERROR(app::MakeFolders(folder));
   base::Hasher name = base::Hasher::DeriveKey("cairn v1 transfer journal");
@@ -101,8 +106,9 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& folder
   std::string holder;
   ASSIGN_OR_RETURN(const int lock, TakeLock(path + ".lock", &holder));
   if (lock < 0) {
-    return base::Error(absl::StatusCode::kAborted, "TRANSFER_LOCKED", "another process is putting this name",
-                       "wait for it to end", {{"pid", holder}, {"lock", path + ".lock"}});
+    return base::Error(absl::StatusCode::kAborted, "TRANSFER_LOCKED",
+                       "another process is putting this name", "wait for it to end",
+                       {{"pid", holder}, {"lock", path + ".lock"}});
   }
   const std::string pid = absl::StrCat(getpid());
   if (ftruncate(lock, 0) != 0 || pwrite(lock, pid.data(), pid.size(), 0) < 0) {

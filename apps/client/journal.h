@@ -1,7 +1,8 @@
 // Upload journals: what a put must remember so that another process can go on with it.
 //
-// One file for each (bucket, name) below the client's transfer folder, replaced atomically at each step. The version
-// key is stored as its wrap under the bucket's key, so the file opens nothing by itself. Layout table: FORMATS.md.
+// One file for each (bucket, name) below the client's transfer folder, replaced atomically at each
+// step. The version key is stored as its wrap under the bucket's key, so the file opens nothing by
+// itself. Layout table: FORMATS.md.
 #pragma once
 
 #include <memory>
@@ -16,16 +17,16 @@
 namespace cairn::client {
 
 struct JournalEntry {
-  base::ChainId chain;
-  base::BucketId bucket;
-  std::string stored_name;        // as the ledger has it
-  std::string source;             // Source::identity
-  std::string spool;              // file with the stored bytes, when the source was a pipe
+  base::ChainId chain = {};
+  base::BucketId bucket = {};
+  std::string stored_name = {};  // as the ledger has it
+  std::string source = {};       // Source::identity
+  std::string spool = {};        // file with the stored bytes, when the source was a pipe
   uint64_t plaintext_size = 0;
-  base::Bytes manifest;           // encoded; holds layout and wrapped key
-  base::Bytes frame_tags;         // of the first pass
-  base::Bytes transaction;        // signed create, once it may have left
-  base::ObjectId object;          // once created
+  base::Bytes manifest = {};     // encoded; holds layout and wrapped key
+  base::Bytes frame_tags = {};   // of the first pass
+  base::Bytes transaction = {};  // signed create, once it may have left
+  base::ObjectId object = {};    // once created
   friend bool operator==(const JournalEntry&, const JournalEntry&) = default;
 };
 
@@ -33,12 +34,14 @@ base::Bytes EncodeJournal(const JournalEntry& entry);
 // InvalidArgument (reason MALFORMED) for anything EncodeJournal would not write.
 absl::StatusOr<JournalEntry> DecodeJournal(base::ByteView bytes);
 
-// One upload's journal, held under a lock against other processes. Aborted (reason TRANSFER_LOCKED) when another one
-// is at work on the same name. An empty folder keeps nothing and always succeeds.
+// One upload's journal, held under a lock against other processes. Aborted (reason TRANSFER_LOCKED)
+// when another one is at work on the same name. An empty folder keeps nothing and always succeeds.
 class Journal {
  public:
-  static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& folder, const base::ChainId& chain,
-                                                       base::BucketId bucket, absl::string_view stored_name);
+  static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& folder,
+                                                       const base::ChainId& chain,
+                                                       base::BucketId bucket,
+                                                       absl::string_view stored_name);
   ~Journal();
   // What an earlier process left; damaged journals are dropped.
   std::optional<JournalEntry> Load() const;

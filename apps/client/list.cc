@@ -16,7 +16,8 @@ namespace {
 namespace pb = chain::pb;
 
 absl::Status NoSuchObject(const Reference& ref) {
-  return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT", absl::StrCat("no object ", ref.ToText()),
+  return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT",
+                     absl::StrCat("no object ", ref.ToText()),
                      absl::StrCat("storectl ls cairn://", ref.bucket, "/"));
 }
 
@@ -33,11 +34,13 @@ absl::Status OpenManifest(Client& client, const Bucket& bucket, const pb::Group&
       head, base::ContentId{chain::Trusted<base::Digest>(info.record->content_id())},
       chain::Trusted<base::Digest>(info.record->layout_root()), info.record->stored_size()));
   if (head.seal) {
-    ASSIGN_OR_RETURN(storage::VersionKey key,
-                     bucket.OpenVersionKey(head.seal->epoch, head.seal->key_id, head.seal->wrapped_key));
+    ASSIGN_OR_RETURN(
+        storage::VersionKey key,
+        bucket.OpenVersionKey(head.seal->epoch, head.seal->key_id, head.seal->wrapped_key));
     info.key = std::move(key);
   }
-  ASSIGN_OR_RETURN(info.manifest, storage::DecodeManifest(encoded, info.key ? &*info.key : nullptr));
+  ASSIGN_OR_RETURN(info.manifest,
+                   storage::DecodeManifest(encoded, info.key ? &*info.key : nullptr));
   return absl::OkStatus();
 }
 
@@ -51,10 +54,14 @@ ObjectStatus StatusOf(const pb::Object& record, bool complete) {
 
 absl::string_view ToText(ObjectStatus status) {
   switch (status) {
-    case ObjectStatus::kUploading: return "uploading";
-    case ObjectStatus::kAvailable: return "available";
-    case ObjectStatus::kDurable: return "durable";
-    case ObjectStatus::kDegraded: return "degraded";
+    case ObjectStatus::kUploading:
+      return "uploading";
+    case ObjectStatus::kAvailable:
+      return "available";
+    case ObjectStatus::kDurable:
+      return "durable";
+    case ObjectStatus::kDegraded:
+      return "degraded";
   }
   return "";
 }
@@ -69,11 +76,13 @@ absl::StatusOr<ObjectInfo> Describe(Client& client, const Bucket& bucket, const 
   info.version = record.version();
   info.missing = chain::MissingPositions(record, group);
   info.status = StatusOf(record, info.missing.empty());
-  RETURN_IF_ERROR(base::Annotate(OpenManifest(client, bucket, group, fetch_manifest, info), info.ref.ToText()));
+  RETURN_IF_ERROR(
+      base::Annotate(OpenManifest(client, bucket, group, fetch_manifest, info), info.ref.ToText()));
   return info;
 }
 
-absl::StatusOr<ObjectInfo> FindObject(Client& client, const Bucket& bucket, const Reference& ref, uint64_t version) {
+absl::StatusOr<ObjectInfo> FindObject(Client& client, const Bucket& bucket, const Reference& ref,
+                                      uint64_t version) {
   ASSIGN_OR_RETURN(std::string stored, bucket.StoredName(ref.key));
   pb::QueryRequest request;
   if (version == 0) {
@@ -97,7 +106,8 @@ absl::StatusOr<ObjectInfo> FindObject(Client& client, const Bucket& bucket, cons
   return NoSuchObject(ref);
 }
 
-absl::StatusOr<std::vector<ObjectInfo>> ListObjects(Client& client, const Bucket& bucket, absl::string_view prefix,
+absl::StatusOr<std::vector<ObjectInfo>> ListObjects(Client& client, const Bucket& bucket,
+                                                    absl::string_view prefix,
                                                     const ListOptions& options) {
   ASSIGN_OR_RETURN(storage::ListPrefix wanted, bucket.Prefix(prefix));
   pb::QueryRequest request;
@@ -117,7 +127,8 @@ absl::StatusOr<std::vector<ObjectInfo>> ListObjects(Client& client, const Bucket
         ASSIGN_OR_RETURN(pb::Group found, client.Group(record.group()));
         group = groups.emplace(record.group(), std::move(found)).first;
       }
-      ASSIGN_OR_RETURN(ObjectInfo info, Describe(client, bucket, record, group->second, options.manifests));
+      ASSIGN_OR_RETURN(ObjectInfo info,
+                       Describe(client, bucket, record, group->second, options.manifests));
       if (absl::StartsWith(info.ref.key, wanted.text)) out.push_back(std::move(info));
     }
     request.mutable_page()->set_cursor(answer.next_cursor());

@@ -41,11 +41,14 @@ struct ListOptions {
   bool manifests = true;  // fetch those that are blobs of their own too
 };
 // Everything whose name begins with the reference's key, decrypted and sorted by name.
-absl::StatusOr<std::vector<ObjectInfo>> ListObjects(Client& client, const Bucket& bucket, absl::string_view prefix,
+absl::StatusOr<std::vector<ObjectInfo>> ListObjects(Client& client, const Bucket& bucket,
+                                                    absl::string_view prefix,
                                                     const ListOptions& options);
 
-// From a record the caller has: checks manifest against ledger, opens the version key, computes the status.
-absl::StatusOr<ObjectInfo> Describe(Client& client, const Bucket& bucket, const chain::v1::Object& record,
-                                    const chain::v1::Group& group, bool fetch_manifest);
+// From a record the caller has: checks manifest against ledger, opens the version key, computes the
+// status.
+absl::StatusOr<ObjectInfo> Describe(Client& client, const Bucket& bucket,
+                                    const chain::v1::Object& record, const chain::v1::Group& group,
+                                    bool fetch_manifest);
 
 }  // namespace cairn::client

@@ -11,7 +11,8 @@ namespace {
 constexpr size_t kReadBytes = 1 << 20;
 
 absl::Status SourceChanged() {
-  return base::Error(absl::StatusCode::kFailedPrecondition, "SOURCE_CHANGED", "the source changed while it was read",
+  return base::Error(absl::StatusCode::kFailedPrecondition, "SOURCE_CHANGED",
+                     "the source changed while it was read",
                      "put it again when nobody writes to it");
 }
 
@@ -26,17 +27,19 @@ absl::StatusOr<Prepared> Describe(Client& client, const Bucket& bucket, const In
   manifest.head.stored = encoded.stored;
   manifest.plaintext_size = out.plaintext_size;
   manifest.content_type = input.content_type;
-  manifest.mtime_ms =
-      input.source->mtime_ms() != 0 ? input.source->mtime_ms() : absl::ToUnixMillis(client.clock().Now());
+  manifest.mtime_ms = input.source->mtime_ms() != 0 ? input.source->mtime_ms()
+                                                    : absl::ToUnixMillis(client.clock().Now());
   manifest.plaintext_hash = input.sealed_already ? input.plaintext_hash : encoded.plaintext_hash;
   manifest.metadata = input.metadata;
   if (input.key) {
-    manifest.head.seal = storage::SealInfo{
-        .key_id = storage::KeyIdOf(*input.key),
-        .epoch = bucket.scope().epoch,
-        .wrapped_key = storage::WrapVersionKey(bucket.scope(), bucket.keys().epoch_key, *input.key)};
+    manifest.head.seal =
+        storage::SealInfo{.key_id = storage::KeyIdOf(*input.key),
+                          .epoch = bucket.scope().epoch,
+                          .wrapped_key = storage::WrapVersionKey(
+                              bucket.scope(), bucket.keys().epoch_key, *input.key)};
   }
-  ASSIGN_OR_RETURN(out.manifest, storage::EncodeManifest(manifest, input.key ? &*input.key : nullptr));
+  ASSIGN_OR_RETURN(out.manifest,
+                   storage::EncodeManifest(manifest, input.key ? &*input.key : nullptr));
   out.object.set_stored_size(encoded.stored.stored_size);
   out.object.set_content_id(chain::ToField(encoded.stored.content_id.digest));
   out.object.set_layout_root(chain::ToField(encoded.layout_root));
@@ -69,13 +72,15 @@ bool IsSmall(const Bucket& bucket, uint64_t plaintext_size) {
 }
 
 absl::Status RunPass(Client& client, const Bucket& bucket, Input& input, const Prepared* prepared,
-                     uint64_t first_stripe, const storage::ShardSink& sink, storage::EncodedObject* result,
+                     uint64_t first_stripe, const storage::ShardSink& sink,
+                     storage::EncodedObject* result,
                      const std::function<void(uint64_t done)>& progress) {
   storage::EncodeOptions options;
   options.policy = bucket.policy();
   if (input.key && !input.sealed_already) options.key = &*input.key;
   options.hash_plaintext = prepared == nullptr && !input.sealed_already;
-  if (prepared != nullptr && !prepared->frame_tags.empty()) options.expected_tags = &prepared->frame_tags;
+  if (prepared != nullptr && !prepared->frame_tags.empty())
+    options.expected_tags = &prepared->frame_tags;
   options.first_stripe = first_stripe;
   const uint64_t size = input.source->size();
   ASSIGN_OR_RETURN(auto encoder, storage::ObjectEncoder::Create(options, size, sink));
@@ -84,14 +89,16 @@ absl::Status RunPass(Client& client, const Bucket& bucket, Input& input, const P
   while (offset < size) {
     RETURN_IF_ERROR(client.CheckStop());
     const size_t want = static_cast<size_t>(std::min<uint64_t>(buffer.size(), size - offset));
-    ASSIGN_OR_RETURN(size_t got, input.source->ReadAt(offset, base::MutableByteView(buffer.data(), want)));
+    ASSIGN_OR_RETURN(size_t got,
+                     input.source->ReadAt(offset, base::MutableByteView(buffer.data(), want)));
     if (got == 0) return SourceChanged();
     RETURN_IF_ERROR(encoder->Feed(base::ByteView(buffer.data(), got)));
     offset += got;
     if (progress) progress(offset);
   }
   ASSIGN_OR_RETURN(storage::EncodedObject encoded, encoder->Finish());
-  if (prepared != nullptr && first_stripe == 0 && encoded.stored.content_id != prepared->layout.content_id) {
+  if (prepared != nullptr && first_stripe == 0 &&
+      encoded.stored.content_id != prepared->layout.content_id) {
     return SourceChanged();
   }
   if (result != nullptr) *result = std::move(encoded);
@@ -116,11 +123,13 @@ absl::StatusOr<Prepared> PrepareSmall(Client& client, const Bucket& bucket, Sour
   return out;
 }
 
-absl::StatusOr<Prepared> PrepareLarge(Client& client, const Bucket& bucket, Input& input, const std::string& item) {
+absl::StatusOr<Prepared> PrepareLarge(Client& client, const Bucket& bucket, Input& input,
+                                      const std::string& item) {
   storage::EncodedObject encoded;
   const uint64_t size = input.source->size();
   RETURN_IF_ERROR(RunPass(
-      client, bucket, input, nullptr, 0, [](uint32_t, base::ByteView) { return absl::OkStatus(); }, &encoded,
+      client, bucket, input, nullptr, 0, [](uint32_t, base::ByteView) { return absl::OkStatus(); },
+      &encoded,
       [&](uint64_t done) { client.progress().Update(item, Stage::kEncode, done, size); }));
   return Describe(client, bucket, input, encoded);
 }

@@ -40,13 +40,16 @@ bool IsSmall(const Bucket& bucket, uint64_t plaintext_size);
 uint64_t StoredSize(const Bucket& bucket, uint64_t plaintext_size);
 
 // A first pass with a fresh key where the bucket wants one; small objects keep their stored bytes.
-absl::StatusOr<Prepared> PrepareSmall(Client& client, const Bucket& bucket, Source& source, const PutOptions& options);
-absl::StatusOr<Prepared> PrepareLarge(Client& client, const Bucket& bucket, Input& input, const std::string& item);
+absl::StatusOr<Prepared> PrepareSmall(Client& client, const Bucket& bucket, Source& source,
+                                      const PutOptions& options);
+absl::StatusOr<Prepared> PrepareLarge(Client& client, const Bucket& bucket, Input& input,
+                                      const std::string& item);
 
-// One pass from a stripe on, as UploadParcel wants it. With `prepared` of a pass before: stops with SOURCE_CHANGED
-// before other bytes leave.
+// One pass from a stripe on, as UploadParcel wants it. With `prepared` of a pass before: stops with
+// SOURCE_CHANGED before other bytes leave.
 absl::Status RunPass(Client& client, const Bucket& bucket, Input& input, const Prepared* prepared,
-                     uint64_t first_stripe, const storage::ShardSink& sink, storage::EncodedObject* result,
+                     uint64_t first_stripe, const storage::ShardSink& sink,
+                     storage::EncodedObject* result,
                      const std::function<void(uint64_t done)>& progress);
 
 }  // namespace cairn::client

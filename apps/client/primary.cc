@@ -22,14 +22,16 @@ constexpr int kApproveAttempts = 3;
 
 pb::Approval* MutableApproval(pb::Operation& operation) {
   if (operation.has_create_bucket()) return operation.mutable_create_bucket()->mutable_approval();
-  if (operation.has_replace_primary()) return operation.mutable_replace_primary()->mutable_approval();
-  if (operation.has_assign_successor()) return operation.mutable_assign_successor()->mutable_approval();
+  if (operation.has_replace_primary())
+    return operation.mutable_replace_primary()->mutable_approval();
+  if (operation.has_assign_successor())
+    return operation.mutable_assign_successor()->mutable_approval();
   return operation.mutable_create_objects()->mutable_approval();
 }
 
 // The signature over exactly the operation asked about; anything else is not an answer.
-absl::Status CheckApproval(const base::ChainId& chain, const ProviderAddress& provider, pb::Operation operation,
-                           const pb::Approval& approval) {
+absl::Status CheckApproval(const base::ChainId& chain, const ProviderAddress& provider,
+                           pb::Operation operation, const pb::Approval& approval) {
   base::ApprovalClaim claim;
   claim.chain = chain;
   claim.provider = provider.account;
@@ -43,9 +45,10 @@ absl::Status CheckApproval(const base::ChainId& chain, const ProviderAddress& pr
       provider.node_key.Verify(base::SigningDigest(claim), *signature)) {
     return absl::OkStatus();
   }
-  return base::Error(absl::StatusCode::kUnavailable, "BAD_APPROVAL",
-                     absl::StrCat("provider ", base::ToText(provider.account), " signed something else"),
-                     "use another primary");
+  return base::Error(
+      absl::StatusCode::kUnavailable, "BAD_APPROVAL",
+      absl::StrCat("provider ", base::ToText(provider.account), " signed something else"),
+      "use another primary");
 }
 
 absl::StatusOr<uint64_t> ApprovalExpiry(Client& client) {
@@ -59,11 +62,11 @@ absl::StatusOr<uint64_t> ApprovalExpiry(Client& client) {
 
 bool BlamesPrimary(const absl::Status& status) {
   static const auto& reasons = *new std::set<std::string>{
-      "BAD_APPROVAL",          "NOT_ACCEPTING", "REFUSED_TO_SEAL",  "NOT_PRIMARY",  "NO_SPACE", "QUOTA",
-      "QUOTA_EXCEEDED",        "DRAINING",      "DISK_FULL",        "LOSS_REPORTED"};
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsInternal(status) ||
-         absl::IsUnimplemented(status) || absl::IsResourceExhausted(status) ||
-         reasons.contains(base::ReasonOf(status));
+      "BAD_APPROVAL", "NOT_ACCEPTING",  "REFUSED_TO_SEAL", "NOT_PRIMARY", "NO_SPACE",
+      "QUOTA",        "QUOTA_EXCEEDED", "DRAINING",        "DISK_FULL",   "LOSS_REPORTED"};
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsInternal(status) || absl::IsUnimplemented(status) ||
+         absl::IsResourceExhausted(status) || reasons.contains(base::ReasonOf(status));
 }
 
 absl::Status Approve(Client& client, const base::AccountId& provider, pb::Operation& operation) {
@@ -87,12 +90,14 @@ absl::Status Approve(Client& client, const base::AccountId& provider, pb::Operat
     }
     last = base::Annotate(approval.status(), absl::StrCat("provider ", base::ToText(provider)));
     if (!absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last)) break;
-    if (attempt + 1 < kApproveAttempts) std::this_thread::sleep_for(std::chrono::milliseconds(150 << attempt));
+    if (attempt + 1 < kApproveAttempts)
+      std::this_thread::sleep_for(std::chrono::milliseconds(150 << attempt));
   }
   return last;
 }
 
-absl::StatusOr<base::AccountId> AppointPrimary(Client& client, uint64_t group, const base::AccountId& provider) {
+absl::StatusOr<base::AccountId> AppointPrimary(Client& client, uint64_t group,
+                                               const base::AccountId& provider) {
   pb::Operation operation;
   operation.mutable_replace_primary()->set_group(group);
   operation.mutable_replace_primary()->set_primary(base::ToString(provider.view()));
@@ -104,11 +109,13 @@ absl::StatusOr<base::AccountId> AppointPrimary(Client& client, uint64_t group, c
 absl::StatusOr<base::AccountId> ReplacePrimary(Client& client, uint64_t group_id,
                                                const std::vector<base::AccountId>& never) {
   ASSIGN_OR_RETURN(pb::Group group, client.Group(group_id));
-  ASSIGN_OR_RETURN(std::vector<storage::Candidate> candidates, FindCandidates(client, absl::Seconds(2)));
+  ASSIGN_OR_RETURN(std::vector<storage::Candidate> candidates,
+                   FindCandidates(client, absl::Seconds(2)));
   auto holds = [&](const storage::Candidate& candidate) {
-    return std::any_of(group.positions().begin(), group.positions().end(), [&](const pb::GroupPosition& position) {
-      return position.provider() == base::ToString(candidate.account.view());
-    });
+    return std::any_of(group.positions().begin(), group.positions().end(),
+                       [&](const pb::GroupPosition& position) {
+                         return position.provider() == base::ToString(candidate.account.view());
+                       });
   };
   std::stable_sort(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
     if (holds(a) != holds(b)) return holds(a);
@@ -121,32 +128,37 @@ absl::StatusOr<base::AccountId> ReplacePrimary(Client& client, uint64_t group_id
     if (barred || !candidate.live) continue;
     auto appointed = AppointPrimary(client, group_id, candidate.account);
     if (appointed.ok()) {
-      client.progress().Note("", absl::StrCat("primary of group ", group_id, " is now ", base::ToText(*appointed)));
+      client.progress().Note(
+          "", absl::StrCat("primary of group ", group_id, " is now ", base::ToText(*appointed)));
       return appointed;
     }
     tried.emplace_back(base::ToText(candidate.account), std::string(appointed.status().message()));
   }
   return base::Error(absl::StatusCode::kFailedPrecondition, "NO_PRIMARY",
-                     absl::StrCat("no provider takes over group ", group_id), "storectl provider ls", std::move(tried));
+                     absl::StrCat("no provider takes over group ", group_id),
+                     "storectl provider ls", std::move(tried));
 }
 
 absl::StatusOr<base::AccountId> ReplaceHolder(Client& client, uint64_t group_id, uint32_t position,
                                               const base::AccountId* provider) {
   ASSIGN_OR_RETURN(pb::Group group, client.Group(group_id));
   if (position >= static_cast<uint32_t>(group.positions_size())) {
-    return base::Error(absl::StatusCode::kInvalidArgument, "NO_SUCH_POSITION",
-                       absl::StrCat("group ", group_id, " has positions 0 to ", group.positions_size() - 1));
+    return base::Error(
+        absl::StatusCode::kInvalidArgument, "NO_SUCH_POSITION",
+        absl::StrCat("group ", group_id, " has positions 0 to ", group.positions_size() - 1));
   }
   base::AccountId successor;
   if (provider != nullptr) {
     successor = *provider;
   } else {
-    ASSIGN_OR_RETURN(std::vector<storage::Candidate> candidates, FindCandidates(client, absl::Seconds(2)));
+    ASSIGN_OR_RETURN(std::vector<storage::Candidate> candidates,
+                     FindCandidates(client, absl::Seconds(2)));
     storage::PlacementRequest request;
     request.policy = PolicyOf(group);
     request.seed = client.entropy().DrawNumber();
     std::vector<base::AccountId> holders;
-    for (const pb::GroupPosition& held : group.positions()) holders.push_back(chain::AccountOf(held.provider()));
+    for (const pb::GroupPosition& held : group.positions())
+      holders.push_back(chain::AccountOf(held.provider()));
     request.exclude = holders;
     ASSIGN_OR_RETURN(storage::SuccessorChoice choice,
                      storage::PlaceSuccessor(request, holders, position, candidates));

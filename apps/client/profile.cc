@@ -44,7 +44,8 @@ app::ConfigInputs FromFile(const std::string& path) {
 const std::vector<app::ConfigKey>& ProfileKeys() {
   static const std::vector<app::ConfigKey> keys = {
       Key("chain.endpoint", "host:port of the ledger's gRPC listener"),
-      Key("chain.tls_pin", "BLAKE3 of its certificate's public key, hex; empty: plaintext on loopback"),
+      Key("chain.tls_pin",
+          "BLAKE3 of its certificate's public key, hex; empty: plaintext on loopback"),
       Key("chain.id", "hash of the genesis record, hex"),
       Key("chain.engine_key", "public key that signs block headers, hex"),
   };
@@ -52,8 +53,9 @@ const std::vector<app::ConfigKey>& ProfileKeys() {
 }
 
 absl::Status BadProfile(const std::string& path, absl::string_view what) {
-  return base::Error(absl::StatusCode::kInvalidArgument, "BAD_PROFILE", absl::StrCat(path, ": ", what),
-                     "write the profile anew with `storectl dev up` or copy it from who runs the network");
+  return base::Error(
+      absl::StatusCode::kInvalidArgument, "BAD_PROFILE", absl::StrCat(path, ": ", what),
+      "write the profile anew with `storectl dev up` or copy it from who runs the network");
 }
 
 struct SettingField {
@@ -85,7 +87,8 @@ Paths Paths::Find(const std::string& home) {
 absl::Status CheckProfileName(absl::string_view name) {
   bool sound = !name.empty() && name.size() <= 63 && name.front() != '.';
   for (char c : name) {
-    sound = sound && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.');
+    sound = sound &&
+            ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.');
   }
   if (sound) return absl::OkStatus();
   return base::Error(absl::StatusCode::kInvalidArgument, "BAD_PROFILE_NAME",
@@ -98,7 +101,8 @@ absl::StatusOr<Profile> LoadProfile(const Paths& paths, const std::string& name)
   const std::string path = paths.Profile(name);
   if (access(path.c_str(), F_OK) != 0) {
     const std::vector<std::string> there = ListProfiles(paths);
-    return base::Error(absl::StatusCode::kNotFound, "NO_PROFILE", absl::StrCat("no profile \"", name, "\""),
+    return base::Error(absl::StatusCode::kNotFound, "NO_PROFILE",
+                       absl::StrCat("no profile \"", name, "\""),
                        there.empty() ? "start a network of your own: storectl dev up"
                                      : absl::StrCat("--profile ", absl::StrJoin(there, " | ")),
                        {{"path", path}});
@@ -131,17 +135,20 @@ absl::Status SaveProfile(const Paths& paths, const Profile& profile) {
   RETURN_IF_ERROR(CheckProfileName(profile.name));
   RETURN_IF_ERROR(app::MakeFolders(paths.config + "/profiles"));
   const std::string text = absl::StrCat(
-      "# A network as this client knows it; trust in everything else follows from here.\n[chain]\nendpoint = ",
+      "# A network as this client knows it; trust in everything else follows from "
+      "here.\n[chain]\nendpoint = ",
       app::JsonQuote(profile.chain_endpoint), "\ntls_pin = \"",
       profile.chain_tls_pin.empty() ? "" : profile.chain_tls_pin.ToHexString(), "\"\nid = \"",
-      profile.chain_id.ToHexString(), "\"\nengine_key = \"", base::ToHex(profile.engine_key.Encode()), "\"\n");
+      profile.chain_id.ToHexString(), "\"\nengine_key = \"",
+      base::ToHex(profile.engine_key.Encode()), "\"\n");
   return app::WriteFileAtomically(paths.Profile(profile.name), text, 0644);
 }
 
 absl::Status RemoveProfile(const Paths& paths, const std::string& name) {
   RETURN_IF_ERROR(CheckProfileName(name));
   if (unlink(paths.Profile(name).c_str()) == 0) return absl::OkStatus();
-  return base::Error(absl::StatusCode::kNotFound, "NO_PROFILE", absl::StrCat("no profile \"", name, "\""));
+  return base::Error(absl::StatusCode::kNotFound, "NO_PROFILE",
+                     absl::StrCat("no profile \"", name, "\""));
 }
 
 std::vector<std::string> ListProfiles(const Paths& paths) {
@@ -150,7 +157,8 @@ std::vector<std::string> ListProfiles(const Paths& paths) {
   if (folder == nullptr) return out;
   while (dirent* entry = readdir(folder)) {
     const std::string name = entry->d_name;
-    if (absl::EndsWith(name, ".toml") && name.front() != '.') out.push_back(name.substr(0, name.size() - 5));
+    if (absl::EndsWith(name, ".toml") && name.front() != '.')
+      out.push_back(name.substr(0, name.size() - 5));
   }
   closedir(folder);
   std::sort(out.begin(), out.end());
@@ -171,9 +179,10 @@ absl::StatusOr<std::string*> Settings::Find(absl::string_view name) {
     if (name == field.name) return &(this->*field.field);
   }
   const std::string near = app::Nearest(name, Names());
-  return base::Error(absl::StatusCode::kInvalidArgument, "UNKNOWN_SETTING",
-                     absl::StrCat("no setting \"", name.substr(0, 64), "\""),
-                     near.empty() ? absl::StrJoin(Names(), ", ") : absl::StrCat("did you mean ", near, "?"));
+  return base::Error(
+      absl::StatusCode::kInvalidArgument, "UNKNOWN_SETTING",
+      absl::StrCat("no setting \"", name.substr(0, 64), "\""),
+      near.empty() ? absl::StrJoin(Names(), ", ") : absl::StrCat("did you mean ", near, "?"));
 }
 
 absl::StatusOr<Settings> LoadSettings(const Paths& paths) {
@@ -181,14 +190,16 @@ absl::StatusOr<Settings> LoadSettings(const Paths& paths) {
   if (access(paths.Settings().c_str(), F_OK) != 0) return out;
   std::vector<app::ConfigKey> keys;
   for (const std::string& name : Settings::Names()) keys.push_back(Key(name, "see storectl help"));
-  ASSIGN_OR_RETURN(app::Config config, app::Config::Load("storectl", keys, FromFile(paths.Settings())));
+  ASSIGN_OR_RETURN(app::Config config,
+                   app::Config::Load("storectl", keys, FromFile(paths.Settings())));
   for (const SettingField& field : kSettings) out.*field.field = config.Text(field.name);
   return out;
 }
 
 absl::Status SaveSettings(const Paths& paths, const Settings& settings) {
   RETURN_IF_ERROR(app::MakeFolders(paths.config));
-  std::string text = "# What storectl assumes when no flag says otherwise: storectl config set NAME VALUE\n";
+  std::string text =
+      "# What storectl assumes when no flag says otherwise: storectl config set NAME VALUE\n";
   for (const SettingField& field : kSettings) {
     const std::string& value = settings.*field.field;
     if (!value.empty()) absl::StrAppend(&text, field.name, " = ", app::JsonQuote(value), "\n");

@@ -1,11 +1,13 @@
-// Where a user's things are, and what a client needs to know of a network before it trusts a word of it.
+// Where a user's things are, and what a client needs to know of a network before it trusts a word
+// of it.
 //
 //   configuration  $CAIRN_HOME, else $XDG_CONFIG_HOME/cairn   profiles/NAME.toml, storectl.toml
 //   data           $CAIRN_HOME, else $XDG_DATA_HOME/cairn     keys/NAME.age
 //   state          $CAIRN_HOME, else $XDG_STATE_HOME/cairn    transfers/, lanes/
 //
-// A profile names the ledger's endpoint, the pin of its certificate, the genesis hash (which is the chain id) and the
-// engine's key. Values are plain; the functions touch the disk and are safe from several processes.
+// A profile names the ledger's endpoint, the pin of its certificate, the genesis hash (which is the
+// chain id) and the engine's key. Values are plain; the functions touch the disk and are safe from
+// several processes.
 #pragma once
 
 #include <string>
@@ -23,7 +25,9 @@ struct Paths {
 
   // `home` wins over the environment.
   static Paths Find(const std::string& home);
-  std::string Profile(const std::string& name) const { return config + "/profiles/" + name + ".toml"; }
+  std::string Profile(const std::string& name) const {
+    return config + "/profiles/" + name + ".toml";
+  }
   std::string Settings() const { return config + "/storectl.toml"; }
   std::string Key(const std::string& name) const { return data + "/keys/" + name + ".age"; }
   std::string Keys() const { return data + "/keys"; }
@@ -33,13 +37,15 @@ struct Paths {
 
 struct Profile {
   std::string name;
-  std::string chain_endpoint;        // host:port
-  base::Digest chain_tls_pin;        // BLAKE3 of the certificate's SubjectPublicKeyInfo; zero: loopback, plaintext
-  base::ChainId chain_id;            // hash of the genesis record
-  base::PublicKey engine_key;        // signs headers
+  std::string chain_endpoint;  // host:port
+  base::Digest
+      chain_tls_pin;  // BLAKE3 of the certificate's SubjectPublicKeyInfo; zero: loopback, plaintext
+  base::ChainId chain_id;      // hash of the genesis record
+  base::PublicKey engine_key;  // signs headers
 };
 
-// InvalidArgument (reason BAD_PROFILE_NAME) unless it is 1 to 63 characters a-z 0-9 - _ . and does not begin with '.'.
+// InvalidArgument (reason BAD_PROFILE_NAME) unless it is 1 to 63 characters a-z 0-9 - _ . and does
+// not begin with '.'.
 absl::Status CheckProfileName(absl::string_view name);
 // NotFound (reason NO_PROFILE) with the profiles there are.
 absl::StatusOr<Profile> LoadProfile(const Paths& paths, const std::string& name);

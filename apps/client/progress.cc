@@ -23,16 +23,26 @@ Progress& NoProgress() {
 
 absl::string_view ToText(Stage stage) {
   switch (stage) {
-    case Stage::kQuote: return "quote";
-    case Stage::kEncode: return "encode";
-    case Stage::kCreate: return "create";
-    case Stage::kUpload: return "upload";
-    case Stage::kSeal: return "seal";
-    case Stage::kDurable: return "durable";
-    case Stage::kDownload: return "download";
-    case Stage::kVerify: return "verify";
-    case Stage::kCompare: return "compare";
-    case Stage::kDone: return "done";
+    case Stage::kQuote:
+      return "quote";
+    case Stage::kEncode:
+      return "encode";
+    case Stage::kCreate:
+      return "create";
+    case Stage::kUpload:
+      return "upload";
+    case Stage::kSeal:
+      return "seal";
+    case Stage::kDurable:
+      return "durable";
+    case Stage::kDownload:
+      return "download";
+    case Stage::kVerify:
+      return "verify";
+    case Stage::kCompare:
+      return "compare";
+    case Stage::kDone:
+      return "done";
   }
   return "";
 }

@@ -1,4 +1,5 @@
-// How long operations tell where they are. The client reports; who shows it, and how, is the program's business.
+// How long operations tell where they are. The client reports; who shows it, and how, is the
+// program's business.
 #pragma once
 
 #include <atomic>
@@ -10,7 +11,18 @@
 
 namespace cairn::client {
 
-enum class Stage { kQuote, kEncode, kCreate, kUpload, kSeal, kDurable, kDownload, kVerify, kCompare, kDone };
+enum class Stage {
+  kQuote,
+  kEncode,
+  kCreate,
+  kUpload,
+  kSeal,
+  kDurable,
+  kDownload,
+  kVerify,
+  kCompare,
+  kDone
+};
 absl::string_view ToText(Stage stage);
 
 // Thread-safe. Called often; must not block for long.
@@ -29,8 +41,8 @@ class Progress {
 };
 Progress& NoProgress();
 
-// Set from a signal handler or another thread; long operations look at it between pieces and stop with Cancelled
-// (reason INTERRUPTED), leaving what can be resumed.
+// Set from a signal handler or another thread; long operations look at it between pieces and stop
+// with Cancelled (reason INTERRUPTED), leaving what can be resumed.
 class StopFlag {
  public:
   void Set() { stop_.store(true, std::memory_order_relaxed); }

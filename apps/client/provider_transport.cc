@@ -19,11 +19,16 @@ absl::Status Named(const ProviderAddress& to, const absl::Status& status) {
 
 class RpcPut final : public PutStream {
  public:
-  RpcPut(ProviderAddress to, std::shared_ptr<rpc::ProviderClient> client, std::shared_ptr<rpc::CallControl> control,
-         std::unique_ptr<rpc::PutStream> stream)
-      : to_(std::move(to)), client_(std::move(client)), control_(std::move(control)), stream_(std::move(stream)) {}
+  RpcPut(ProviderAddress to, std::shared_ptr<rpc::ProviderClient> client,
+         std::shared_ptr<rpc::CallControl> control, std::unique_ptr<rpc::PutStream> stream)
+      : to_(std::move(to)),
+        client_(std::move(client)),
+        control_(std::move(control)),
+        stream_(std::move(stream)) {}
   void Cancel() override { control_->Cancel(); }
-  absl::Status Open(const rpc::v1::PutOpen& part) override { return Named(to_, stream_->Open(part)); }
+  absl::Status Open(const rpc::v1::PutOpen& part) override {
+    return Named(to_, stream_->Open(part));
+  }
   absl::Status Send(base::ByteView bytes) override {
     while (!bytes.empty()) {
       const base::ByteView piece = bytes.subspan(0, rpc::kBulkMessageBytes);
@@ -47,7 +52,8 @@ class RpcPut final : public PutStream {
 
 class RpcGet final : public GetStream {
  public:
-  RpcGet(ProviderAddress to, std::shared_ptr<rpc::ProviderClient> client, const GetPart& what, absl::Duration timeout)
+  RpcGet(ProviderAddress to, std::shared_ptr<rpc::ProviderClient> client, const GetPart& what,
+         absl::Duration timeout)
       : to_(std::move(to)), client_(std::move(client)), what_(what), timeout_(timeout) {}
   void Cancel() override { control_.Cancel(); }
   absl::Status Run(const std::function<absl::Status(base::ByteView)>& sink) override {
@@ -72,21 +78,25 @@ class ProviderTransport final : public Transport {
   ProviderTransport(const base::ChainId& chain, base::SigningKey caller, const base::Clock& clock)
       : chain_(chain), caller_(std::move(caller)), clock_(clock) {}
 
-  absl::StatusOr<rpc::v1::GetInfoResponse> GetInfo(const ProviderAddress& to, absl::Duration timeout) override {
+  absl::StatusOr<rpc::v1::GetInfoResponse> GetInfo(const ProviderAddress& to,
+                                                   absl::Duration timeout) override {
     ASSIGN_OR_RETURN(auto client, Find(to, timeout));
     auto answer = client->GetInfo();
     if (!answer.ok()) return Named(to, answer.status());
     return answer;
   }
-  absl::StatusOr<chain::v1::Approval> Approve(const ProviderAddress& to, const rpc::v1::ApproveRequest& request,
+  absl::StatusOr<chain::v1::Approval> Approve(const ProviderAddress& to,
+                                              const rpc::v1::ApproveRequest& request,
                                               absl::Duration timeout) override {
     ASSIGN_OR_RETURN(auto client, Find(to, timeout));
     auto answer = client->Approve(request);
     if (!answer.ok()) return Named(to, answer.status());
     return answer->approval();
   }
-  absl::StatusOr<rpc::v1::QueryUploadResponse> QueryUpload(const ProviderAddress& to, const base::ObjectId& object,
-                                                           uint32_t position, const base::ContentId& part,
+  absl::StatusOr<rpc::v1::QueryUploadResponse> QueryUpload(const ProviderAddress& to,
+                                                           const base::ObjectId& object,
+                                                           uint32_t position,
+                                                           const base::ContentId& part,
                                                            absl::Duration timeout) override {
     ASSIGN_OR_RETURN(auto client, Find(to, timeout));
     rpc::v1::QueryUploadRequest request;
@@ -97,7 +107,8 @@ class ProviderTransport final : public Transport {
     if (!answer.ok()) return Named(to, answer.status());
     return answer;
   }
-  absl::StatusOr<std::unique_ptr<PutStream>> Put(const ProviderAddress& to, absl::Duration timeout) override {
+  absl::StatusOr<std::unique_ptr<PutStream>> Put(const ProviderAddress& to,
+                                                 absl::Duration timeout) override {
     ASSIGN_OR_RETURN(auto client, Find(to, kCall));
     auto control = std::make_shared<rpc::CallControl>();
     auto stream = client->Put(timeout, control.get());
@@ -109,9 +120,9 @@ class ProviderTransport final : public Transport {
     ASSIGN_OR_RETURN(auto client, Find(to, kCall));
     return std::make_unique<RpcGet>(to, std::move(client), what, timeout);
   }
-  absl::StatusOr<rpc::v1::SubmitReceiptsResponse> SubmitReceipts(const ProviderAddress& to,
-                                                                 const rpc::v1::SubmitReceiptsRequest& request,
-                                                                 absl::Duration timeout) override {
+  absl::StatusOr<rpc::v1::SubmitReceiptsResponse> SubmitReceipts(
+      const ProviderAddress& to, const rpc::v1::SubmitReceiptsRequest& request,
+      absl::Duration timeout) override {
     ASSIGN_OR_RETURN(auto client, Find(to, timeout));
     auto answer = client->SubmitReceipts(request);
     if (!answer.ok()) return Named(to, answer.status());
@@ -121,22 +132,24 @@ class ProviderTransport final : public Transport {
  private:
   static constexpr absl::Duration kCall = absl::Seconds(15);
 
-  // Connections are kept by (endpoint, pin, call timeout): gRPC shares the TCP connection below them.
-  absl::StatusOr<std::shared_ptr<rpc::ProviderClient>> Find(const ProviderAddress& to, absl::Duration timeout) {
+  // Connections are kept by (endpoint, pin, call timeout): gRPC shares the TCP connection below
+  // them.
+  absl::StatusOr<std::shared_ptr<rpc::ProviderClient>> Find(const ProviderAddress& to,
+                                                            absl::Duration timeout) {
     const auto key = std::make_tuple(to.endpoint, to.tls_pin, absl::ToInt64Milliseconds(timeout));
     std::lock_guard<std::mutex> lock(mutex_);
     auto& known = clients_[key];
     if (known) return known;
-    ASSIGN_OR_RETURN(auto made,
-                     rpc::ProviderClient::Connect(
-                         {.endpoint = to.endpoint,
-                          .pin = to.tls_pin.empty() ? rpc::PeerPin::Plaintext() : rpc::PeerPin::Of(to.tls_pin),
-                          .chain = chain_,
-                          .node_key = to.node_key,
-                          .caller = caller_.Clone(),
-                          .clock = &clock_,
-                          .call_timeout = timeout,
-                          .connect_timeout = std::min(timeout, absl::Seconds(3))}));
+    ASSIGN_OR_RETURN(auto made, rpc::ProviderClient::Connect(
+                                    {.endpoint = to.endpoint,
+                                     .pin = to.tls_pin.empty() ? rpc::PeerPin::Plaintext()
+                                                               : rpc::PeerPin::Of(to.tls_pin),
+                                     .chain = chain_,
+                                     .node_key = to.node_key,
+                                     .caller = caller_.Clone(),
+                                     .clock = &clock_,
+                                     .call_timeout = timeout,
+                                     .connect_timeout = std::min(timeout, absl::Seconds(3))}));
     known = std::move(made);
     return known;
   }
@@ -145,12 +158,14 @@ class ProviderTransport final : public Transport {
   const base::SigningKey caller_;
   const base::Clock& clock_;
   std::mutex mutex_;
-  std::map<std::tuple<std::string, base::Digest, int64_t>, std::shared_ptr<rpc::ProviderClient>> clients_;
+  std::map<std::tuple<std::string, base::Digest, int64_t>, std::shared_ptr<rpc::ProviderClient>>
+      clients_;
 };
 
 }  // namespace
 
-std::shared_ptr<Transport> NewProviderTransport(const base::ChainId& chain, const base::SigningKey& caller,
+std::shared_ptr<Transport> NewProviderTransport(const base::ChainId& chain,
+                                                const base::SigningKey& caller,
                                                 const base::Clock& clock) {
   return std::make_shared<ProviderTransport>(chain, caller.Clone(), clock);
 }

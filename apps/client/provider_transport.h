@@ -1,4 +1,5 @@
-// The transport over gRPC: one connection to each provider, pinned to the registry, calls signed by the account.
+// The transport over gRPC: one connection to each provider, pinned to the registry, calls signed by
+// the account.
 #pragma once
 
 #include <memory>
@@ -9,7 +10,8 @@
 namespace cairn::client {
 
 // `clock` outlives the transport.
-std::shared_ptr<Transport> NewProviderTransport(const base::ChainId& chain, const base::SigningKey& caller,
+std::shared_ptr<Transport> NewProviderTransport(const base::ChainId& chain,
+                                                const base::SigningKey& caller,
                                                 const base::Clock& clock);
 
 }  // namespace cairn::client

@@ -17,13 +17,14 @@ namespace cairn::client {
 namespace {
 
 constexpr uint32_t kBatchesAtOnce = 3;  // one is encoded while others are sent and sealed
-constexpr size_t kListInstead = 32;     // from so many names on, one listing is cheaper than questions
+constexpr size_t kListInstead = 32;  // from so many names on, one listing is cheaper than questions
 
 // The folder that all names have in common ("a/b/"), for one listing.
 std::string CommonFolder(const std::vector<PutItem>& items) {
   std::string common = items.front().to.key;
   for (const PutItem& item : items) {
-    const auto difference = std::mismatch(common.begin(), common.end(), item.to.key.begin(), item.to.key.end());
+    const auto difference =
+        std::mismatch(common.begin(), common.end(), item.to.key.begin(), item.to.key.end());
     common.erase(difference.first, common.end());
   }
   const size_t slash = common.rfind('/');
@@ -34,7 +35,10 @@ std::string CommonFolder(const std::vector<PutItem>& items) {
 class ManyPut {
  public:
   ManyPut(Client& client, const std::vector<PutItem>& items, const ManyOptions& options)
-      : client_(client), items_(items), options_(options), results_(items.size(), absl::UnknownError("not reached")) {}
+      : client_(client),
+        items_(items),
+        options_(options),
+        results_(items.size(), absl::UnknownError("not reached")) {}
 
   std::vector<absl::StatusOr<PutResult>> Run();
 
@@ -82,7 +86,8 @@ absl::Status ManyPut::Plan() {
   }
   client_.progress().Totals(items_.size(), total);
   RETURN_IF_ERROR(CheckPrice());
-  return small_.size() >= kListInstead && !options_.put.must_be_new ? ReadVersions() : absl::OkStatus();
+  return small_.size() >= kListInstead && !options_.put.must_be_new ? ReadVersions()
+                                                                    : absl::OkStatus();
 }
 
 absl::Status ManyPut::CheckPrice() {
@@ -93,7 +98,7 @@ absl::Status ManyPut::CheckPrice() {
   }
   if (sizes.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(payment::Quote quote, QuotePut(client_, *bucket_, sizes));
-  if (options_.put.max_cost) RETURN_IF_ERROR(payment::CheckMaxCost(quote, *options_.put.max_cost));
+  RETURN_IF_ERROR(client::CheckPrice(quote, options_.put.max_cost));
   if (!options_.put.dry_run) return absl::OkStatus();
   for (size_t i = 0; i < items_.size(); ++i) {
     PutResult result;
@@ -128,8 +133,10 @@ std::vector<size_t> ManyPut::TakeBatch() {
     const size_t index = small_[next_small_];
     const uint64_t stored = StoredSize(*bucket_, sizes_[index]);
     // Name with its tags, hashes, manifest: what one object adds to the transaction.
-    const uint64_t record = items_[index].to.key.size() + 18 * 64 + storage::kInlineManifestBytes + 128;
-    if (!batch.empty() && (bytes + stored > kBatchBytes || records + record > kBatchRecordBytes)) break;
+    const uint64_t record =
+        items_[index].to.key.size() + 18 * 64 + storage::kInlineManifestBytes + 128;
+    if (!batch.empty() && (bytes + stored > kBatchBytes || records + record > kBatchRecordBytes))
+      break;
     batch.push_back(index);
     bytes += stored;
     records += record;
@@ -142,8 +149,8 @@ absl::StatusOr<BatchItem> ManyPut::Encode(size_t index) {
   const PutItem& item = items_[index];
   ASSIGN_OR_RETURN(std::unique_ptr<Source> source, OpenFileSource(item.path));
   if (!IsSmall(*bucket_, source->size())) {
-    return base::Error(absl::StatusCode::kFailedPrecondition, "SOURCE_CHANGED", "the file grew meanwhile",
-                       "run the same command again");
+    return base::Error(absl::StatusCode::kFailedPrecondition, "SOURCE_CHANGED",
+                       "the file grew meanwhile", "run the same command again");
   }
   ASSIGN_OR_RETURN(Prepared prepared, PrepareSmall(client_, *bucket_, *source, options_.put));
   ASSIGN_OR_RETURN(*prepared.object.mutable_name(), bucket_->StoredName(item.to.key));
@@ -199,7 +206,8 @@ void ManyPut::WorkLarge() {
       continue;
     }
     auto source = OpenFileSource(items_[index].path);
-    results_[index] = source.ok() ? Put(client_, **source, items_[index].to, options_.put) : source.status();
+    results_[index] =
+        source.ok() ? Put(client_, **source, items_[index].to, options_.put) : source.status();
   }
 }
 
@@ -213,7 +221,8 @@ std::vector<absl::StatusOr<PutResult>> ManyPut::Run() {
   }
   std::vector<std::function<void()>> workers;
   for (uint32_t i = 0; i < kBatchesAtOnce; ++i) workers.push_back([this] { WorkSmall(); });
-  for (uint32_t i = 0; i < std::max<uint32_t>(options_.parallel, 1); ++i) workers.push_back([this] { WorkLarge(); });
+  for (uint32_t i = 0; i < std::max<uint32_t>(options_.parallel, 1); ++i)
+    workers.push_back([this] { WorkLarge(); });
   client_.RunAll(std::move(workers));
   return std::move(results_);
 }

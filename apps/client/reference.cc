@@ -30,19 +30,22 @@ Reference Reference::Child(absl::string_view name) const {
 bool IsReference(absl::string_view text) { return absl::StartsWith(text, kScheme); }
 
 absl::Status CheckBucketName(absl::string_view name) {
-  bool sound = name.size() >= 3 && name.size() <= 63 && LowerOrDigit(name.front()) && LowerOrDigit(name.back());
+  bool sound = name.size() >= 3 && name.size() <= 63 && LowerOrDigit(name.front()) &&
+               LowerOrDigit(name.back());
   for (char c : name) sound = sound && (LowerOrDigit(c) || c == '-' || c == '.');
   if (sound) return absl::OkStatus();
-  return base::Error(absl::StatusCode::kInvalidArgument, "BAD_BUCKET_NAME",
-                     absl::StrCat("\"", Shown(name), "\" is no bucket name"),
-                     "use 3 to 63 characters a-z 0-9 - . that begin and end with a letter or digit");
+  return base::Error(
+      absl::StatusCode::kInvalidArgument, "BAD_BUCKET_NAME",
+      absl::StrCat("\"", Shown(name), "\" is no bucket name"),
+      "use 3 to 63 characters a-z 0-9 - . that begin and end with a letter or digit");
 }
 
 absl::StatusOr<Reference> ParseReference(absl::string_view text) {
   absl::string_view rest = text;
   if (!absl::ConsumePrefix(&rest, kScheme)) {
     return base::Error(absl::StatusCode::kInvalidArgument, "BAD_REFERENCE",
-                       absl::StrCat("\"", Shown(text), "\" is no reference"), "write cairn://bucket/key");
+                       absl::StrCat("\"", Shown(text), "\" is no reference"),
+                       "write cairn://bucket/key");
   }
   Reference out;
   const size_t slash = rest.find('/');

@@ -1,6 +1,8 @@
-// References: how a user names what is stored. "cairn://bucket", "cairn://bucket/", "cairn://bucket/photos/2026/a.jpg".
+// References: how a user names what is stored. "cairn://bucket", "cairn://bucket/",
+// "cairn://bucket/photos/2026/a.jpg".
 //
-// A reference without a key stands for the bucket, one that ends in '/' for everything below a folder. Plain values.
+// A reference without a key stands for the bucket, one that ends in '/' for everything below a
+// folder. Plain values.
 #pragma once
 
 #include <string>
@@ -19,14 +21,16 @@ struct Reference {
   std::string ToText() const;
   // No key, or a key that ends in '/': more than one object may be meant.
   bool folder() const { return key.empty() || key.back() == '/'; }
-  // The object called `name` below this folder (or beside this key's last component when it is no folder).
+  // The object called `name` below this folder (or beside this key's last component when it is no
+  // folder).
   Reference Child(absl::string_view name) const;
   friend bool operator==(const Reference&, const Reference&) = default;
 };
 
 // Does the text begin like a reference (whether or not the rest is sound)?
 bool IsReference(absl::string_view text);
-// InvalidArgument: BAD_REFERENCE (no scheme), BAD_BUCKET_NAME, BAD_NAME (a key that breaks the rules of names).
+// InvalidArgument: BAD_REFERENCE (no scheme), BAD_BUCKET_NAME, BAD_NAME (a key that breaks the
+// rules of names).
 absl::StatusOr<Reference> ParseReference(absl::string_view text);
 // 3 to 63 characters a-z 0-9 - ., beginning and ending with a letter or digit.
 absl::Status CheckBucketName(absl::string_view name);

@@ -9,7 +9,9 @@
 
 namespace cairn::client {
 
-// One transaction for up to 256 names. Names without a version are an error (NO_SUCH_OBJECT), nothing is deleted then.
-absl::Status RemoveNames(Client& client, const Bucket& bucket, const std::vector<std::string>& names);
+// One transaction for up to 256 names. Names without a version are an error (NO_SUCH_OBJECT),
+// nothing is deleted then.
+absl::Status RemoveNames(Client& client, const Bucket& bucket,
+                         const std::vector<std::string>& names);
 
 }  // namespace cairn::client

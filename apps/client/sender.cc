@@ -23,7 +23,8 @@ namespace {
 namespace pb = chain::pb;
 using chain::Verdict;
 
-constexpr uint32_t kLanesTried = 32;  // lanes that processes of one account share out among themselves
+constexpr uint32_t kLanesTried =
+    32;  // lanes that processes of one account share out among themselves
 
 struct Lane {
   uint32_t id = 0;
@@ -39,8 +40,8 @@ bool LostAnswer(const absl::Status& status) {
 }  // namespace
 
 struct Sender::State {
-  State(chain::Client& chain_in, const base::SigningKey& key_in, base::Clock& clock_in, base::Entropy& entropy_in,
-        const SenderOptions& options_in)
+  State(chain::Client& chain_in, const base::SigningKey& key_in, base::Clock& clock_in,
+        base::Entropy& entropy_in, const SenderOptions& options_in)
       : chain(chain_in), key(key_in), clock(clock_in), entropy(entropy_in), options(options_in) {}
   ~State() {
     for (const auto& lane : lanes) {
@@ -53,7 +54,8 @@ struct Sender::State {
   void Rename(Lane* lane);
   absl::StatusOr<uint64_t> NextNumber(Lane* lane);
   absl::StatusOr<pb::TransactionReceipt> Submit(const pb::SignedTransaction& transaction);
-  pb::SignedTransaction Sign(const std::vector<pb::Operation>& operations, uint32_t lane, uint64_t number) const;
+  pb::SignedTransaction Sign(const std::vector<pb::Operation>& operations, uint32_t lane,
+                             uint64_t number) const;
   int Claim(uint32_t id) const;
   std::unique_ptr<Lane> NewLane();
   void Saw(uint64_t time_ms);
@@ -86,7 +88,8 @@ const pb::SignedTransaction& Sender::Prepared::transaction() const { return body
 // The lock of a lane: a file descriptor, -1 without a folder, -2 when another process has it.
 int Sender::State::Claim(uint32_t id) const {
   if (options.lane_folder.empty()) return -1;
-  const std::string path = absl::StrCat(options.lane_folder, "/", base::ToText(key.account()), ".", id, ".lock");
+  const std::string path =
+      absl::StrCat(options.lane_folder, "/", base::ToText(key.account()), ".", id, ".lock");
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return -1;
   if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
@@ -97,7 +100,8 @@ int Sender::State::Claim(uint32_t id) const {
 std::unique_ptr<Lane> Sender::State::NewLane() {
   auto lane = std::make_unique<Lane>();
   auto held = [&](uint32_t id) {
-    return std::any_of(lanes.begin(), lanes.end(), [&](const auto& other) { return other->id == id; });
+    return std::any_of(lanes.begin(), lanes.end(),
+                       [&](const auto& other) { return other->id == id; });
   };
   if (options.lane_folder.empty()) {
     do {
@@ -186,8 +190,8 @@ absl::StatusOr<uint64_t> Sender::State::NextNumber(Lane* lane) {
   return *lane->next;
 }
 
-pb::SignedTransaction Sender::State::Sign(const std::vector<pb::Operation>& operations, uint32_t lane,
-                                          uint64_t number) const {
+pb::SignedTransaction Sender::State::Sign(const std::vector<pb::Operation>& operations,
+                                          uint32_t lane, uint64_t number) const {
   pb::TransactionBody body;
   body.set_chain_id(base::ToString(options.chain_id.view()));
   body.set_lane(lane);
@@ -198,12 +202,14 @@ pb::SignedTransaction Sender::State::Sign(const std::vector<pb::Operation>& oper
     std::lock_guard<std::mutex> lock(mutex);
     now = std::max(ours, ledger_ms);
   }
-  body.set_valid_until_ms(now + static_cast<uint64_t>(absl::ToInt64Milliseconds(options.valid_for)));
+  body.set_valid_until_ms(now +
+                          static_cast<uint64_t>(absl::ToInt64Milliseconds(options.valid_for)));
   for (const pb::Operation& operation : operations) *body.add_operations() = operation;
   return chain::SignTransaction(body, key);
 }
 
-absl::StatusOr<pb::TransactionReceipt> Sender::State::Submit(const pb::SignedTransaction& transaction) {
+absl::StatusOr<pb::TransactionReceipt> Sender::State::Submit(
+    const pb::SignedTransaction& transaction) {
   absl::Status last;
   for (uint32_t attempt = 0; attempt < options.attempts; ++attempt) {
     auto receipt = chain.Submit(transaction, chain::WaitFor::kCommitted);
@@ -215,12 +221,13 @@ absl::StatusOr<pb::TransactionReceipt> Sender::State::Submit(const pb::SignedTra
   return last;
 }
 
-Sender::Sender(chain::Client& chain, const base::SigningKey& key, base::Clock& clock, base::Entropy& entropy,
-               const SenderOptions& options)
+Sender::Sender(chain::Client& chain, const base::SigningKey& key, base::Clock& clock,
+               base::Entropy& entropy, const SenderOptions& options)
     : state_(std::make_shared<State>(chain, key, clock, entropy, options)) {}
 Sender::~Sender() = default;
 
-absl::StatusOr<std::unique_ptr<Sender::Prepared>> Sender::Prepare(std::vector<pb::Operation> operations) {
+absl::StatusOr<std::unique_ptr<Sender::Prepared>> Sender::Prepare(
+    std::vector<pb::Operation> operations) {
   std::unique_ptr<Prepared> out(new Prepared());
   out->body_ = std::make_unique<Prepared::Body>();
   out->body_->state = state_;
@@ -271,7 +278,8 @@ absl::StatusOr<pb::TransactionReceipt> Sender::Resend(const pb::SignedTransactio
   const Verdict verdict = chain::VerdictOf(receipt);
   if (!chain::Included(verdict)) {
     return base::Error(absl::StatusCode::kOutOfRange, "EXPIRED",
-                       absl::StrCat("the transaction was never in a block and can no longer be (", chain::Name(verdict), ")"));
+                       absl::StrCat("the transaction was never in a block and can no longer be (",
+                                    chain::Name(verdict), ")"));
   }
   RETURN_IF_ERROR(chain::ToStatus(receipt));
   return receipt;

@@ -29,13 +29,16 @@ struct Client::Cache {
   uint64_t serving = 0;
 };
 
-Client::Client(ClientOptions options) : options_(std::move(options)), cache_(std::make_unique<Cache>()) {}
+Client::Client(ClientOptions options)
+    : options_(std::move(options)), cache_(std::make_unique<Cache>()) {}
 Client::~Client() = default;
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Open(ClientOptions options) {
-  if (!options.chain || !options.transport || options.clock == nullptr || options.entropy == nullptr ||
-      options.executor == nullptr || options.stream_budget < base::kMaxWidth) {
-    return absl::InvalidArgumentError("a client needs a ledger, a transport, a clock, entropy and an executor");
+  if (!options.chain || !options.transport || options.clock == nullptr ||
+      options.entropy == nullptr || options.executor == nullptr ||
+      options.stream_budget < base::kMaxWidth) {
+    return absl::InvalidArgumentError(
+        "a client needs a ledger, a transport, a clock, entropy and an executor");
   }
   if (options.progress == nullptr) options.progress = &NoProgress();
   std::unique_ptr<Client> client(new Client(std::move(options)));
@@ -80,7 +83,8 @@ absl::StatusOr<pb::Params> Client::Params() {
 }
 
 absl::Time Client::LedgerTime() const {
-  return std::max(clock().Now(), absl::FromUnixMillis(static_cast<int64_t>(cache_->ledger_ms.load())));
+  return std::max(clock().Now(),
+                  absl::FromUnixMillis(static_cast<int64_t>(cache_->ledger_ms.load())));
 }
 
 absl::StatusOr<pb::Provider> Client::Provider(const base::AccountId& account) {
@@ -103,7 +107,8 @@ absl::StatusOr<pb::Provider> Client::Provider(const base::AccountId& account) {
 
 absl::StatusOr<ProviderAddress> Client::Address(const base::AccountId& account) {
   ASSIGN_OR_RETURN(pb::Provider record, Provider(account));
-  ASSIGN_OR_RETURN(base::PublicKey node_key, base::PublicKey::Decode(base::AsBytes(record.node_key())));
+  ASSIGN_OR_RETURN(base::PublicKey node_key,
+                   base::PublicKey::Decode(base::AsBytes(record.node_key())));
   return ProviderAddress{.account = account,
                          .node_key = node_key,
                          .tls_pin = chain::Trusted<base::Digest>(record.tls_pin()),
@@ -120,7 +125,8 @@ absl::StatusOr<std::vector<pb::Provider>> Client::Providers() {
     request.mutable_page()->set_cursor(answer.next_cursor());
   } while (!request.page().cursor().empty());
   std::lock_guard<std::mutex> lock(cache_->mutex);
-  for (const pb::Provider& provider : out) cache_->providers[chain::AccountOf(provider.account())] = provider;
+  for (const pb::Provider& provider : out)
+    cache_->providers[chain::AccountOf(provider.account())] = provider;
   return out;
 }
 
@@ -129,7 +135,8 @@ absl::StatusOr<pb::Group> Client::Group(uint64_t id) {
   request.set_group(id);
   ASSIGN_OR_RETURN(pb::QueryResponse answer, Query(request));
   if (answer.groups().empty()) {
-    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_GROUP", absl::StrCat("no holder group ", id));
+    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_GROUP",
+                       absl::StrCat("no holder group ", id));
   }
   return answer.groups(0);
 }
@@ -141,7 +148,8 @@ void Client::Forget(const base::AccountId& account) {
 
 namespace {
 
-// Tasks that the caller and the executor's threads take turns at: never waits for a thread that is not there.
+// Tasks that the caller and the executor's threads take turns at: never waits for a thread that is
+// not there.
 struct Crew {
   std::mutex mutex;
   std::condition_variable done;
@@ -180,7 +188,8 @@ void Client::RunAll(std::vector<std::function<void()>> tasks) {
 std::unique_ptr<Client::Streams> Client::TakeStreams(uint32_t count) {
   std::unique_lock<std::mutex> lock(cache_->streams_mutex);
   const uint64_t ticket = cache_->next_ticket++;
-  cache_->streams_freed.wait(lock, [&] { return cache_->serving == ticket && cache_->streams_free >= count; });
+  cache_->streams_freed.wait(
+      lock, [&] { return cache_->serving == ticket && cache_->streams_free >= count; });
   cache_->streams_free -= count;
   ++cache_->serving;
   cache_->streams_freed.notify_all();

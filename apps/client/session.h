@@ -1,7 +1,7 @@
 // A client of a network: the ledger, the providers, the keys, and what was learnt of them so far.
 //
-//   ASSIGN_OR_RETURN(auto client, Client::Open({.chain = chain, .transport = transport, .keys = std::move(keys), ...}));
-//   RETURN_IF_ERROR(CreateBucket(*client, "photos", {}).status());
+//   ASSIGN_OR_RETURN(auto client, Client::Open({.chain = chain, .transport = transport, .keys =
+//   std::move(keys), ...})); RETURN_IF_ERROR(CreateBucket(*client, "photos", {}).status());
 //   RETURN_IF_ERROR(Put(*client, *source, {"photos", "a.jpg"}, {}).status());
 //
 // Thread-safe. Calls block; what they do at once runs on the executor given.
@@ -40,7 +40,7 @@ struct ClientOptions {
   std::shared_ptr<Transport> transport;
   base::AccountKeys keys;
   base::ChainId chain_id;
-  base::Clock* clock = nullptr;        // these three outlive the client
+  base::Clock* clock = nullptr;  // these three outlive the client
   base::Entropy* entropy = nullptr;
   base::Executor* executor = nullptr;  // at least stream_budget + 8 threads
   uint32_t stream_budget = 48;         // transfers with a holder at one time
@@ -86,7 +86,8 @@ class Client {
   // ---- concurrency ----
   // Runs all tasks on the executor and waits for the last.
   void RunAll(std::vector<std::function<void()>> tasks);
-  // Takes `count` tickets of the stream budget (all at once, first come first served); they return with the handle.
+  // Takes `count` tickets of the stream budget (all at once, first come first served); they return
+  // with the handle.
   class Streams;
   std::unique_ptr<Streams> TakeStreams(uint32_t count);
 

@@ -23,24 +23,29 @@ absl::Status LocalError(const std::string& path, int error) {
   if (error == EACCES || error == EPERM) {
     return base::Error(absl::StatusCode::kPermissionDenied, "FILE_NOT_READABLE", message);
   }
-  return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE", message, "look at the disk this file is on");
+  return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE", message,
+                     "look at the disk this file is on");
 }
 
 class FileSource final : public Source {
  public:
-  FileSource(int fd, std::string path, const struct stat& facts) : fd_(fd), path_(std::move(path)), facts_(facts) {}
+  FileSource(int fd, std::string path, const struct stat& facts)
+      : fd_(fd), path_(std::move(path)), facts_(facts) {}
   ~FileSource() override { close(fd_); }
   uint64_t size() const override { return static_cast<uint64_t>(facts_.st_size); }
-  int64_t mtime_ms() const override { return facts_.st_mtim.tv_sec * 1000 + facts_.st_mtim.tv_nsec / 1'000'000; }
+  int64_t mtime_ms() const override {
+    return facts_.st_mtim.tv_sec * 1000 + facts_.st_mtim.tv_nsec / 1'000'000;
+  }
   std::string content_type() const override { return ContentTypeOf(path_); }
   std::string identity() const override {
-    return absl::StrCat("file\n", path_, "\n", facts_.st_dev, ":", facts_.st_ino, "\n", facts_.st_size, "\n",
-                        facts_.st_mtim.tv_sec, ".", facts_.st_mtim.tv_nsec);
+    return absl::StrCat("file\n", path_, "\n", facts_.st_dev, ":", facts_.st_ino, "\n",
+                        facts_.st_size, "\n", facts_.st_mtim.tv_sec, ".", facts_.st_mtim.tv_nsec);
   }
   absl::StatusOr<size_t> ReadAt(uint64_t offset, base::MutableByteView out) override {
     size_t done = 0;
     while (done < out.size()) {
-      const ssize_t n = pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+      const ssize_t n =
+          pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return LocalError(path_, errno);
       if (n == 0) break;
@@ -57,7 +62,8 @@ class FileSource final : public Source {
 
 class BytesSource final : public Source {
  public:
-  BytesSource(base::Bytes bytes, std::string type) : bytes_(std::move(bytes)), type_(std::move(type)) {}
+  BytesSource(base::Bytes bytes, std::string type)
+      : bytes_(std::move(bytes)), type_(std::move(type)) {}
   uint64_t size() const override { return bytes_.size(); }
   std::string content_type() const override { return type_; }
   absl::StatusOr<size_t> ReadAt(uint64_t offset, base::MutableByteView out) override {
@@ -80,7 +86,8 @@ absl::StatusOr<std::unique_ptr<Source>> OpenFileSource(const std::string& path) 
   struct stat facts;
   if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) {
     close(fd);
-    return base::Error(absl::StatusCode::kInvalidArgument, "NOT_A_FILE", absl::StrCat(path, " is no regular file"),
+    return base::Error(absl::StatusCode::kInvalidArgument, "NOT_A_FILE",
+                       absl::StrCat(path, " is no regular file"),
                        "folders need -r; pipes go through `storectl put -`");
   }
   char* absolute = realpath(path.c_str(), nullptr);

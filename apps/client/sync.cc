@@ -25,7 +25,8 @@ using storage::SyncEntry;
 
 absl::Status FolderError(const std::string& path) {
   return base::Error(errno == ENOENT ? absl::StatusCode::kNotFound : absl::StatusCode::kUnknown,
-                     errno == ENOENT ? "NO_SUCH_FILE" : "LOCAL_FILE", absl::StrCat(path, ": ", std::strerror(errno)));
+                     errno == ENOENT ? "NO_SUCH_FILE" : "LOCAL_FILE",
+                     absl::StrCat(path, ": ", std::strerror(errno)));
 }
 
 absl::StatusOr<base::Digest> HashFile(const std::string& path) {
@@ -34,7 +35,8 @@ absl::StatusOr<base::Digest> HashFile(const std::string& path) {
   base::Bytes buffer(1 << 20);
   uint64_t offset = 0;
   while (true) {
-    ASSIGN_OR_RETURN(size_t got, source->ReadAt(offset, base::MutableByteView(buffer.data(), buffer.size())));
+    ASSIGN_OR_RETURN(size_t got,
+                     source->ReadAt(offset, base::MutableByteView(buffer.data(), buffer.size())));
     if (got == 0) return hasher.Finish();
     hasher.Update(base::ByteView(buffer.data(), got));
     offset += got;
@@ -92,8 +94,9 @@ void CountPlan(SyncReport& report) {
   for (const SyncAction& action : report.actions) {
     if (action.kind == SyncAction::Kind::kSkip) ++report.same;
     if (action.kind == SyncAction::Kind::kConflict) {
-      report.failures.emplace_back(action.name, base::Error(absl::StatusCode::kFailedPrecondition, "SYNC_CONFLICT",
-                                                            absl::StrCat(action.name, ": ", action.reason)));
+      report.failures.emplace_back(
+          action.name, base::Error(absl::StatusCode::kFailedPrecondition, "SYNC_CONFLICT",
+                                   absl::StrCat(action.name, ": ", action.reason)));
     }
   }
 }
@@ -107,7 +110,8 @@ std::vector<std::string> NamesOf(const SyncReport& report, SyncAction::Kind kind
 }
 
 // Deletes stand before copies where they make room: a name cannot be a file and a folder at once.
-void RemoveFiles(const std::string& folder, const std::vector<std::string>& names, SyncReport& report) {
+void RemoveFiles(const std::string& folder, const std::vector<std::string>& names,
+                 SyncReport& report) {
   for (const std::string& name : names) {
     const std::string path = folder + "/" + name;
     if (unlink(path.c_str()) != 0 && errno != ENOENT) {
@@ -115,7 +119,8 @@ void RemoveFiles(const std::string& folder, const std::vector<std::string>& name
       continue;
     }
     ++report.deleted;
-    for (size_t slash = name.rfind('/'); slash != std::string::npos && slash > 0; slash = name.rfind('/', slash - 1)) {
+    for (size_t slash = name.rfind('/'); slash != std::string::npos && slash > 0;
+         slash = name.rfind('/', slash - 1)) {
       if (rmdir((folder + "/" + name.substr(0, slash)).c_str()) != 0) break;  // not empty: stays
     }
   }
@@ -129,7 +134,8 @@ absl::StatusOr<std::vector<SyncEntry>> ScanFolder(const std::string& folder, boo
   return out;
 }
 
-absl::StatusOr<SyncReport> SyncUp(Client& client, const std::string& folder, const Reference& to, const SyncRun& run) {
+absl::StatusOr<SyncReport> SyncUp(Client& client, const std::string& folder, const Reference& to,
+                                  const SyncRun& run) {
   ASSIGN_OR_RETURN(std::shared_ptr<Bucket> bucket, OpenBucket(client, to.bucket));
   const std::string prefix = FolderKey(to);
   ASSIGN_OR_RETURN(std::vector<SyncEntry> here, ScanFolder(folder, run.plan.checksum));
@@ -142,7 +148,8 @@ absl::StatusOr<SyncReport> SyncUp(Client& client, const std::string& folder, con
   if (run.dry_run) return report;
 
   std::vector<std::string> doomed;
-  for (const std::string& name : NamesOf(report, SyncAction::Kind::kDelete)) doomed.push_back(prefix + name);
+  for (const std::string& name : NamesOf(report, SyncAction::Kind::kDelete))
+    doomed.push_back(prefix + name);
   if (!doomed.empty()) {
     const absl::Status removed = RemoveNames(client, *bucket, doomed);
     if (!removed.ok()) {
@@ -169,7 +176,8 @@ absl::StatusOr<SyncReport> SyncUp(Client& client, const std::string& folder, con
   return report;
 }
 
-std::vector<absl::Status> GetMany(Client& client, const Bucket& bucket, const std::vector<ObjectInfo>& objects,
+std::vector<absl::Status> GetMany(Client& client, const Bucket& bucket,
+                                  const std::vector<ObjectInfo>& objects,
                                   const std::vector<std::string>& paths, uint32_t parallel) {
   std::vector<absl::Status> out(objects.size());
   std::mutex mutex;
@@ -185,7 +193,8 @@ std::vector<absl::Status> GetMany(Client& client, const Bucket& bucket, const st
       out[i] = client.CheckStop();
       if (!out[i].ok()) continue;
       const size_t slash = paths[i].rfind('/');
-      if (slash != std::string::npos && slash != 0) out[i] = app::MakeFolders(paths[i].substr(0, slash), 0777);
+      if (slash != std::string::npos && slash != 0)
+        out[i] = app::MakeFolders(paths[i].substr(0, slash), 0777);
       if (!out[i].ok()) continue;
       client.progress().Begin(objects[i].ref.ToText(), objects[i].size());
       const int64_t mtime = objects[i].manifest ? objects[i].manifest->mtime_ms : 0;
@@ -199,8 +208,8 @@ std::vector<absl::Status> GetMany(Client& client, const Bucket& bucket, const st
   return out;
 }
 
-absl::StatusOr<SyncReport> SyncDown(Client& client, const Reference& from, const std::string& folder,
-                                    const SyncRun& run) {
+absl::StatusOr<SyncReport> SyncDown(Client& client, const Reference& from,
+                                    const std::string& folder, const SyncRun& run) {
   ASSIGN_OR_RETURN(std::shared_ptr<Bucket> bucket, OpenBucket(client, from.bucket));
   const std::string prefix = FolderKey(from);
   ASSIGN_OR_RETURN(std::vector<ObjectInfo> objects, ListObjects(client, *bucket, prefix, {}));
@@ -226,7 +235,8 @@ absl::StatusOr<SyncReport> SyncDown(Client& client, const Reference& from, const
     wanted.push_back(std::move(objects[by_name[name]]));
     paths.push_back(folder + "/" + name);
   }
-  const std::vector<absl::Status> statuses = GetMany(client, *bucket, wanted, paths, run.many.parallel);
+  const std::vector<absl::Status> statuses =
+      GetMany(client, *bucket, wanted, paths, run.many.parallel);
   for (size_t i = 0; i < statuses.size(); ++i) {
     if (!statuses[i].ok()) {
       report.failures.emplace_back(wanted[i].ref.key.substr(prefix.size()), statuses[i]);

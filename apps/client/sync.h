@@ -25,15 +25,19 @@ struct SyncReport {
   uint64_t bytes = 0;
   uint32_t transactions = 0;
 };
-absl::StatusOr<SyncReport> SyncUp(Client& client, const std::string& folder, const Reference& to, const SyncRun& run);
-absl::StatusOr<SyncReport> SyncDown(Client& client, const Reference& from, const std::string& folder,
-                                    const SyncRun& run);
+absl::StatusOr<SyncReport> SyncUp(Client& client, const std::string& folder, const Reference& to,
+                                  const SyncRun& run);
+absl::StatusOr<SyncReport> SyncDown(Client& client, const Reference& from,
+                                    const std::string& folder, const SyncRun& run);
 
-// The regular files below a folder, as names relative to it; symbolic links to files count, others are left out.
-absl::StatusOr<std::vector<storage::SyncEntry>> ScanFolder(const std::string& folder, bool checksum);
+// The regular files below a folder, as names relative to it; symbolic links to files count, others
+// are left out.
+absl::StatusOr<std::vector<storage::SyncEntry>> ScanFolder(const std::string& folder,
+                                                           bool checksum);
 
 // Downloads many objects side by side below a folder; one status each.
-std::vector<absl::Status> GetMany(Client& client, const Bucket& bucket, const std::vector<ObjectInfo>& objects,
+std::vector<absl::Status> GetMany(Client& client, const Bucket& bucket,
+                                  const std::vector<ObjectInfo>& objects,
                                   const std::vector<std::string>& paths, uint32_t parallel);
 
 }  // namespace cairn::client

@@ -1,8 +1,8 @@
-// What a client says to providers, without saying how it travels: gRPC in the programs (provider_transport.h), memory
-// in tests and simulations.
+// What a client says to providers, without saying how it travels: gRPC in the programs
+// (provider_transport.h), memory in tests and simulations.
 //
-// Calls block until the answer, the deadline or Cancel. Errors: Unavailable when nobody answers, DeadlineExceeded,
-// or what the provider said (reason, hint and evidence kept).
+// Calls block until the answer, the deadline or Cancel. Errors: Unavailable when nobody answers,
+// DeadlineExceeded, or what the provider said (reason, hint and evidence kept).
 #pragma once
 
 #include <functional>
@@ -72,20 +72,25 @@ struct GetPart {
 class Transport {
  public:
   virtual ~Transport() = default;
-  virtual absl::StatusOr<rpc::v1::GetInfoResponse> GetInfo(const ProviderAddress& to, absl::Duration timeout) = 0;
+  virtual absl::StatusOr<rpc::v1::GetInfoResponse> GetInfo(const ProviderAddress& to,
+                                                           absl::Duration timeout) = 0;
   virtual absl::StatusOr<chain::v1::Approval> Approve(const ProviderAddress& to,
                                                       const rpc::v1::ApproveRequest& request,
                                                       absl::Duration timeout) = 0;
   virtual absl::StatusOr<rpc::v1::QueryUploadResponse> QueryUpload(const ProviderAddress& to,
-                                                                   const base::ObjectId& object, uint32_t position,
+                                                                   const base::ObjectId& object,
+                                                                   uint32_t position,
                                                                    const base::ContentId& part,
                                                                    absl::Duration timeout) = 0;
   // `timeout` bounds the whole stream, here and below.
-  virtual absl::StatusOr<std::unique_ptr<PutStream>> Put(const ProviderAddress& to, absl::Duration timeout) = 0;
-  virtual absl::StatusOr<std::unique_ptr<GetStream>> Get(const ProviderAddress& to, const GetPart& what,
+  virtual absl::StatusOr<std::unique_ptr<PutStream>> Put(const ProviderAddress& to,
+                                                         absl::Duration timeout) = 0;
+  virtual absl::StatusOr<std::unique_ptr<GetStream>> Get(const ProviderAddress& to,
+                                                         const GetPart& what,
                                                          absl::Duration timeout) = 0;
   virtual absl::StatusOr<rpc::v1::SubmitReceiptsResponse> SubmitReceipts(
-      const ProviderAddress& to, const rpc::v1::SubmitReceiptsRequest& request, absl::Duration timeout) = 0;
+      const ProviderAddress& to, const rpc::v1::SubmitReceiptsRequest& request,
+      absl::Duration timeout) = 0;
 };
 
 }  // namespace cairn::client

@@ -22,8 +22,8 @@ namespace {
 namespace pb = chain::pb;
 using Piece = std::shared_ptr<const base::Bytes>;
 
-constexpr uint64_t kQueueBytes = 32 << 20;     // over all holders
-constexpr uint64_t kMinQueueBytes = 1 << 20;   // of one
+constexpr uint64_t kQueueBytes = 32 << 20;                  // over all holders
+constexpr uint64_t kMinQueueBytes = 1 << 20;                // of one
 constexpr absl::Duration kStreamTimeout = absl::Hours(24);  // stalls are the machine's to see
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
@@ -37,15 +37,16 @@ struct Event {
   absl::Status status;
 };
 
-// One attempt to bring one holder its part. The driver fills the queue, a thread of the executor empties it.
+// One attempt to bring one holder its part. The driver fills the queue, a thread of the executor
+// empties it.
 struct Lane {
   uint32_t target = 0;
   uint32_t position = 0;
   uint64_t generation = 0;
-  uint64_t next = 0;                    // driver's: offset of the next byte to queue
+  uint64_t next = 0;                           // driver's: offset of the next byte to queue
   std::deque<std::pair<Piece, size_t>> queue;  // piece and where in it to begin
   uint64_t queued = 0;
-  bool end = false;                     // everything was queued
+  bool end = false;  // everything was queued
   bool closed = false;
   std::shared_ptr<PutStream> stream;
 };
@@ -55,7 +56,11 @@ struct Lane {
 class UploadDriver {
  public:
   UploadDriver(Client& client, Shipment& shipment, const PassFn& pass, const UploadRun& run)
-      : client_(client), shipment_(shipment), pass_(pass), run_(run), parcel_(shipment.parcels().front()),
+      : client_(client),
+        shipment_(shipment),
+        pass_(pass),
+        run_(run),
+        parcel_(shipment.parcels().front()),
         positions_(parcel_.record.positions().begin(), parcel_.record.positions().end()) {}
 
   absl::StatusOr<UploadOutcome> Run();
@@ -76,6 +81,7 @@ class UploadDriver {
   void WaitForEvents(absl::Duration limit);
   absl::Duration Now() const { return client_.clock().Monotonic(); }
   void ReportProgress();
+  void MaybeSealQuorum();
 
   // On executor threads.
   void Work(const std::shared_ptr<Lane>& lane);
@@ -96,6 +102,8 @@ class UploadDriver {
   std::vector<uint64_t> acked_;
   uint64_t limit_ = kMinQueueBytes;
   bool in_pass_ = false;
+  std::optional<absl::Duration> available_since_;
+  bool quorum_sealed_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;  // events, room, pieces
@@ -108,11 +116,13 @@ class UploadDriver {
 storage::UploadTarget UploadDriver::TargetOf(uint32_t target) {
   const uint32_t position = positions_[target];
   const pb::Group group = shipment_.group();
-  const base::AccountId account = chain::AccountOf(group.positions(static_cast<int>(position)).provider());
+  const base::AccountId account =
+      chain::AccountOf(group.positions(static_cast<int>(position)).provider());
   auto provider = client_.Provider(account);
-  return {.shard = parcel_.layout.layout == base::LayoutKind::kShards ? position : 0,
-          .operator_id = provider.ok() ? chain::AccountOf(provider->operator_()) : base::AccountId{},
-          .name = base::ToText(account)};
+  return {
+      .shard = parcel_.layout.layout == base::LayoutKind::kShards ? position : 0,
+      .operator_id = provider.ok() ? chain::AccountOf(provider->operator_()) : base::AccountId{},
+      .name = base::ToText(account)};
 }
 
 absl::Status UploadDriver::Prepare() {
@@ -137,16 +147,19 @@ void UploadDriver::Tell(Event event) {
 
 absl::StatusOr<std::shared_ptr<PutStream>> UploadDriver::OpenStream(Lane& lane, uint64_t* offset) {
   const pb::Group group = shipment_.group();
-  const base::AccountId account = chain::AccountOf(group.positions(static_cast<int>(lane.position)).provider());
+  const base::AccountId account =
+      chain::AccountOf(group.positions(static_cast<int>(lane.position)).provider());
   ASSIGN_OR_RETURN(ProviderAddress holder, client_.Address(account));
   *offset = 0;
   if (run_.resumed || lane.generation > 1) {
     ASSIGN_OR_RETURN(rpc::v1::QueryUploadResponse held,
-                     client_.transport().QueryUpload(holder, chain::Trusted<base::ObjectId>(parcel_.record.id()),
-                                                     lane.position, PartId(parcel_, lane.position), absl::Seconds(5)));
+                     client_.transport().QueryUpload(
+                         holder, chain::Trusted<base::ObjectId>(parcel_.record.id()), lane.position,
+                         PartId(parcel_, lane.position), absl::Seconds(5)));
     *offset = held.complete() ? PartSize(parcel_) : held.held_bytes();
   }
-  ASSIGN_OR_RETURN(std::shared_ptr<PutStream> stream, client_.transport().Put(holder, kStreamTimeout));
+  ASSIGN_OR_RETURN(std::shared_ptr<PutStream> stream,
+                   client_.transport().Put(holder, kStreamTimeout));
   RETURN_IF_ERROR(stream->Open(OpenOf(parcel_, lane.position, *offset)));
   return stream;
 }
@@ -183,7 +196,8 @@ absl::Status UploadDriver::Feed(Lane& lane, PutStream& stream, uint64_t done) {
     RETURN_IF_ERROR(stream.Open(ManifestOpenOf(parcel_, lane.position)));
     RETURN_IF_ERROR(stream.Send(parcel_.manifest));
   }
-  ASSIGN_OR_RETURN(pb::Receipt receipt, stream.Commit({chain::Trusted<base::ObjectId>(parcel_.record.id())}));
+  ASSIGN_OR_RETURN(pb::Receipt receipt,
+                   stream.Commit({chain::Trusted<base::ObjectId>(parcel_.record.id())}));
   const absl::Status added = shipment_.Add(lane.position, receipt);
   if (added.ok() || base::ReasonOf(added) != "BAD_RECEIPT") return added;
   // Perhaps signed under another epoch than we know: the second time the receipt must be right.
@@ -205,7 +219,8 @@ void UploadDriver::Work(const std::shared_ptr<Lane>& lane) {
     Tell({Event::Kind::kOpened, lane->target, lane->generation, offset, {}});
     status = Feed(*lane, **stream, offset);
   }
-  Tell({status.ok() ? Event::Kind::kReceipt : Event::Kind::kFailed, lane->target, lane->generation, 0, status});
+  Tell({status.ok() ? Event::Kind::kReceipt : Event::Kind::kFailed, lane->target, lane->generation,
+        0, status});
   Lock lock(mutex_);
   lane->stream.reset();
   lane->closed = true;
@@ -243,12 +258,17 @@ void UploadDriver::CloseLane(uint32_t target) {
 void UploadDriver::Abandon(const storage::UploadAction& action) {
   const uint32_t position = positions_[action.target];
   const pb::Group group = shipment_.group();
-  const base::AccountId account = chain::AccountOf(group.positions(static_cast<int>(position)).provider());
+  const base::AccountId account =
+      chain::AccountOf(group.positions(static_cast<int>(position)).provider());
   missing_[action.target] = {position, account, std::string(action.why.message())};
   CloseLane(action.target);
-  if (!run_.replace_holders || !shipment_.Replace(position, action.why).ok()) return;
+  // An object that is gone from the ledger is no fault of the holder's.
+  if (!run_.replace_holders || absl::IsNotFound(action.why) ||
+      !shipment_.Replace(position, action.why).ok())
+    return;
   missing_.erase(action.target);
-  for (auto& next : machine_->OnReplaced(action.target, TargetOf(action.target), Now())) todo_.push_back(std::move(next));
+  for (auto& next : machine_->OnReplaced(action.target, TargetOf(action.target), Now()))
+    todo_.push_back(std::move(next));
 }
 
 void UploadDriver::Apply(std::vector<storage::UploadAction> actions) {
@@ -258,12 +278,16 @@ void UploadDriver::Apply(std::vector<storage::UploadAction> actions) {
 void UploadDriver::Dispatch(const Event& event) {
   if (event.generation != attempts_[event.target]) return;
   switch (event.kind) {
-    case Event::Kind::kOpened: Apply(machine_->OnOpened(event.target, event.offset, Now())); break;
+    case Event::Kind::kOpened:
+      Apply(machine_->OnOpened(event.target, event.offset, Now()));
+      break;
     case Event::Kind::kProgress:
       acked_[event.target] = event.offset;
       Apply(machine_->OnProgress(event.target, event.offset, Now()));
       break;
-    case Event::Kind::kReceipt: Apply(machine_->OnReceipt(event.target, Now())); break;
+    case Event::Kind::kReceipt:
+      Apply(machine_->OnReceipt(event.target, Now()));
+      break;
     case Event::Kind::kFailed:
       CloseLane(event.target);
       Apply(machine_->OnFailed(event.target, event.status, Now()));
@@ -271,7 +295,8 @@ void UploadDriver::Dispatch(const Event& event) {
   }
 }
 
-// Everything that is known by now: events into the machine, its decisions carried out. Never starts a pass in a pass.
+// Everything that is known by now: events into the machine, its decisions carried out. Never starts
+// a pass in a pass.
 absl::Status UploadDriver::Handle() {
   RETURN_IF_ERROR(client_.CheckStop());
   std::deque<Event> events;
@@ -283,15 +308,25 @@ absl::Status UploadDriver::Handle() {
   const auto timer = machine_->next_timer();
   if (timer && *timer <= Now()) Apply(machine_->OnTimer(Now()));
   while (!todo_.empty()) {
-    if (todo_.front().kind == storage::UploadAction::Kind::kPass && in_pass_) return absl::OkStatus();
+    if (todo_.front().kind == storage::UploadAction::Kind::kPass && in_pass_)
+      return absl::OkStatus();
     const storage::UploadAction action = std::move(todo_.front());
     todo_.pop_front();
     switch (action.kind) {
-      case storage::UploadAction::Kind::kOpen: StartLane(action.target); break;
-      case storage::UploadAction::Kind::kPass: RETURN_IF_ERROR(RunPass(action)); break;
-      case storage::UploadAction::Kind::kClose: CloseLane(action.target); break;
-      case storage::UploadAction::Kind::kAbandoned: Abandon(action); break;
-      default: break;
+      case storage::UploadAction::Kind::kOpen:
+        StartLane(action.target);
+        break;
+      case storage::UploadAction::Kind::kPass:
+        RETURN_IF_ERROR(RunPass(action));
+        break;
+      case storage::UploadAction::Kind::kClose:
+        CloseLane(action.target);
+        break;
+      case storage::UploadAction::Kind::kAbandoned:
+        Abandon(action);
+        break;
+      default:
+        break;
     }
   }
   return absl::OkStatus();
@@ -324,7 +359,8 @@ absl::Status UploadDriver::Queue(Lane& lane, uint64_t offset, const Piece& piece
 absl::Status UploadDriver::RunPass(const storage::UploadAction& action) {
   in_pass_ = true;
   const storage::StripeMap map(parcel_.layout);
-  const uint64_t stripe = map.count() == 0 ? 0 : std::min(map.IndexOfShard(action.offset), map.count() - 1);
+  const uint64_t stripe =
+      map.count() == 0 ? 0 : std::min(map.IndexOfShard(action.offset), map.count() - 1);
   const uint64_t begin = map.count() == 0 ? 0 : map.At(stripe).shard_offset;
   std::map<uint32_t, std::vector<std::shared_ptr<Lane>>> by_shard;
   {
@@ -332,22 +368,24 @@ absl::Status UploadDriver::RunPass(const storage::UploadAction& action) {
     for (uint32_t target : action.targets) {
       const auto lane = lanes_.find(target);
       if (lane == lanes_.end()) continue;
-      by_shard[parcel_.layout.layout == base::LayoutKind::kShards ? positions_[target] : 0].push_back(lane->second);
+      by_shard[parcel_.layout.layout == base::LayoutKind::kShards ? positions_[target] : 0]
+          .push_back(lane->second);
     }
   }
   std::map<uint32_t, uint64_t> offsets;
-  const absl::Status passed = pass_(stripe, [&](uint32_t shard, base::ByteView bytes) -> absl::Status {
-    uint64_t& done = offsets.try_emplace(shard, begin).first->second;
-    const uint64_t offset = done;
-    done += bytes.size();
-    const auto wanted = by_shard.find(shard);
-    if (wanted != by_shard.end() && !bytes.empty()) {
-      const Piece piece = std::make_shared<const base::Bytes>(bytes.begin(), bytes.end());
-      for (const auto& lane : wanted->second) RETURN_IF_ERROR(Queue(*lane, offset, piece));
-    }
-    ReportProgress();
-    return Handle();
-  });
+  const absl::Status passed =
+      pass_(stripe, [&](uint32_t shard, base::ByteView bytes) -> absl::Status {
+        uint64_t& done = offsets.try_emplace(shard, begin).first->second;
+        const uint64_t offset = done;
+        done += bytes.size();
+        const auto wanted = by_shard.find(shard);
+        if (wanted != by_shard.end() && !bytes.empty()) {
+          const Piece piece = std::make_shared<const base::Bytes>(bytes.begin(), bytes.end());
+          for (const auto& lane : wanted->second) RETURN_IF_ERROR(Queue(*lane, offset, piece));
+        }
+        ReportProgress();
+        return Handle();
+      });
   in_pass_ = false;
   RETURN_IF_ERROR(passed);
   {
@@ -365,8 +403,27 @@ void UploadDriver::ReportProgress() {
   uint64_t done = 0;
   for (uint64_t offset : acked_) done += offset;
   const uint64_t total = PartSize(parcel_) * positions_.size();
-  const uint64_t shown = total == 0 ? 0 : static_cast<uint64_t>(static_cast<double>(done) / total * run_.plaintext_size);
+  const uint64_t shown =
+      total == 0 ? 0
+                 : static_cast<uint64_t>(static_cast<double>(done) / total * run_.plaintext_size);
   client_.progress().Update(run_.item, Stage::kUpload, shown, run_.plaintext_size);
+}
+
+void UploadDriver::MaybeSealQuorum() {
+  if (machine_->state() != storage::Upload::State::kAvailable || quorum_sealed_) return;
+  if (!available_since_) available_since_ = Now();
+  if (Now() - *available_since_ < kSealPatience) return;
+  quorum_sealed_ = true;
+  {
+    Lock lock(mutex_);
+    ++working_;
+  }
+  client_.executor().Post([this] {
+    (void)shipment_.Seal(WaitFor::kAvailable);
+    Lock lock(mutex_);
+    --working_;
+    changed_.notify_all();
+  });
 }
 
 bool UploadDriver::Finished() const {
@@ -385,6 +442,7 @@ absl::StatusOr<UploadOutcome> UploadDriver::Run() {
     status = Handle();
     if (!status.ok() || (Finished() && todo_.empty())) break;
     ReportProgress();
+    MaybeSealQuorum();
     const auto timer = machine_->next_timer();
     WaitForEvents(timer ? std::clamp(*timer - Now(), absl::Milliseconds(1), kTick) : kTick);
   }

@@ -10,11 +10,13 @@ namespace cairn::client {
 namespace {
 
 absl::Status Differs(const Reference& ref, absl::string_view how) {
-  return base::Error(absl::StatusCode::kDataLoss, "CONTENT_DIFFERS", absl::StrCat("not the bytes of ", ref.ToText(), ": ", how));
+  return base::Error(absl::StatusCode::kDataLoss, "CONTENT_DIFFERS",
+                     absl::StrCat("not the bytes of ", ref.ToText(), ": ", how));
 }
 
 PartReport Check(Client& client, const ObjectInfo& object, const Holder& holder) {
-  PartReport report{.position = holder.position, .provider = holder.address.account, .bytes = 0, .status = {}};
+  PartReport report{
+      .position = holder.position, .provider = holder.address.account, .bytes = 0, .status = {}};
   const storage::VersionLayout& layout = object.manifest->head.stored;
   const base::ContentId& part = layout.blob(holder.shard);
   const base::ByteRange whole{0, storage::StripeMap(layout).shard_size()};
@@ -32,7 +34,8 @@ PartReport Check(Client& client, const ObjectInfo& object, const Holder& holder)
     });
   });
   if (report.status.ok()) report.status = decoder.Finish().status();
-  if (report.status.ok() && report.bytes != whole.length) report.status = absl::DataLossError("another size");
+  if (report.status.ok() && report.bytes != whole.length)
+    report.status = absl::DataLossError("another size");
   return report;
 }
 
@@ -58,9 +61,11 @@ absl::StatusOr<VerifyReport> VerifyObject(Client& client, const Bucket&, const O
   return out;
 }
 
-absl::Status VerifySource(Client& client, const Bucket& bucket, const ObjectInfo& object, Source& source) {
+absl::Status VerifySource(Client& client, const Bucket& bucket, const ObjectInfo& object,
+                          Source& source) {
   if (source.size() != object.size()) {
-    return Differs(object.ref, absl::StrCat(source.size(), " bytes here, ", object.size(), " there"));
+    return Differs(object.ref,
+                   absl::StrCat(source.size(), " bytes here, ", object.size(), " there"));
   }
   const bool known = object.manifest && object.manifest->plaintext_hash;
   base::Hasher hasher;
@@ -68,7 +73,8 @@ absl::Status VerifySource(Client& client, const Bucket& bucket, const ObjectInfo
   uint64_t offset = 0;
   const auto compare = [&](base::ByteView theirs) -> absl::Status {
     base::Bytes ours(theirs.size());
-    ASSIGN_OR_RETURN(size_t got, source.ReadAt(offset, base::MutableByteView(ours.data(), ours.size())));
+    ASSIGN_OR_RETURN(size_t got,
+                     source.ReadAt(offset, base::MutableByteView(ours.data(), ours.size())));
     if (got != ours.size() || base::ByteView(ours) != theirs) {
       return Differs(object.ref, absl::StrCat("from about byte ", offset, " on"));
     }
@@ -78,7 +84,8 @@ absl::Status VerifySource(Client& client, const Bucket& bucket, const ObjectInfo
   if (!known) return GetObject(client, bucket, object, {}, compare).status();
   while (offset < source.size()) {
     RETURN_IF_ERROR(client.CheckStop());
-    ASSIGN_OR_RETURN(size_t got, source.ReadAt(offset, base::MutableByteView(buffer.data(), buffer.size())));
+    ASSIGN_OR_RETURN(size_t got,
+                     source.ReadAt(offset, base::MutableByteView(buffer.data(), buffer.size())));
     if (got == 0) break;
     hasher.Update(base::ByteView(buffer.data(), got));
     offset += got;

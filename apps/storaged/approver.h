@@ -1,11 +1,12 @@
 // Whether this provider consents to an operation: the first step of every placement.
 //
-// Signs for new groups, new primaries and successors (we are asked to take a role) and for new objects of groups whose
-// primary we are. An approval is single-use, names the exact operation and lives at most ten minutes. No I/O but
-// questions to the ledger's cache. Thread-safe.
+// Signs for new groups, new primaries and successors (we are asked to take a role) and for new
+// objects of groups whose primary we are. An approval is single-use, names the exact operation and
+// lives at most ten minutes. No I/O but questions to the ledger's cache. Thread-safe.
 //
-// Refusals, all FailedPrecondition unless noted: NOT_ACCEPTING (maintenance, or told so), NO_SPACE (ResourceExhausted),
-// TOO_LARGE (InvalidArgument), GROUP_NOT_MINE, NOT_OWNER (PermissionDenied), BAD_REQUEST (InvalidArgument).
+// Refusals, all FailedPrecondition unless noted: NOT_ACCEPTING (maintenance, or told so), NO_SPACE
+// (ResourceExhausted), TOO_LARGE (InvalidArgument), GROUP_NOT_MINE, NOT_OWNER (PermissionDenied),
+// BAD_REQUEST (InvalidArgument).
 #pragma once
 
 #include <functional>
@@ -20,20 +21,24 @@ namespace cairn::storaged {
 inline constexpr absl::Duration kMaxApprovalLife = absl::Minutes(10);
 
 struct ApprovalTerms {
-  bool accept = true;             // take new groups, successions and objects
+  bool accept = true;  // take new groups, successions and objects
   uint64_t max_object_bytes = base::kMaxObjectBytes;
 };
 
 class Approver {
  public:
   // References must outlive it. `room` says how many more bytes of parts the store takes.
-  Approver(const Identity& identity, Ledger& ledger, base::Entropy& entropy, const base::Clock& clock,
-           const ApprovalTerms& terms, std::function<uint64_t()> room)
-      : identity_(identity), ledger_(ledger), entropy_(entropy), clock_(clock), terms_(terms),
+  Approver(const Identity& identity, Ledger& ledger, base::Entropy& entropy,
+           const base::Clock& clock, const ApprovalTerms& terms, std::function<uint64_t()> room)
+      : identity_(identity),
+        ledger_(ledger),
+        entropy_(entropy),
+        clock_(clock),
+        terms_(terms),
         room_(std::move(room)) {}
 
-  // `owner` will sign the transaction. The operation's approval names us and the wished expiry; nonce and signature
-  // are empty.
+  // `owner` will sign the transaction. The operation's approval names us and the wished expiry;
+  // nonce and signature are empty.
   absl::StatusOr<pb::Approval> Decide(const pb::Operation& operation, const base::AccountId& owner);
 
   void set_accepting(bool accept) { accepting_ = accept; }

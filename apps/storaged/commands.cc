@@ -24,11 +24,13 @@ namespace {
 constexpr uint32_t kOperatorLane = 0;  // the daemon uses others
 
 // Rows for people, or one object with -o json.
-void Print(const app::CommandLine& line, const std::vector<std::pair<std::string, std::string>>& rows) {
+void Print(const app::CommandLine& line,
+           const std::vector<std::pair<std::string, std::string>>& rows) {
   std::string out;
   for (const auto& [name, value] : rows) {
     if (line.json()) {
-      absl::StrAppend(&out, out.empty() ? "{" : ",", app::JsonQuote(name), ":", app::JsonQuote(value));
+      absl::StrAppend(&out, out.empty() ? "{" : ",", app::JsonQuote(name), ":",
+                      app::JsonQuote(value));
     } else {
       absl::StrAppend(&out, name, std::string(12 - name.size(), ' '), value, "\n");
     }
@@ -76,7 +78,8 @@ absl::Status Register(const app::CommandLine& line) {
   ASSIGN_OR_RETURN(NodeKeys keys, LoadKeys(settings));
   ASSIGN_OR_RETURN(rpc::NodeCertificate certificate, LoadCertificate(settings));
   ASSIGN_OR_RETURN(base::StoreId store, FindStoreId(settings));
-  ASSIGN_OR_RETURN(std::unique_ptr<chain::Client> client, rpc::ConnectChain(settings.chain_endpoint, settings.chain_pin));
+  ASSIGN_OR_RETURN(std::unique_ptr<chain::Client> client,
+                   rpc::ConnectChain(settings.chain_endpoint, settings.chain_pin));
   ASSIGN_OR_RETURN(base::ChainId chain, AskChainId(*client));
 
   auto record = FindRegistration(*client, keys.account.account());
@@ -98,7 +101,9 @@ absl::Status Register(const app::CommandLine& line) {
   }
   Print(line, {{"account", base::ToText(keys.account.account())},
                {"endpoint", settings.advertise},
-               {"result", !record.ok() ? "registered" : height > 0 ? "edited" : "unchanged"},
+               {"result", !record.ok() ? "registered"
+                          : height > 0 ? "edited"
+                                       : "unchanged"},
                {"height", absl::StrCat(height)}});
   return absl::OkStatus();
 }
@@ -119,7 +124,8 @@ absl::Status Doctor(const app::CommandLine& line) {
   }
   if (wrong == 0) return absl::OkStatus();
   return base::Error(absl::StatusCode::kFailedPrecondition, "DOCTOR_FOUND_PROBLEMS",
-                     absl::StrCat(wrong, wrong == 1 ? " check failed" : " checks failed"), "mend them from top to bottom");
+                     absl::StrCat(wrong, wrong == 1 ? " check failed" : " checks failed"),
+                     "mend them from top to bottom");
 }
 
 absl::Status CheckDisk(const Settings& settings, std::string& detail) {
@@ -142,7 +148,8 @@ absl::Status CheckPort(const Settings& settings, std::string& detail) {
     return absl::OkStatus();
   }
   detail = absl::StrCat(settings.listen, " is free");
-  for (const std::string& address : {settings.listen, settings.admin_listen, settings.http_listen}) {
+  for (const std::string& address :
+       {settings.listen, settings.admin_listen, settings.http_listen}) {
     if (!address.empty()) RETURN_IF_ERROR(app::CanListen(address));
   }
   return absl::OkStatus();
@@ -153,39 +160,46 @@ absl::Status CheckClock(uint64_t ledger_ms, std::string& detail) {
   detail = absl::StrCat("last block ", apart_ms / 1000, " s ago");
   if (apart_ms > -10'000) return absl::OkStatus();
   return base::Error(absl::StatusCode::kFailedPrecondition, "CLOCK_BEHIND",
-                     absl::StrCat("this clock is ", -apart_ms / 1000, " s behind the ledger"), "synchronise the clock");
+                     absl::StrCat("this clock is ", -apart_ms / 1000, " s behind the ledger"),
+                     "synchronise the clock");
 }
 
-absl::Status CheckRegistration(const Settings& settings, chain::Client& client, const NodeKeys& keys,
-                               std::string& detail) {
+absl::Status CheckRegistration(const Settings& settings, chain::Client& client,
+                               const NodeKeys& keys, std::string& detail) {
   ASSIGN_OR_RETURN(pb::Provider record, FindRegistration(client, keys.account.account()));
   ASSIGN_OR_RETURN(rpc::NodeCertificate certificate, LoadCertificate(settings));
   if (record.node_key() != base::ToString(keys.node.public_key().Encode())) {
     return base::Error(absl::StatusCode::kFailedPrecondition, "NODE_KEY_DIFFERS",
-                       "the ledger names another node key for this account", "restore the node key that was registered");
+                       "the ledger names another node key for this account",
+                       "restore the node key that was registered");
   }
   detail = absl::StrCat("as ", base::ToText(keys.account.account()), " at ", record.endpoint());
   if (!EditOperation(settings, certificate.pin, record).has_value()) return absl::OkStatus();
-  return base::Error(absl::StatusCode::kFailedPrecondition, "REGISTRATION_DIFFERS",
-                     absl::StrCat("the ledger says ", record.endpoint(),
-                                  "; endpoint, certificate, capacity, prices or place differ from the configuration"),
-                     "run `storaged register` to bring the ledger up to date");
+  return base::Error(
+      absl::StatusCode::kFailedPrecondition, "REGISTRATION_DIFFERS",
+      absl::StrCat(
+          "the ledger says ", record.endpoint(),
+          "; endpoint, certificate, capacity, prices or place differ from the configuration"),
+      "run `storaged register` to bring the ledger up to date");
 }
 
-absl::Status CheckStore(const Settings& settings, const absl::StatusOr<pb::Provider>& record, std::string& detail) {
+absl::Status CheckStore(const Settings& settings, const absl::StatusOr<pb::Provider>& record,
+                        std::string& detail) {
   ASSIGN_OR_RETURN(base::StoreId store, FindStoreId(settings));
   detail = store.ToHexString();
   if (!record.ok() || record->store_id() == chain::ToField(store)) return absl::OkStatus();
-  return base::Error(absl::StatusCode::kFailedPrecondition, "STORE_LOST",
-                     "the store is not the one that the ledger knows: what it held is gone",
-                     "start the daemon: it reports the loss and brings everything back from the other holders");
+  return base::Error(
+      absl::StatusCode::kFailedPrecondition, "STORE_LOST",
+      "the store is not the one that the ledger knows: what it held is gone",
+      "start the daemon: it reports the loss and brings everything back from the other holders");
 }
 
 }  // namespace
 
 std::vector<Finding> Examine(const Settings& settings) {
   std::vector<Finding> findings;
-  auto add = [&](const std::string& check, const absl::Status& status, const std::string& detail = "") {
+  auto add = [&](const std::string& check, const absl::Status& status,
+                 const std::string& detail = "") {
     findings.push_back({check, status, detail});
     return status.ok();
   };
@@ -204,24 +218,27 @@ std::vector<Finding> Examine(const Settings& settings) {
   auto client = rpc::ConnectChain(settings.chain_endpoint, settings.chain_pin, options);
   pb::QueryRequest request;
   request.set_status(true);
-  auto answer = client.ok() ? (*client)->Query(request) : absl::StatusOr<pb::QueryResponse>(client.status());
+  auto answer =
+      client.ok() ? (*client)->Query(request) : absl::StatusOr<pb::QueryResponse>(client.status());
   if (!answer.ok()) {
-    absl::Status why = base::Error(absl::StatusCode::kUnavailable, "CHAIN_UNREACHABLE",
-                                   absl::StrCat("no ledger at ", settings.chain_endpoint, ": ",
-                                                answer.status().message()),
-                                   "start chaind, or set chain.endpoint and chain.pin");
+    absl::Status why = base::Error(
+        absl::StatusCode::kUnavailable, "CHAIN_UNREACHABLE",
+        absl::StrCat("no ledger at ", settings.chain_endpoint, ": ", answer.status().message()),
+        "start chaind, or set chain.endpoint and chain.pin");
     add("ledger", why);
     add("store", CheckStore(settings, why, detail), detail);
     return findings;
   }
-  add("ledger", absl::OkStatus(), absl::StrCat(answer->status().network(), " at height ", answer->status().height()));
+  add("ledger", absl::OkStatus(),
+      absl::StrCat(answer->status().network(), " at height ", answer->status().height()));
   absl::Status clock = CheckClock(answer->status().time_ms(), detail);
   add("clock", clock, detail);
   if (!keys.ok()) return findings;
   detail.clear();
   absl::Status registered = CheckRegistration(settings, **client, *keys, detail);
   add("registration", registered, detail);
-  absl::Status store = CheckStore(settings, FindRegistration(**client, keys->account.account()), detail);
+  absl::Status store =
+      CheckStore(settings, FindRegistration(**client, keys->account.account()), detail);
   add("store", store, detail);
   return findings;
 }
@@ -233,8 +250,14 @@ std::vector<app::Command> Commands() {
        {{"--plain-keys", "Key files without a passphrase (mode 0600)", false, false, true},
         {"--work-factor", "log2 of the cost of opening a key file"}},
        Init},
-      {"register", "Put this provider on the ledger, or bring its record up to date with the configuration", {}, Register},
-      {"doctor", "Check configuration, keys, disk, ports, clock, ledger, registration and store", {}, Doctor},
+      {"register",
+       "Put this provider on the ledger, or bring its record up to date with the configuration",
+       {},
+       Register},
+      {"doctor",
+       "Check configuration, keys, disk, ports, clock, ledger, registration and store",
+       {},
+       Doctor},
   };
 }
 

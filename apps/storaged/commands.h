@@ -11,7 +11,7 @@ std::vector<app::Command> Commands();
 // One finding of `doctor`.
 struct Finding {
   std::string check;
-  absl::Status status;   // OK, or what is wrong and how to mend it
+  absl::Status status;  // OK, or what is wrong and how to mend it
   std::string detail;
 };
 std::vector<Finding> Examine(const Settings& settings);

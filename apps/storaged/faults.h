@@ -1,4 +1,5 @@
-// Ways in which a provider of a test network misbehaves on purpose. Nothing sets one in a main network. Thread-safe.
+// Ways in which a provider of a test network misbehaves on purpose. Nothing sets one in a main
+// network. Thread-safe.
 #pragma once
 
 #include <atomic>

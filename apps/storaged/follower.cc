@@ -16,10 +16,11 @@ constexpr char kHeightKey[] = "mheight";  // 8 bytes, big endian
 constexpr size_t kBatch = 256;
 
 bool NamesUs(const pb::Group& group, const std::string& self) {
-  return group.primary() == self ||
-         std::any_of(group.positions().begin(), group.positions().end(), [&](const pb::GroupPosition& position) {
-           return position.provider() == self || position.previous_provider() == self;
-         });
+  return group.primary() == self || std::any_of(group.positions().begin(), group.positions().end(),
+                                                [&](const pb::GroupPosition& position) {
+                                                  return position.provider() == self ||
+                                                         position.previous_provider() == self;
+                                                });
 }
 
 }  // namespace
@@ -57,7 +58,8 @@ void Follower::OnBlock(const pb::Block& block, uint64_t height) {
     if (!body.ok()) continue;
     auto signer = base::PublicKey::Decode(base::AsBytes(body->signer()));
     if (!signer.ok()) continue;
-    for (const pb::Operation& operation : body->operations()) OnOperation(operation, signer->Account(), touched);
+    for (const pb::Operation& operation : body->operations())
+      OnOperation(operation, signer->Account(), touched);
   }
   for (const pb::Event& event : block.events()) OnEvent(event, touched);
   absl::Status settled = Settle(touched);
@@ -68,7 +70,8 @@ void Follower::OnBlock(const pb::Block& block, uint64_t height) {
   Skip(height);
 }
 
-void Follower::OnOperation(const pb::Operation& operation, const base::AccountId& signer, Touched& touched) {
+void Follower::OnOperation(const pb::Operation& operation, const base::AccountId& signer,
+                           Touched& touched) {
   switch (operation.kind_case()) {
     case pb::Operation::kCreateObjects:
       return OnCreated(operation.create_objects(), touched);
@@ -100,12 +103,14 @@ void Follower::OnOperation(const pb::Operation& operation, const base::AccountId
     case pb::Operation::kRequestUpload: {
       auto id = chain::Trusted<base::ObjectId>(operation.request_upload().object());
       auto object = env_.ledger.Object(id, Freshness::kFresh);
-      if (object.ok() && (*object)->primary() == chain::ToField(env_.identity.id()) && !(*object)->upload_answered()) {
+      if (object.ok() && (*object)->primary() == chain::ToField(env_.identity.id()) &&
+          !(*object)->upload_answered()) {
         env_.sealer.Answer(id, env_.willing());
       }
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -117,7 +122,8 @@ void Follower::OnCreated(const pb::CreateObjects& create, Touched& touched) {
   auto nonce = chain::Trusted<base::Nonce16>(create.approval().nonce());
   std::vector<Puller::Copy> copies;
   for (int i = 0; i < create.objects_size(); ++i) {
-    base::ObjectId id = base::ObjectIdFor(env_.identity.chain, {create.bucket()}, nonce, static_cast<uint32_t>(i));
+    base::ObjectId id =
+        base::ObjectIdFor(env_.identity.chain, {create.bucket()}, nonce, static_cast<uint32_t>(i));
     touched.objects.insert(id);
     if (create.objects(i).copy_of().empty()) continue;
     copies.push_back({id, chain::Trusted<base::ObjectId>(create.objects(i).copy_of())});
@@ -129,7 +135,8 @@ void Follower::OnCreated(const pb::CreateObjects& create, Touched& touched) {
 
 void Follower::OnEvent(const pb::Event& event, Touched& touched) {
   // Every other event of an object may be its end.
-  bool lives = event.type() == "object.created" || event.type() == "object.sealed" || event.type() == "object.durable";
+  bool lives = event.type() == "object.created" || event.type() == "object.sealed" ||
+               event.type() == "object.durable";
   for (const pb::Attribute& attribute : event.attributes()) {
     if (attribute.key() == "object") {
       auto bytes = base::FromHex(attribute.value());
@@ -153,7 +160,8 @@ absl::Status Follower::Settle(const Touched& touched) {
   std::vector<base::ObjectId> ids(touched.objects.begin(), touched.objects.end());
   for (size_t at = 0; at < ids.size(); at += kBatch) {
     auto some = absl::MakeConstSpan(ids).subspan(at, kBatch);
-    ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> records, env_.ledger.Objects(some, Freshness::kFresh));
+    ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> records,
+                     env_.ledger.Objects(some, Freshness::kFresh));
     std::vector<base::ObjectId> gone;
     for (size_t i = 0; i < some.size(); ++i) {
       if (records[i] == nullptr) gone.push_back(some[i]);
@@ -172,7 +180,8 @@ void Follower::SealPosted(const std::set<base::ObjectId>& posted) {
   if (!records.ok()) return;
   std::map<uint64_t, std::vector<pb::Object>> by_group;
   for (const Record<pb::Object>& record : *records) {
-    if (record != nullptr && record->state() == pb::OBJECT_STATE_CREATED) by_group[record->group()].push_back(*record);
+    if (record != nullptr && record->state() == pb::OBJECT_STATE_CREATED)
+      by_group[record->group()].push_back(*record);
   }
   for (const auto& [id, objects] : by_group) {
     auto group = env_.ledger.Group({id});
@@ -188,7 +197,8 @@ bool Follower::StillOurs(const base::ObjectId& object, const pb::Object& record)
   return std::any_of(parts->begin(), parts->end(), [&](const Part& part) {
     if (part.position >= static_cast<uint32_t>((*group)->positions_size())) return false;
     const pb::GroupPosition& position = (*group)->positions(static_cast<int>(part.position));
-    return position.provider() == self || (position.rebuilding() && position.previous_provider() == self);
+    return position.provider() == self ||
+           (position.rebuilding() && position.previous_provider() == self);
   });
 }
 
@@ -199,7 +209,8 @@ absl::StatusOr<size_t> Follower::Reconcile(const std::function<bool()>& stopping
     ASSIGN_OR_RETURN(std::vector<base::ObjectId> ids, env_.index.Objects(last, kBatch));
     if (ids.empty()) break;
     last = ids.back();
-    ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> records, env_.ledger.Objects(ids, Freshness::kFresh));
+    ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> records,
+                     env_.ledger.Objects(ids, Freshness::kFresh));
     std::vector<base::ObjectId> gone;
     for (size_t i = 0; i < ids.size(); ++i) {
       if (records[i] == nullptr || !StillOurs(ids[i], *records[i])) gone.push_back(ids[i]);

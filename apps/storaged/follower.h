@@ -1,10 +1,11 @@
 // What happens on the ledger, as far as it concerns this provider.
 //
-// Every block drops the records it touched from the cache; deleted, cancelled, expired and rejected objects have their
-// parts dropped at once; new objects of our groups are asked for in one query before their uploads arrive; copies and
-// successions wake the puller; paid upload requests are answered. The last block seen is kept, so a restart goes on
-// there; whatever was missed (a pruned ledger, a crash in between) is found by Reconcile, which compares every part
-// with the ledger. One thread at a time, but for height().
+// Every block drops the records it touched from the cache; deleted, cancelled, expired and rejected
+// objects have their parts dropped at once; new objects of our groups are asked for in one query
+// before their uploads arrive; copies and successions wake the puller; paid upload requests are
+// answered. The last block seen is kept, so a restart goes on there; whatever was missed (a pruned
+// ledger, a crash in between) is found by Reconcile, which compares every part with the ledger. One
+// thread at a time, but for height().
 #pragma once
 
 #include <atomic>
@@ -28,20 +29,23 @@ class Follower {
     WriteQueue& writes;
     Sealer& sealer;
     Puller& puller;
-    std::function<absl::Status()> willing;  // whether we take an upload that its owner paid to request
+    std::function<absl::Status()>
+        willing;  // whether we take an upload that its owner paid to request
     std::function<void()> wake_puller;
   };
   explicit Follower(const Environment& environment) : env_(environment) {}
 
   // Where the last run stopped. Zero for a first run.
   absl::Status Load();
-  // Follows blocks until `stopping` or the ledger goes away. OutOfRange: blocks were pruned; call Reconcile and Skip.
+  // Follows blocks until `stopping` or the ledger goes away. OutOfRange: blocks were pruned; call
+  // Reconcile and Skip.
   absl::Status Run(const std::function<bool()>& stopping);
   void OnBlock(const pb::Block& block, uint64_t height);
   // Goes on after `height`.
   void Skip(uint64_t height);
 
-  // Drops the parts of objects that are gone and of positions that are not ours any more. Returns dropped objects.
+  // Drops the parts of objects that are gone and of positions that are not ours any more. Returns
+  // dropped objects.
   absl::StatusOr<size_t> Reconcile(const std::function<bool()>& stopping);
 
   uint64_t height() const { return height_; }

@@ -1,7 +1,8 @@
 // Who this provider is: its two keys and the network it belongs to.
 //
-// The account pays fees, locks the deposit and signs transactions; the node key signs what peers and the ledger check
-// (approvals, receipts, scrub digests) and is the one that must be on the machine. Immutable; thread-safe.
+// The account pays fees, locks the deposit and signs transactions; the node key signs what peers
+// and the ledger check (approvals, receipts, scrub digests) and is the one that must be on the
+// machine. Immutable; thread-safe.
 #pragma once
 
 #include "cairn/base/key.h"

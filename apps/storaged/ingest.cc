@@ -22,22 +22,26 @@ absl::Status BadRequest(absl::string_view message) {
   return Refuse(absl::StatusCode::kInvalidArgument, "BAD_REQUEST", message);
 }
 absl::Status SizeMismatch(uint64_t expected, uint64_t found) {
-  return Refuse(absl::StatusCode::kInvalidArgument, "SIZE_MISMATCH",
-                absl::StrCat("the part has ", expected, " bytes by the ledger, ", found, " were given"),
-                {{"expected", absl::StrCat(expected)}, {"found", absl::StrCat(found)}});
+  return Refuse(
+      absl::StatusCode::kInvalidArgument, "SIZE_MISMATCH",
+      absl::StrCat("the part has ", expected, " bytes by the ledger, ", found, " were given"),
+      {{"expected", absl::StrCat(expected)}, {"found", absl::StrCat(found)}});
 }
 
 // Does the part stand where the ledger's layout root says?
 absl::Status CheckGeometry(const Part& part, const pb::Object& object, const pb::Group& group) {
   if (part.manifest) {
-    if (object.manifest_id() != chain::ToField(part.id.digest)) return BadRequest("not the object's manifest");
-    return part.size <= storage::kMaxManifestBytes ? absl::OkStatus()
-                                                   : SizeMismatch(storage::kMaxManifestBytes, part.size);
+    if (object.manifest_id() != chain::ToField(part.id.digest))
+      return BadRequest("not the object's manifest");
+    return part.size <= storage::kMaxManifestBytes
+               ? absl::OkStatus()
+               : SizeMismatch(storage::kMaxManifestBytes, part.size);
   }
   bool shards = object.layout() == pb::LAYOUT_KIND_SHARDS;
   uint32_t leaves = shards ? static_cast<uint32_t>(group.positions_size()) : 1;
   uint32_t leaf = shards ? part.position : 0;
-  uint64_t size = shards ? base::ShardSize(object.stored_size(), group.policy().data()) : object.stored_size();
+  uint64_t size =
+      shards ? base::ShardSize(object.stored_size(), group.policy().data()) : object.stored_size();
   if (part.size != size) return SizeMismatch(size, part.size);
   auto root = chain::Trusted<base::Digest>(object.layout_root());
   if (part.leaves != leaves || part.leaf != leaf ||
@@ -53,8 +57,13 @@ absl::StatusOr<Part> ParseOpen(const rpc::v1::PutOpen& open) {
   auto object = chain::FromField<base::ObjectId>(open.object());
   auto id = chain::FromField<base::Digest>(open.part());
   if (!object || !id || open.path_size() > kMaxPath) return BadRequest("malformed open");
-  Part part{.object = *object, .id = {*id}, .size = open.size(), .position = open.position(),
-            .manifest = open.manifest(), .leaf = open.leaf(), .leaves = open.leaves()};
+  Part part{.object = *object,
+            .id = {*id},
+            .size = open.size(),
+            .position = open.position(),
+            .manifest = open.manifest(),
+            .leaf = open.leaf(),
+            .leaves = open.leaves()};
   for (const std::string& field : open.path()) {
     auto digest = chain::FromField<base::Digest>(field);
     if (!digest) return BadRequest("malformed layout path");
@@ -75,28 +84,34 @@ absl::Status ToSpaceError(const absl::Status& status) {
                      "use another provider for this position", {{"cause", reason}});
 }
 
-absl::StatusOr<Part> Ingest::Admit(const rpc::v1::PutOpen& open, bool* check_envelope, bool* settled) {
+absl::StatusOr<Part> Ingest::Admit(const rpc::v1::PutOpen& open, bool* check_envelope,
+                                   bool* settled) {
   ASSIGN_OR_RETURN(Part part, ParseOpen(open));
   ASSIGN_OR_RETURN(Record<pb::Object> object, env_.ledger.Object(part.object));
   ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group({object->group()}));
   part.group = {object->group()};
   auto slot = std::find(object->positions().begin(), object->positions().end(), part.position);
-  if (part.position >= static_cast<uint32_t>(group->positions_size()) || slot == object->positions().end() ||
-      group->positions(static_cast<int>(part.position)).provider() != chain::ToField(env_.identity.id())) {
-    return Refuse(absl::StatusCode::kFailedPrecondition, "NOT_MY_POSITION",
-                  "the ledger does not have this provider at that position of the object",
-                  {{"group", absl::StrCat(group->id())}, {"position", absl::StrCat(part.position)}});
+  if (part.position >= static_cast<uint32_t>(group->positions_size()) ||
+      slot == object->positions().end() ||
+      group->positions(static_cast<int>(part.position)).provider() !=
+          chain::ToField(env_.identity.id())) {
+    return Refuse(
+        absl::StatusCode::kFailedPrecondition, "NOT_MY_POSITION",
+        "the ledger does not have this provider at that position of the object",
+        {{"group", absl::StrCat(group->id())}, {"position", absl::StrCat(part.position)}});
   }
   RETURN_IF_ERROR(CheckGeometry(part, *object, *group));
 
   int index = static_cast<int>(slot - object->positions().begin());
   const pb::GroupPosition& position = group->positions(static_cast<int>(part.position));
-  *settled = object->state() == pb::OBJECT_STATE_SEALED && index < object->receipt_generations_size() &&
+  *settled = object->state() == pb::OBJECT_STATE_SEALED &&
+             index < object->receipt_generations_size() &&
              object->receipt_generations(index) == position.generation();
 
   ASSIGN_OR_RETURN(Record<pb::Bucket> bucket, env_.ledger.Bucket({object->bucket()}));
   bool first_bytes_here = !part.manifest && part.leaf == 0;
-  if (!bucket->public_read() && !part.manifest && !storage::UnsealedSize(object->stored_size()).ok()) {
+  if (!bucket->public_read() && !part.manifest &&
+      !storage::UnsealedSize(object->stored_size()).ok()) {
     return Refuse(absl::StatusCode::kInvalidArgument, "NOT_SEALED",
                   "a private object's stored size is not one that sealing gives");
   }
@@ -104,7 +119,8 @@ absl::StatusOr<Part> Ingest::Admit(const rpc::v1::PutOpen& open, bool* check_env
   return part;
 }
 
-absl::StatusOr<rpc::v1::QueryUploadResponse> Ingest::Query(const rpc::v1::QueryUploadRequest& request) {
+absl::StatusOr<rpc::v1::QueryUploadResponse> Ingest::Query(
+    const rpc::v1::QueryUploadRequest& request) {
   auto object = chain::FromField<base::ObjectId>(request.object());
   auto digest = chain::FromField<base::Digest>(request.part());
   if (!object || !digest) return BadRequest("malformed query");
@@ -157,8 +173,8 @@ absl::Status Ingest::Session::Open(const rpc::v1::PutOpen& open) {
   bool settled = false;
   ASSIGN_OR_RETURN(Part part, ingest_.Admit(open, &check_envelope_, &settled));
   if (settled && open.from_offset() < part.size) {
-    return Refuse(absl::StatusCode::kAlreadyExists, "ALREADY_HELD", "the part is held and receipted on the ledger",
-                  {{"part", part.id.ToText()}});
+    return Refuse(absl::StatusCode::kAlreadyExists, "ALREADY_HELD",
+                  "the part is held and receipted on the ledger", {{"part", part.id.ToText()}});
   }
   if (open.from_offset() > part.size) return BadRequest("begins after the end of the part");
   if (objects_.empty()) {
@@ -189,7 +205,8 @@ absl::Status Ingest::Session::Begin(const Part& part, uint64_t from_offset) {
     check_envelope_ = false;
   } else if (part.size <= kSmallPartBytes) {
     if (from_offset != 0) {
-      return Refuse(absl::StatusCode::kFailedPrecondition, "GAP", "nothing of the part is held", {{"held", "0"}});
+      return Refuse(absl::StatusCode::kFailedPrecondition, "GAP", "nothing of the part is held",
+                    {{"held", "0"}});
     }
     buffer_.reserve(part.size);
   } else {
@@ -197,11 +214,13 @@ absl::Status Ingest::Session::Begin(const Part& part, uint64_t from_offset) {
     if (!writer.ok()) return ToSpaceError(writer.status());
     writer_ = *std::move(writer);
     if (from_offset > writer_->offset()) {
-      return Refuse(absl::StatusCode::kFailedPrecondition, "GAP", "begins after what is held of the part",
+      return Refuse(absl::StatusCode::kFailedPrecondition, "GAP",
+                    "begins after what is held of the part",
                     {{"held", absl::StrCat(writer_->offset())}});
     }
     ignore_ = writer_->offset() - from_offset;
-    if (writer_->offset() > 0) check_envelope_ = false;  // it was checked before the first byte was kept
+    if (writer_->offset() > 0)
+      check_envelope_ = false;  // it was checked before the first byte was kept
     // The record leads to the partial blob should the object be deleted before the upload is over.
     RETURN_IF_ERROR(ingest_.env_.index.Add({part}));
   }
@@ -211,9 +230,10 @@ absl::Status Ingest::Session::Begin(const Part& part, uint64_t from_offset) {
 
 absl::Status Ingest::Session::CheckEnvelope(base::ByteView bytes) {
   if (storage::LooksSealed(bytes)) return absl::OkStatus();
-  return base::Error(absl::StatusCode::kInvalidArgument, "NOT_SEALED",
-                     "the bucket is private, but the object's bytes do not begin with a seal header",
-                     "seal the object before it is uploaded, or make the bucket public");
+  return base::Error(
+      absl::StatusCode::kInvalidArgument, "NOT_SEALED",
+      "the bucket is private, but the object's bytes do not begin with a seal header",
+      "seal the object before it is uploaded, or make the bucket public");
 }
 
 absl::Status Ingest::Session::Append(base::ByteView bytes) {
@@ -290,7 +310,8 @@ absl::Status Ingest::Session::CheckComplete(const std::vector<Record<pb::Object>
       if (here.count({id, manifest}) > 0) continue;
       ASSIGN_OR_RETURN(std::vector<Part> parts, ingest_.env_.index.PartsOf(id));
       bool held = std::any_of(parts.begin(), parts.end(), [&](const Part& part) {
-        return part.manifest == manifest && part.position == position_ && ingest_.env_.blobs.Stat(part.id).ok();
+        return part.manifest == manifest && part.position == position_ &&
+               ingest_.env_.blobs.Stat(part.id).ok();
       });
       if (held) continue;
       return Refuse(absl::StatusCode::kFailedPrecondition, "PART_MISSING",
@@ -306,7 +327,8 @@ absl::StatusOr<pb::Receipt> Ingest::Session::Commit(const rpc::v1::PutCommit& co
   std::vector<base::ObjectId> ids;
   for (const std::string& field : commit.objects()) {
     auto id = chain::FromField<base::ObjectId>(field);
-    if (!id || (!ids.empty() && !(ids.back() < *id))) return BadRequest("objects are malformed or not sorted");
+    if (!id || (!ids.empty() && !(ids.back() < *id)))
+      return BadRequest("objects are malformed or not sorted");
     ids.push_back(*id);
   }
   if (ids.empty() || ids.size() > chain::kMaxObjectsPerOperation ||
@@ -316,8 +338,8 @@ absl::StatusOr<pb::Receipt> Ingest::Session::Commit(const rpc::v1::PutCommit& co
   ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> objects, ingest_.env_.ledger.Objects(ids));
   for (size_t i = 0; i < objects.size(); ++i) {
     if (objects[i] == nullptr) {
-      return Refuse(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT", "the object is gone from the ledger",
-                    {{"object", ids[i].ToHexString()}});
+      return Refuse(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT",
+                    "the object is gone from the ledger", {{"object", ids[i].ToHexString()}});
     }
   }
   RETURN_IF_ERROR(CheckComplete(objects));

@@ -1,14 +1,15 @@
 // Receiving parts of objects: every byte checked against the ledger before a receipt is signed.
 //
-// A session is one client's Put. An opened part must belong to an object that the ledger has, at a position of its
-// group that is ours and whose part we still owe; its id must lead to the object's layout root, its size must be the one
-// that follows from the stored size. Small parts are gathered and stored together, large ones as they come; both are
-// proven against their id by the blob store. `Commit` makes blobs and index durable, then signs.
+// A session is one client's Put. An opened part must belong to an object that the ledger has, at a
+// position of its group that is ours and whose part we still owe; its id must lead to the object's
+// layout root, its size must be the one that follows from the stored size. Small parts are gathered
+// and stored together, large ones as they come; both are proven against their id by the blob store.
+// `Commit` makes blobs and index durable, then signs.
 //
-// Reasons: NO_SUCH_OBJECT, NOT_MY_POSITION, ALREADY_HELD (receipted; sent again), BAD_LAYOUT_PATH, SIZE_MISMATCH,
-// HASH_MISMATCH, NOT_SEALED (a private object without its envelope), NO_SPACE, GAP (begins after what is held),
-// PART_MISSING (commit of an object whose part or manifest is not here), BAD_REQUEST.
-// Ingest is thread-safe; a Session belongs to one thread.
+// Reasons: NO_SUCH_OBJECT, NOT_MY_POSITION, ALREADY_HELD (receipted; sent again), BAD_LAYOUT_PATH,
+// SIZE_MISMATCH, HASH_MISMATCH, NOT_SEALED (a private object without its envelope), NO_SPACE, GAP
+// (begins after what is held), PART_MISSING (commit of an object whose part or manifest is not
+// here), BAD_REQUEST. Ingest is thread-safe; a Session belongs to one thread.
 #pragma once
 
 #include <atomic>
@@ -25,10 +26,10 @@
 
 namespace cairn::storaged {
 
-inline constexpr uint64_t kSmallPartBytes = 512 * 1024;       // up to here a part is gathered in memory
-inline constexpr uint64_t kGatherBytes = 4 << 20;             // of one session, before they are stored
-inline constexpr uint64_t kGatherAllBytes = 64 << 20;         // of all sessions
-inline constexpr size_t kMaxOpenedParts = 2048;               // between two commits
+inline constexpr uint64_t kSmallPartBytes = 512 * 1024;  // up to here a part is gathered in memory
+inline constexpr uint64_t kGatherBytes = 4 << 20;        // of one session, before they are stored
+inline constexpr uint64_t kGatherAllBytes = 64 << 20;    // of all sessions
+inline constexpr size_t kMaxOpenedParts = 2048;          // between two commits
 
 class Ingest {
  public:
@@ -79,11 +80,11 @@ class Ingest {
     uint32_t position_ = 0;
     // The part that is arriving:
     bool open_ = false;
-    bool skip_ = false;          // its blob is here already: bytes are only counted
+    bool skip_ = false;  // its blob is here already: bytes are only counted
     bool check_envelope_ = false;
-    base::Bytes mark_;           // first bytes, until the envelope was checked
-    uint64_t received_ = 0;      // offset within the part
-    uint64_t ignore_ = 0;        // bytes sent again that the writer has
+    base::Bytes mark_;       // first bytes, until the envelope was checked
+    uint64_t received_ = 0;  // offset within the part
+    uint64_t ignore_ = 0;    // bytes sent again that the writer has
     base::Bytes buffer_;
     std::unique_ptr<storage::BlobWriter> writer_;
   };

@@ -9,7 +9,8 @@ namespace {
 constexpr uint32_t kPage = 1000;
 
 absl::Status Absent(absl::string_view reason, absl::string_view what, std::string id) {
-  return base::Error(absl::StatusCode::kNotFound, reason, absl::StrCat("the ledger has no ", what, " ", id),
+  return base::Error(absl::StatusCode::kNotFound, reason,
+                     absl::StrCat("the ledger has no ", what, " ", id),
                      "check the id, and that the transaction which makes it was committed",
                      {{std::string(what), std::move(id)}});
 }
@@ -17,11 +18,18 @@ absl::Status Absent(absl::string_view reason, absl::string_view what, std::strin
 }  // namespace
 
 Ledger::Ledger(chain::Client& client, const base::Clock& clock, const LedgerOptions& options)
-    : client_(client), clock_(clock), options_(options), objects_(options.objects), groups_(options.others),
-      buckets_(options.others), providers_(options.others), params_(1) {}
+    : client_(client),
+      clock_(clock),
+      options_(options),
+      objects_(options.objects),
+      groups_(options.others),
+      buckets_(options.others),
+      providers_(options.others),
+      params_(1) {}
 
 template <class K, class R, class Ask>
-absl::StatusOr<Record<R>> Ledger::Get(RecordCache<K, R>& cache, const K& key, Freshness freshness, Ask ask) {
+absl::StatusOr<Record<R>> Ledger::Get(RecordCache<K, R>& cache, const K& key, Freshness freshness,
+                                      Ask ask) {
   absl::Duration now = clock_.Monotonic();
   if (freshness == Freshness::kCached) {
     std::lock_guard lock(mutex_);
@@ -51,8 +59,8 @@ absl::StatusOr<Record<pb::Object>> Ledger::Object(const base::ObjectId& id, Fres
   });
 }
 
-absl::StatusOr<std::vector<Record<pb::Object>>> Ledger::Objects(absl::Span<const base::ObjectId> ids,
-                                                                Freshness freshness) {
+absl::StatusOr<std::vector<Record<pb::Object>>> Ledger::Objects(
+    absl::Span<const base::ObjectId> ids, Freshness freshness) {
   std::vector<Record<pb::Object>> found(ids.size());
   pb::QueryRequest request;
   absl::Duration now = clock_.Monotonic();
@@ -111,7 +119,8 @@ absl::StatusOr<Record<pb::Bucket>> Ledger::Bucket(base::BucketId id, Freshness f
   });
 }
 
-absl::StatusOr<Record<pb::Provider>> Ledger::Provider(const base::AccountId& id, Freshness freshness) {
+absl::StatusOr<Record<pb::Provider>> Ledger::Provider(const base::AccountId& id,
+                                                      Freshness freshness) {
   return Get(providers_, id, freshness, [&]() -> absl::StatusOr<pb::Provider> {
     pb::QueryRequest request;
     request.set_provider(chain::ToField(id));

@@ -1,9 +1,9 @@
 // What this provider knows of the ledger: records behind a cache that the follower keeps fresh.
 //
-// A record is taken from the cache for at most `lifetime`; events drop it earlier (Forget). `Fresh` asks anew, for a
-// decision that must not rest on an old record. Many objects are asked for in one query. Absence is never cached.
-// Errors: NotFound (NO_SUCH_OBJECT, NO_SUCH_GROUP, NO_SUCH_BUCKET, NO_SUCH_PROVIDER), otherwise those of the client.
-// Thread-safe; blocks on the network.
+// A record is taken from the cache for at most `lifetime`; events drop it earlier (Forget). `Fresh`
+// asks anew, for a decision that must not rest on an old record. Many objects are asked for in one
+// query. Absence is never cached. Errors: NotFound (NO_SUCH_OBJECT, NO_SUCH_GROUP, NO_SUCH_BUCKET,
+// NO_SUCH_PROVIDER), otherwise those of the client. Thread-safe; blocks on the network.
 #pragma once
 
 #include <memory>
@@ -74,12 +74,15 @@ class Ledger {
   // Both must outlive it.
   Ledger(chain::Client& client, const base::Clock& clock, const LedgerOptions& options = {});
 
-  absl::StatusOr<Record<pb::Object>> Object(const base::ObjectId& id, Freshness freshness = Freshness::kCached);
+  absl::StatusOr<Record<pb::Object>> Object(const base::ObjectId& id,
+                                            Freshness freshness = Freshness::kCached);
   // In the order asked; null for one that the ledger does not have. At most 1,000.
   absl::StatusOr<std::vector<Record<pb::Object>>> Objects(absl::Span<const base::ObjectId> ids,
                                                           Freshness freshness = Freshness::kCached);
-  absl::StatusOr<Record<pb::Group>> Group(base::GroupId id, Freshness freshness = Freshness::kCached);
-  absl::StatusOr<Record<pb::Bucket>> Bucket(base::BucketId id, Freshness freshness = Freshness::kCached);
+  absl::StatusOr<Record<pb::Group>> Group(base::GroupId id,
+                                          Freshness freshness = Freshness::kCached);
+  absl::StatusOr<Record<pb::Bucket>> Bucket(base::BucketId id,
+                                            Freshness freshness = Freshness::kCached);
   absl::StatusOr<Record<pb::Provider>> Provider(const base::AccountId& id,
                                                 Freshness freshness = Freshness::kCached);
   absl::StatusOr<Record<pb::Params>> Params();
@@ -87,9 +90,10 @@ class Ledger {
 
   // All groups that name the provider.
   absl::StatusOr<std::vector<pb::Group>> GroupsOf(const base::AccountId& provider);
-  // One page of the objects of a group whose part at `position` is not receipted (-1: all). `cursor` moves on and is
-  // empty after the last page.
-  absl::StatusOr<std::vector<pb::Object>> GroupObjects(base::GroupId group, int32_t position, std::string& cursor);
+  // One page of the objects of a group whose part at `position` is not receipted (-1: all).
+  // `cursor` moves on and is empty after the last page.
+  absl::StatusOr<std::vector<pb::Object>> GroupObjects(base::GroupId group, int32_t position,
+                                                       std::string& cursor);
 
   void Forget(const base::ObjectId& id);
   void Forget(base::GroupId id);
@@ -101,7 +105,8 @@ class Ledger {
 
  private:
   template <class K, class R, class Ask>
-  absl::StatusOr<Record<R>> Get(RecordCache<K, R>& cache, const K& key, Freshness freshness, Ask ask);
+  absl::StatusOr<Record<R>> Get(RecordCache<K, R>& cache, const K& key, Freshness freshness,
+                                Ask ask);
 
   chain::Client& client_;
   const base::Clock& clock_;

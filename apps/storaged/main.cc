@@ -2,4 +2,6 @@
 #include "apps/common/daemon.h"
 #include "apps/storaged/storaged.h"
 
-int main(int argc, char** argv) { return cairn::app::RunDaemon(argc, argv, cairn::storaged::Spec()); }
+int main(int argc, char** argv) {
+  return cairn::app::RunDaemon(argc, argv, cairn::storaged::Spec());
+}

@@ -30,7 +30,8 @@ class KeyOpener {
   absl::StatusOr<base::SigningKey> Open(const std::string& path) {
     auto content = app::ReadSmallFile(path);
     if (!content.ok()) {
-      return base::Error(absl::StatusCode::kNotFound, "NO_KEY_FILE", absl::StrCat("cannot read the key ", path),
+      return base::Error(absl::StatusCode::kNotFound, "NO_KEY_FILE",
+                         absl::StrCat("cannot read the key ", path),
                          "run `storaged init` with the same configuration", {{"path", path}});
     }
     if (IsPlain(*content)) {
@@ -49,7 +50,8 @@ class KeyOpener {
   base::SecretString passphrase_;
 };
 
-absl::Status MakeKeys(const Settings& settings, const InitOptions& options, base::Entropy& entropy) {
+absl::Status MakeKeys(const Settings& settings, const InitOptions& options,
+                      base::Entropy& entropy) {
   base::SecretString passphrase;
   for (const std::string& path : {settings.account_key_file, settings.node_key_file}) {
     if (app::ReadSmallFile(path).ok()) continue;
@@ -69,7 +71,8 @@ absl::Status MakeKeys(const Settings& settings, const InitOptions& options, base
 
 }  // namespace
 
-absl::Status InitNode(const Settings& settings, const InitOptions& options, base::Entropy& entropy) {
+absl::Status InitNode(const Settings& settings, const InitOptions& options,
+                      base::Entropy& entropy) {
   RETURN_IF_ERROR(app::MakeFolders(settings.data_dir));
   RETURN_IF_ERROR(MakeKeys(settings, options, entropy));
   RETURN_IF_ERROR(LoadKeys(settings).status());
@@ -95,7 +98,8 @@ absl::StatusOr<std::unique_ptr<base::Kv>> OpenIndex(const Settings& settings) {
   return base::OpenLmdb(folder);
 }
 
-absl::StatusOr<std::unique_ptr<storage::DiskBlobStore>> OpenStore(const Settings& settings, base::Entropy& entropy,
+absl::StatusOr<std::unique_ptr<storage::DiskBlobStore>> OpenStore(const Settings& settings,
+                                                                  base::Entropy& entropy,
                                                                   base::Observer& observer) {
   RETURN_IF_ERROR(app::MakeFolders(settings.store_path));
   storage::DiskBlobStoreOptions options;

@@ -1,4 +1,5 @@
-// What of a provider lies on the disk: keys, certificate, index, store. Made by `init`, opened by everything else.
+// What of a provider lies on the disk: keys, certificate, index, store. Made by `init`, opened by
+// everything else.
 #pragma once
 
 #include <memory>
@@ -21,14 +22,16 @@ struct InitOptions {
   int work_factor = 0;      // of the key files; 0: the usual
 };
 
-// Makes what is missing and keeps what is there. Errors of the key files, ALREADY_INITIALISED never.
+// Makes what is missing and keeps what is there. Errors of the key files, ALREADY_INITIALISED
+// never.
 absl::Status InitNode(const Settings& settings, const InitOptions& options, base::Entropy& entropy);
 
 // NotFound (NO_KEY_FILE) before init, PermissionDenied (WRONG_PASSPHRASE).
 absl::StatusOr<NodeKeys> LoadKeys(const Settings& settings);
 absl::StatusOr<rpc::NodeCertificate> LoadCertificate(const Settings& settings);
 absl::StatusOr<std::unique_ptr<base::Kv>> OpenIndex(const Settings& settings);
-absl::StatusOr<std::unique_ptr<storage::DiskBlobStore>> OpenStore(const Settings& settings, base::Entropy& entropy,
+absl::StatusOr<std::unique_ptr<storage::DiskBlobStore>> OpenStore(const Settings& settings,
+                                                                  base::Entropy& entropy,
                                                                   base::Observer& observer);
 
 }  // namespace cairn::storaged

@@ -48,11 +48,13 @@ absl::StatusOr<Part> Decode(absl::string_view key, absl::string_view value) {
   return part;
 }
 
-absl::StatusOr<std::vector<Part>> ReadPartsOf(const base::KvSnapshot& view, const base::ObjectId& object) {
+absl::StatusOr<std::vector<Part>> ReadPartsOf(const base::KvSnapshot& view,
+                                              const base::ObjectId& object) {
   std::vector<Part> parts;
   std::string prefix = Key(kByObject, object.view());
   auto cursor = view.NewCursor();
-  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix; cursor->Next()) {
+  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
+       cursor->Next()) {
     ASSIGN_OR_RETURN(Part part, Decode(cursor->key(), cursor->value()));
     parts.push_back(std::move(part));
   }
@@ -96,7 +98,8 @@ absl::Status PartIndex::Add(absl::Span<const Part> parts) {
   return writes_.Commit(batch);
 }
 
-absl::StatusOr<std::optional<Part>> PartIndex::Find(const base::ObjectId& object, const base::ContentId& id) const {
+absl::StatusOr<std::optional<Part>> PartIndex::Find(const base::ObjectId& object,
+                                                    const base::ContentId& id) const {
   auto view = writes_.kv().Snapshot();
   std::string key = Key(kByObject, object.view(), id.digest.view());
   ASSIGN_OR_RETURN(auto value, view->Get(key));
@@ -109,14 +112,17 @@ absl::StatusOr<std::vector<Part>> PartIndex::PartsOf(const base::ObjectId& objec
   return ReadPartsOf(*writes_.kv().Snapshot(), object);
 }
 
-absl::StatusOr<std::vector<Part>> PartIndex::UsersOf(const base::ContentId& id, size_t limit) const {
+absl::StatusOr<std::vector<Part>> PartIndex::UsersOf(const base::ContentId& id,
+                                                     size_t limit) const {
   auto view = writes_.kv().Snapshot();
   std::vector<Part> parts;
   std::string prefix = Key(kByBlob, id.digest.view());
   auto cursor = view->NewCursor();
-  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix; cursor->Next()) {
+  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().substr(0, prefix.size()) == prefix;
+       cursor->Next()) {
     if (parts.size() == limit) break;
-    std::string key = Key(kByObject, base::AsBytes(cursor->key().substr(prefix.size())), id.digest.view());
+    std::string key =
+        Key(kByObject, base::AsBytes(cursor->key().substr(prefix.size())), id.digest.view());
     ASSIGN_OR_RETURN(auto value, view->Get(key));
     if (!value.has_value()) continue;
     ASSIGN_OR_RETURN(Part part, Decode(key, *value));
@@ -125,12 +131,14 @@ absl::StatusOr<std::vector<Part>> PartIndex::UsersOf(const base::ContentId& id, 
   return parts;
 }
 
-absl::StatusOr<std::vector<base::ObjectId>> PartIndex::Objects(const base::ObjectId& after, size_t limit) const {
+absl::StatusOr<std::vector<base::ObjectId>> PartIndex::Objects(const base::ObjectId& after,
+                                                               size_t limit) const {
   auto view = writes_.kv().Snapshot();
   auto cursor = view->NewCursor();
   std::vector<base::ObjectId> objects;
   base::ObjectId last = after;
-  for (cursor->Seek(Key(kByObject, after.view())); cursor->Valid() && cursor->key()[0] == kByObject; cursor->Next()) {
+  for (cursor->Seek(Key(kByObject, after.view())); cursor->Valid() && cursor->key()[0] == kByObject;
+       cursor->Next()) {
     ASSIGN_OR_RETURN(Part part, Decode(cursor->key(), cursor->value()));
     if (part.object == last) continue;
     if (objects.size() == limit) break;
@@ -171,7 +179,8 @@ absl::StatusOr<size_t> PartIndex::Drop(absl::Span<const base::ObjectId> objects)
     if (!Used(*view, id)) unused.push_back(id);
   }
   for (size_t at = 0; at < unused.size(); at += storage::kMaxPutMany) {
-    RETURN_IF_ERROR(blobs_.DeleteMany(absl::MakeSpan(unused).subspan(at, storage::kMaxPutMany)).status());
+    RETURN_IF_ERROR(
+        blobs_.DeleteMany(absl::MakeSpan(unused).subspan(at, storage::kMaxPutMany)).status());
   }
   for (const base::ContentId& id : unused) RETURN_IF_ERROR(blobs_.DropPartial(id));
   return unused.size();

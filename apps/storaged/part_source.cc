@@ -9,20 +9,25 @@ namespace {
 constexpr size_t kMaxPeers = 256;
 
 // Generous: a slow peer is better than none, a dead one is noticed by the connection.
-absl::Duration TimeFor(uint64_t bytes) { return absl::Seconds(20) + absl::Seconds(static_cast<double>(bytes) / 1e6); }
+absl::Duration TimeFor(uint64_t bytes) {
+  return absl::Seconds(20) + absl::Seconds(static_cast<double>(bytes) / 1e6);
+}
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<rpc::ProviderClient>> PeerParts::ClientOf(const base::AccountId& provider) {
+absl::StatusOr<std::shared_ptr<rpc::ProviderClient>> PeerParts::ClientOf(
+    const base::AccountId& provider) {
   ASSIGN_OR_RETURN(Record<pb::Provider> record, ledger_.Provider(provider));
   std::lock_guard lock(mutex_);
   if (stopping_) return absl::CancelledError("the provider stops");
   auto it = peers_.find(provider);
-  if (it != peers_.end() && it->second.endpoint == record->endpoint() && it->second.pin == record->tls_pin()) {
+  if (it != peers_.end() && it->second.endpoint == record->endpoint() &&
+      it->second.pin == record->tls_pin()) {
     return it->second.client;
   }
   ASSIGN_OR_RETURN(rpc::PeerPin pin, rpc::PeerPin::FromBytes(base::AsBytes(record->tls_pin())));
-  ASSIGN_OR_RETURN(base::PublicKey node, base::PublicKey::Decode(base::AsBytes(record->node_key())));
+  ASSIGN_OR_RETURN(base::PublicKey node,
+                   base::PublicKey::Decode(base::AsBytes(record->node_key())));
   rpc::ProviderClientOptions options;
   options.endpoint = record->endpoint();
   options.pin = pin;
@@ -30,7 +35,8 @@ absl::StatusOr<std::shared_ptr<rpc::ProviderClient>> PeerParts::ClientOf(const b
   options.node_key = node;
   options.caller = identity_.account.Clone();
   options.clock = &clock_;
-  ASSIGN_OR_RETURN(std::unique_ptr<rpc::ProviderClient> client, rpc::ProviderClient::Connect(std::move(options)));
+  ASSIGN_OR_RETURN(std::unique_ptr<rpc::ProviderClient> client,
+                   rpc::ProviderClient::Connect(std::move(options)));
   if (peers_.size() >= kMaxPeers) peers_.clear();
   Peer& peer = peers_[provider];
   peer = {record->endpoint(), record->tls_pin(), std::move(client)};
@@ -38,7 +44,8 @@ absl::StatusOr<std::shared_ptr<rpc::ProviderClient>> PeerParts::ClientOf(const b
 }
 
 absl::Status PeerParts::Fetch(const base::AccountId& provider, const base::ObjectId& object,
-                              const base::ContentId& part, base::ByteRange range, const storage::ByteSink& sink) {
+                              const base::ContentId& part, base::ByteRange range,
+                              const storage::ByteSink& sink) {
   ASSIGN_OR_RETURN(std::shared_ptr<rpc::ProviderClient> client, ClientOf(provider));
   auto control = std::make_shared<rpc::CallControl>();
   {

@@ -17,8 +17,8 @@ namespace cairn::storaged {
 class PartSource {
  public:
   virtual ~PartSource() = default;
-  // Hands over the range of a part that `provider` keeps for `object`, proven against the part's id, in order. DataLoss
-  // (HASH_MISMATCH) from the first byte on that does not fit.
+  // Hands over the range of a part that `provider` keeps for `object`, proven against the part's
+  // id, in order. DataLoss (HASH_MISMATCH) from the first byte on that does not fit.
   virtual absl::Status Fetch(const base::AccountId& provider, const base::ObjectId& object,
                              const base::ContentId& part, base::ByteRange range,
                              const storage::ByteSink& sink) = 0;
@@ -30,8 +30,9 @@ class PeerParts final : public PartSource {
   // References must outlive it.
   PeerParts(const Identity& identity, Ledger& ledger, const base::Clock& clock)
       : identity_(identity), ledger_(ledger), clock_(clock) {}
-  absl::Status Fetch(const base::AccountId& provider, const base::ObjectId& object, const base::ContentId& part,
-                     base::ByteRange range, const storage::ByteSink& sink) override;
+  absl::Status Fetch(const base::AccountId& provider, const base::ObjectId& object,
+                     const base::ContentId& part, base::ByteRange range,
+                     const storage::ByteSink& sink) override;
   // Ends running fetches, and every later one, with Cancelled.
   void Stop();
 

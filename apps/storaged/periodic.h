@@ -24,7 +24,8 @@ class Periodic {
         lock.unlock();
         absl::Duration pause = work();
         lock.lock();
-        changed_.wait_for(lock, absl::ToChronoMilliseconds(pause), [&] { return stopping_ || woken_; });
+        changed_.wait_for(lock, absl::ToChronoMilliseconds(pause),
+                          [&] { return stopping_ || woken_; });
       }
     });
   }

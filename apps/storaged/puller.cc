@@ -69,7 +69,8 @@ absl::Status Puller::RunCopies() {
         if (objects[i] != nullptr) wanted.push_back({objects[i], next.second[i].source});
       }
       absl::Status status = PullBatch(target, wanted);
-      if (!status.ok()) app::LogError("pull.copies", status, {{"group", absl::StrCat(group->id())}});
+      if (!status.ok())
+        app::LogError("pull.copies", status, {{"group", absl::StrCat(group->id())}});
     }
   }
 }
@@ -134,10 +135,12 @@ absl::Status Puller::PullMissing(const Target& target, const std::function<bool(
   std::string cursor;
   uint64_t now_ms = absl::ToUnixMillis(env_.clock.Now());
   uint64_t grace_ms = absl::ToInt64Milliseconds(options_.grace);
-  bool rebuilding = target.group.positions(static_cast<int>(target.position)).rebuilding() || rebuilding_;
+  bool rebuilding =
+      target.group.positions(static_cast<int>(target.position)).rebuilding() || rebuilding_;
   do {
     ASSIGN_OR_RETURN(std::vector<pb::Object> page,
-                     env_.ledger.GroupObjects({target.group.id()}, static_cast<int32_t>(target.position), cursor));
+                     env_.ledger.GroupObjects({target.group.id()},
+                                              static_cast<int32_t>(target.position), cursor));
     std::vector<Wanted> wanted;
     for (pb::Object& object : page) {
       if (stopping()) return absl::OkStatus();
@@ -173,8 +176,10 @@ absl::Status Puller::PullBatch(const Target& target, const std::vector<Wanted>& 
   RETURN_IF_ERROR(Store(gathered, parts));
   pulled_ += objects.size();
 
-  std::sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) { return a->id() < b->id(); });
-  ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group({target.group.id()}, Freshness::kFresh));
+  std::sort(objects.begin(), objects.end(),
+            [](const auto& a, const auto& b) { return a->id() < b->id(); });
+  ASSIGN_OR_RETURN(Record<pb::Group> group,
+                   env_.ledger.Group({target.group.id()}, Freshness::kFresh));
   ASSIGN_OR_RETURN(pb::Receipt receipt, env_.ingest.Sign(*group, target.position, objects));
   pb::Operation operation;
   pb::PostReceipts& post = *operation.mutable_post_receipts();
@@ -197,27 +202,30 @@ absl::Status Puller::Store(Gathered& gathered, const std::vector<Part>& parts) {
   return env_.index.Add(parts);
 }
 
-std::vector<Puller::Holder> Puller::HoldersOf(const Target& target, const pb::Object& object, bool same_bytes) const {
+std::vector<Puller::Holder> Puller::HoldersOf(const Target& target, const pb::Object& object,
+                                              bool same_bytes) const {
   base::AccountId self = env_.identity.id();
   std::vector<Holder> sound;
   std::vector<Holder> doubtful;  // no current receipt
   std::vector<uint32_t> missing = chain::MissingPositions(object, target.group);
   for (uint32_t p : object.positions()) {
     const pb::GroupPosition& position = target.group.positions(static_cast<int>(p));
-    bool fits = same_bytes ? object.layout() == pb::LAYOUT_KIND_COPIES || p == target.position : p != target.position;
+    bool fits = same_bytes ? object.layout() == pb::LAYOUT_KIND_COPIES || p == target.position
+                           : p != target.position;
     if (!fits) continue;
     bool receipted = std::find(missing.begin(), missing.end(), p) == missing.end();
     base::AccountId provider = chain::AccountOf(position.provider());
     if (provider != self) (receipted ? sound : doubtful).push_back({provider, p});
     base::AccountId previous = chain::AccountOf(position.previous_provider());
-    if (!position.previous_provider().empty() && previous != self) doubtful.push_back({previous, p});
+    if (!position.previous_provider().empty() && previous != self)
+      doubtful.push_back({previous, p});
   }
   sound.insert(sound.end(), doubtful.begin(), doubtful.end());
   return sound;
 }
 
-absl::StatusOr<base::Bytes> Puller::ObtainManifest(const Target& target, const Wanted& wanted, Part* part,
-                                                   Gathered& gathered) {
+absl::StatusOr<base::Bytes> Puller::ObtainManifest(const Target& target, const Wanted& wanted,
+                                                   Part* part, Gathered& gathered) {
   const pb::Object& object = *wanted.object;
   if (object.manifest_id().empty()) return base::ToBytes(base::AsBytes(object.manifest()));
   base::ContentId id{chain::Trusted<base::Digest>(object.manifest_id())};
@@ -228,7 +236,8 @@ absl::StatusOr<base::Bytes> Puller::ObtainManifest(const Target& target, const W
   } else {
     absl::Status last = absl::UnavailableError("no holder has the manifest");
     std::vector<Holder> holders = HoldersOf(target, object, /*same_bytes=*/false);
-    for (const Holder& holder : HoldersOf(target, object, /*same_bytes=*/true)) holders.push_back(holder);
+    for (const Holder& holder : HoldersOf(target, object, /*same_bytes=*/true))
+      holders.push_back(holder);
     for (const Holder& holder : holders) {
       bytes.clear();
       last = env_.source.Fetch(holder.provider, wanted.source, id, {0, storage::kMaxManifestBytes},
@@ -241,16 +250,22 @@ absl::StatusOr<base::Bytes> Puller::ObtainManifest(const Target& target, const W
     RETURN_IF_ERROR(last);
     gathered.emplace_back(id, bytes);
   }
-  *part = {.object = chain::Trusted<base::ObjectId>(object.id()), .id = id, .size = bytes.size(),
-           .group = {object.group()}, .position = target.position, .manifest = true};
+  *part = {.object = chain::Trusted<base::ObjectId>(object.id()),
+           .id = id,
+           .size = bytes.size(),
+           .group = {object.group()},
+           .position = target.position,
+           .manifest = true};
   return bytes;
 }
 
-absl::StatusOr<std::vector<Part>> Puller::Obtain(const Target& target, const Wanted& wanted, Gathered& gathered) {
+absl::StatusOr<std::vector<Part>> Puller::Obtain(const Target& target, const Wanted& wanted,
+                                                 Gathered& gathered) {
   const pb::Object& object = *wanted.object;
   std::vector<Part> parts;
   Part manifest;
-  Part part{.object = chain::Trusted<base::ObjectId>(object.id()), .group = {object.group()},
+  Part part{.object = chain::Trusted<base::ObjectId>(object.id()),
+            .group = {object.group()},
             .position = target.position};
   std::vector<base::ContentId> shard_ids;
   bool shards = object.layout() == pb::LAYOUT_KIND_SHARDS;
@@ -259,14 +274,15 @@ absl::StatusOr<std::vector<Part>> Puller::Obtain(const Target& target, const Wan
     if (manifest.manifest) parts.push_back(manifest);
     if (shards) {
       ASSIGN_OR_RETURN(storage::ManifestHead head, storage::DecodeManifestHead(bytes));
-      RETURN_IF_ERROR(storage::CheckAgainstLedger(head, {chain::Trusted<base::Digest>(object.content_id())},
-                                                  chain::Trusted<base::Digest>(object.layout_root()),
-                                                  object.stored_size()));
+      RETURN_IF_ERROR(storage::CheckAgainstLedger(
+          head, {chain::Trusted<base::Digest>(object.content_id())},
+          chain::Trusted<base::Digest>(object.layout_root()), object.stored_size()));
       shard_ids = head.stored.shard_ids;
     }
   }
   if (shards) {
-    if (target.position >= shard_ids.size()) return absl::DataLossError("the manifest lists too few shards");
+    if (target.position >= shard_ids.size())
+      return absl::DataLossError("the manifest lists too few shards");
     part.id = shard_ids[target.position];
     part.leaf = target.position;
     part.leaves = static_cast<uint32_t>(shard_ids.size());
@@ -277,7 +293,8 @@ absl::StatusOr<std::vector<Part>> Puller::Obtain(const Target& target, const Wan
     part.leaves = 1;
     part.size = object.stored_size();
   }
-  if (!IsHeld(env_.blobs, part.id)) RETURN_IF_ERROR(FetchPart(target, wanted, part, shard_ids, gathered));
+  if (!IsHeld(env_.blobs, part.id))
+    RETURN_IF_ERROR(FetchPart(target, wanted, part, shard_ids, gathered));
   parts.push_back(std::move(part));
   return parts;
 }
@@ -300,7 +317,8 @@ absl::Status Puller::FetchPart(const Target& target, const Wanted& wanted, const
     return absl::OkStatus();
   };
   if (part.size > 0) {
-    absl::Status copied = CopyFrom(HoldersOf(target, *wanted.object, /*same_bytes=*/true), wanted, part, offset, sink);
+    absl::Status copied = CopyFrom(HoldersOf(target, *wanted.object, /*same_bytes=*/true), wanted,
+                                   part, offset, sink);
     if (!copied.ok() && shard_ids.empty()) return copied;
     if (!copied.ok()) RETURN_IF_ERROR(Compute(target, wanted, part, shard_ids, offset, sink));
   }
@@ -314,9 +332,10 @@ absl::Status Puller::FetchPart(const Target& target, const Wanted& wanted, const
   return absl::OkStatus();
 }
 
-absl::Status Puller::CopyFrom(const std::vector<Holder>& holders, const Wanted& wanted, const Part& part,
-                              uint64_t& offset, const storage::ByteSink& sink) {
-  absl::Status last = base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS", "no other holder has the part");
+absl::Status Puller::CopyFrom(const std::vector<Holder>& holders, const Wanted& wanted,
+                              const Part& part, uint64_t& offset, const storage::ByteSink& sink) {
+  absl::Status last = base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS",
+                                  "no other holder has the part");
   for (const Holder& holder : holders) {
     absl::Status local;
     last = env_.source.Fetch(holder.provider, wanted.source, part.id, {offset, part.size - offset},
@@ -335,10 +354,12 @@ absl::Status Puller::Compute(const Target& target, const Wanted& wanted, const P
                              const std::vector<base::ContentId>& shard_ids, uint64_t offset,
                              const storage::ByteSink& sink) {
   base::Redundancy policy = chain::FromProto(target.group.policy());
-  ASSIGN_OR_RETURN(std::unique_ptr<storage::Coder> coder, storage::NewCoder(policy, base::LayoutKind::kShards));
+  ASSIGN_OR_RETURN(std::unique_ptr<storage::Coder> coder,
+                   storage::NewCoder(policy, base::LayoutKind::kShards));
   std::vector<Holder> holders = HoldersOf(target, *wanted.object, /*same_bytes=*/false);
-  uint64_t window = std::max<uint64_t>(options_.window_bytes / policy.data / base::kTreeGroupBytes, 1) *
-                    base::kTreeGroupBytes;
+  uint64_t window =
+      std::max<uint64_t>(options_.window_bytes / policy.data / base::kTreeGroupBytes, 1) *
+      base::kTreeGroupBytes;
   absl::Status last = absl::OkStatus();
   while (offset < part.size) {
     base::ByteRange range{offset, std::min(window, part.size - offset)};
@@ -349,11 +370,12 @@ absl::Status Puller::Compute(const Target& target, const Wanted& wanted, const P
         continue;
       }
       base::Bytes bytes;
-      absl::Status fetched = env_.source.Fetch(holder->provider, wanted.source, shard_ids[holder->position], range,
-                                               [&](base::ByteView piece) {
-                                                 bytes.insert(bytes.end(), piece.begin(), piece.end());
-                                                 return absl::OkStatus();
-                                               });
+      absl::Status fetched =
+          env_.source.Fetch(holder->provider, wanted.source, shard_ids[holder->position], range,
+                            [&](base::ByteView piece) {
+                              bytes.insert(bytes.end(), piece.begin(), piece.end());
+                              return absl::OkStatus();
+                            });
       if (absl::IsCancelled(fetched)) return fetched;
       if (fetched.ok() && bytes.size() == range.length) {
         have.emplace(holder->position, std::move(bytes));

@@ -1,11 +1,12 @@
-// Bringing home the parts that we should hold and do not: after succession, store loss, damage, an incomplete upload,
-// or a copy within the ledger.
+// Bringing home the parts that we should hold and do not: after succession, store loss, damage, an
+// incomplete upload, or a copy within the ledger.
 //
-// A part is taken whole from a holder of the same bytes where there is one; a shard is otherwise computed from any k
-// others, range by range, every byte proven against the shard ids that the manifest lists and the ledger's layout root
-// covers. A holder whose bytes do not fit is left out for the rest of that part. What was brought home is made durable,
-// receipted on the ledger in batches, and a finished succession is completed.
-// The methods that pull belong to one thread; the others are thread-safe.
+// A part is taken whole from a holder of the same bytes where there is one; a shard is otherwise
+// computed from any k others, range by range, every byte proven against the shard ids that the
+// manifest lists and the ledger's layout root covers. A holder whose bytes do not fit is left out
+// for the rest of that part. What was brought home is made durable, receipted on the ledger in
+// batches, and a finished succession is completed. The methods that pull belong to one thread; the
+// others are thread-safe.
 #pragma once
 
 #include <atomic>
@@ -40,7 +41,8 @@ class Puller {
     PartSource& source;
     const base::Clock& clock;
   };
-  Puller(const Environment& environment, const PullerOptions& options) : env_(environment), options_(options) {}
+  Puller(const Environment& environment, const PullerOptions& options)
+      : env_(environment), options_(options) {}
 
   // A new object whose bytes are those of `source`, which its group holds already.
   struct Copy {
@@ -57,8 +59,8 @@ class Puller {
   void SetLost() { rebuilding_ = true; }
   bool lost_parts() const { return rebuilding_; }
 
-  // One round over damage, copies and every group that names us. Errors of single objects are logged and tried again
-  // in the next round.
+  // One round over damage, copies and every group that names us. Errors of single objects are
+  // logged and tried again in the next round.
   absl::Status RunOnce(const std::function<bool()>& stopping);
 
  private:
@@ -82,18 +84,21 @@ class Puller {
   absl::Status PullMissing(const Target& target, const std::function<bool()>& stopping);
   // Brings home the parts of up to 256 objects and posts one receipt over those that it got.
   absl::Status PullBatch(const Target& target, const std::vector<Wanted>& wanted);
-  absl::StatusOr<std::vector<Part>> Obtain(const Target& target, const Wanted& wanted, Gathered& gathered);
+  absl::StatusOr<std::vector<Part>> Obtain(const Target& target, const Wanted& wanted,
+                                           Gathered& gathered);
   absl::StatusOr<base::Bytes> ObtainManifest(const Target& target, const Wanted& wanted, Part* part,
                                              Gathered& gathered);
   absl::Status FetchPart(const Target& target, const Wanted& wanted, const Part& part,
                          const std::vector<base::ContentId>& shard_ids, Gathered& gathered);
-  // Bytes from `offset` on, from the first holder of the same bytes that has them; continues with the next.
-  absl::Status CopyFrom(const std::vector<Holder>& holders, const Wanted& wanted, const Part& part, uint64_t& offset,
-                        const storage::ByteSink& sink);
+  // Bytes from `offset` on, from the first holder of the same bytes that has them; continues with
+  // the next.
+  absl::Status CopyFrom(const std::vector<Holder>& holders, const Wanted& wanted, const Part& part,
+                        uint64_t& offset, const storage::ByteSink& sink);
   absl::Status Compute(const Target& target, const Wanted& wanted, const Part& part,
                        const std::vector<base::ContentId>& shard_ids, uint64_t offset,
                        const storage::ByteSink& sink);
-  std::vector<Holder> HoldersOf(const Target& target, const pb::Object& object, bool same_bytes) const;
+  std::vector<Holder> HoldersOf(const Target& target, const pb::Object& object,
+                                bool same_bytes) const;
   absl::Status Store(Gathered& gathered, const std::vector<Part>& parts);
 
   Environment env_;

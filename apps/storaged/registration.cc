@@ -27,20 +27,23 @@ std::string PinOf(const Settings& settings, const base::Digest& tls_pin) {
 
 }  // namespace
 
-absl::StatusOr<pb::Provider> FindRegistration(chain::Client& client, const base::AccountId& account) {
+absl::StatusOr<pb::Provider> FindRegistration(chain::Client& client,
+                                              const base::AccountId& account) {
   pb::QueryRequest request;
   request.set_provider(chain::ToField(account));
   auto answer = client.Query(request);
   if (absl::IsNotFound(answer.status()) || (answer.ok() && answer->providers().empty())) {
-    return base::Error(absl::StatusCode::kNotFound, "NOT_REGISTERED", "the ledger does not know this provider",
-                       "fund the account, then run `storaged register`", {{"account", base::ToText(account)}});
+    return base::Error(
+        absl::StatusCode::kNotFound, "NOT_REGISTERED", "the ledger does not know this provider",
+        "fund the account, then run `storaged register`", {{"account", base::ToText(account)}});
   }
   RETURN_IF_ERROR(answer.status());
   return answer->providers(0);
 }
 
-pb::Operation RegisterOperation(const Settings& settings, const base::ChainId& chain, const NodeKeys& keys,
-                                const base::Digest& tls_pin, const base::StoreId& store) {
+pb::Operation RegisterOperation(const Settings& settings, const base::ChainId& chain,
+                                const NodeKeys& keys, const base::Digest& tls_pin,
+                                const base::StoreId& store) {
   base::AccountId self = keys.account.account();
   base::AccountId operator_account = OperatorOf(settings, self);
   pb::Operation operation;
@@ -66,11 +69,13 @@ std::optional<pb::Operation> EditOperation(const Settings& settings, const base:
   pb::EditProvider& edit = *operation.mutable_edit_provider();
   if (record.endpoint() != settings.advertise) edit.set_endpoint(settings.advertise);
   if (record.tls_pin() != PinOf(settings, tls_pin)) edit.set_tls_pin(PinOf(settings, tls_pin));
-  if (record.capacity_bytes() != settings.store_bytes) edit.set_capacity_bytes(settings.store_bytes);
+  if (record.capacity_bytes() != settings.store_bytes)
+    edit.set_capacity_bytes(settings.store_bytes);
   if (record.network() != settings.network) edit.set_network(settings.network);
   if (record.region() != settings.region) edit.set_region(settings.region);
   pb::ProviderPrices prices = PricesOf(settings);
-  if (chain::Canonical(prices) != chain::Canonical(record.prices())) *edit.mutable_prices() = prices;
+  if (chain::Canonical(prices) != chain::Canonical(record.prices()))
+    *edit.mutable_prices() = prices;
   if (edit.ByteSizeLong() == 0) return std::nullopt;
   return operation;
 }

@@ -20,7 +20,8 @@ absl::Status Scrubber::Load() {
   if (!value.has_value()) return absl::OkStatus();
   std::lock_guard lock(mutex_);
   // A digest that cannot be read or speaks of another store is replaced by the next round.
-  if (!statement_.ParseFromArray(value->data(), static_cast<int>(value->size()))) statement_.Clear();
+  if (!statement_.ParseFromArray(value->data(), static_cast<int>(value->size())))
+    statement_.Clear();
   return absl::OkStatus();
 }
 
@@ -32,7 +33,8 @@ absl::StatusOr<bool> Scrubber::Slice(uint64_t budget_bytes) {
   bytes_ += report.checked_bytes;
   scrubbed_bytes_ += report.checked_bytes;
   damaged_in_round_ += report.damaged.size();
-  for (const storage::DamagedBlob& blob : report.damaged) Report(blob.id, absl::StrCat(blob.what, " in ", blob.where));
+  for (const storage::DamagedBlob& blob : report.damaged)
+    Report(blob.id, absl::StrCat(blob.what, " in ", blob.where));
   if (!report.finished) return false;
   Finish();
   return true;

@@ -1,8 +1,9 @@
 // Proving, again and again, that what we hold is still what it was.
 //
-// The store is read from start to end at a bounded rate; what does not fit its id is remembered, named in logs and
-// status, and handed to repair. A finished round gives a signed digest (base::ScrubClaim), which counts as our proof of
-// being live. Cursor and last digest survive a restart. Slice and RunAll exclude each other; everything is thread-safe.
+// The store is read from start to end at a bounded rate; what does not fit its id is remembered,
+// named in logs and status, and handed to repair. A finished round gives a signed digest
+// (base::ScrubClaim), which counts as our proof of being live. Cursor and last digest survive a
+// restart. Slice and RunAll exclude each other; everything is thread-safe.
 #pragma once
 
 #include <atomic>

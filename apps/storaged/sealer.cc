@@ -14,8 +14,8 @@ constexpr char kJobs = 's';  // hash of the submission -> the submission
 constexpr int kAttempts = 5;
 constexpr absl::StatusCode kPrecondition = absl::StatusCode::kFailedPrecondition;
 
-absl::Status Refuse(absl::string_view reason, absl::string_view message, absl::string_view hint = "",
-                    base::Evidence evidence = {}) {
+absl::Status Refuse(absl::string_view reason, absl::string_view message,
+                    absl::string_view hint = "", base::Evidence evidence = {}) {
   return base::Error(kPrecondition, reason, message, hint, std::move(evidence));
 }
 
@@ -39,14 +39,18 @@ pb::Operation SealOperation(const rpc::v1::SubmitReceiptsRequest& request) {
 }  // namespace
 
 absl::Status Sealer::Resume() {
+  if (env_.faults.Is(Fault::kRefuseSeal)) return absl::OkStatus();
   std::vector<std::pair<std::string, JobPtr>> found;
   {
     auto view = env_.writes.kv().Snapshot();
     auto cursor = view->NewCursor();
-    for (cursor->Seek(absl::string_view(&kJobs, 1)); cursor->Valid() && cursor->key()[0] == kJobs; cursor->Next()) {
+    for (cursor->Seek(absl::string_view(&kJobs, 1)); cursor->Valid() && cursor->key()[0] == kJobs;
+         cursor->Next()) {
       auto job = std::make_shared<Job>();
-      if (!job->request.ParseFromArray(cursor->value().data(), static_cast<int>(cursor->value().size()))) {
-        return base::Error(absl::StatusCode::kDataLoss, "BAD_SEAL_RECORD", "a kept submission cannot be read");
+      if (!job->request.ParseFromArray(cursor->value().data(),
+                                       static_cast<int>(cursor->value().size()))) {
+        return base::Error(absl::StatusCode::kDataLoss, "BAD_SEAL_RECORD",
+                           "a kept submission cannot be read");
       }
       found.emplace_back(std::string(cursor->key()), job);
     }
@@ -61,11 +65,13 @@ absl::StatusOr<std::vector<pb::Object>> Sealer::Load(const rpc::v1::SubmitReceip
   for (const std::string& field : request.objects()) {
     auto id = chain::FromField<base::ObjectId>(field);
     if (!id || (!ids.empty() && !(ids.back() < *id))) {
-      return base::Error(absl::StatusCode::kInvalidArgument, "BAD_REQUEST", "objects are malformed or not sorted");
+      return base::Error(absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
+                         "objects are malformed or not sorted");
     }
     ids.push_back(*id);
   }
-  if (ids.empty() || ids.size() > chain::kMaxObjectsPerOperation || request.receipts_size() > group.positions_size()) {
+  if (ids.empty() || ids.size() > chain::kMaxObjectsPerOperation ||
+      request.receipts_size() > group.positions_size()) {
     return base::Error(absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
                        "a submission has 1 to 256 objects and at most one receipt a position");
   }
@@ -74,13 +80,18 @@ absl::StatusOr<std::vector<pb::Object>> Sealer::Load(const rpc::v1::SubmitReceip
   for (size_t i = 0; i < records.size(); ++i) {
     base::Evidence which = {{"object", ids[i].ToHexString()}};
     if (records[i] == nullptr) {
-      return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT", "the ledger does not have the object", "",
-                         which);
+      return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT",
+                         "the ledger does not have the object", "", which);
     }
-    if (records[i]->group() != group.id()) return Refuse("WRONG_GROUP", "the object is of another group", "", which);
-    bool late = records[i]->state() == pb::OBJECT_STATE_CREATED && records[i]->seal_deadline_ms() > 0 &&
-                absl::ToUnixMillis(env_.clock.Now()) >= static_cast<int64_t>(records[i]->seal_deadline_ms());
-    if (late) return Refuse("DEADLINE_PASSED", "the object's seal deadline has passed", "upload it again", which);
+    if (records[i]->group() != group.id())
+      return Refuse("WRONG_GROUP", "the object is of another group", "", which);
+    bool late = records[i]->state() == pb::OBJECT_STATE_CREATED &&
+                records[i]->seal_deadline_ms() > 0 &&
+                absl::ToUnixMillis(env_.clock.Now()) >=
+                    static_cast<int64_t>(records[i]->seal_deadline_ms());
+    if (late)
+      return Refuse("DEADLINE_PASSED", "the object's seal deadline has passed", "upload it again",
+                    which);
     objects.push_back(*records[i]);
   }
   return objects;
@@ -88,37 +99,46 @@ absl::StatusOr<std::vector<pb::Object>> Sealer::Load(const rpc::v1::SubmitReceip
 
 absl::Status Sealer::CheckReceipt(const pb::Receipt& receipt, const pb::Group& group,
                                   const std::vector<pb::Object>& objects) {
-  base::Evidence which = {{"position", absl::StrCat(receipt.position())}, {"group", absl::StrCat(group.id())}};
-  auto bad = [&](absl::string_view why) { return Refuse("BAD_RECEIPT", why, "leave this holder out", which); };
-  if (receipt.position() >= static_cast<uint32_t>(group.positions_size())) return bad("no such position");
+  base::Evidence which = {{"position", absl::StrCat(receipt.position())},
+                          {"group", absl::StrCat(group.id())}};
+  auto bad = [&](absl::string_view why) {
+    return Refuse("BAD_RECEIPT", why, "leave this holder out", which);
+  };
+  if (receipt.position() >= static_cast<uint32_t>(group.positions_size()))
+    return bad("no such position");
   const pb::GroupPosition& position = group.positions(static_cast<int>(receipt.position()));
   auto signature = chain::FromField<base::Signature>(receipt.signature());
   auto store = chain::FromField<base::StoreId>(receipt.store_id());
   if (!signature || !store) return bad("a malformed receipt");
-  ASSIGN_OR_RETURN(Record<pb::Provider> holder, env_.ledger.Provider(chain::AccountOf(position.provider())));
+  ASSIGN_OR_RETURN(Record<pb::Provider> holder,
+                   env_.ledger.Provider(chain::AccountOf(position.provider())));
   auto key = base::PublicKey::Decode(base::AsBytes(holder->node_key()));
   if (!key.ok()) return bad("the holder has no usable node key");
-  base::HolderReceipt claim = chain::BuildReceipt(env_.identity.chain, group, receipt.position(), objects);
+  base::HolderReceipt claim =
+      chain::BuildReceipt(env_.identity.chain, group, receipt.position(), objects);
   claim.store = *store;
   if (claim.entries.empty()) return bad("the position keeps none of the objects");
   if (!key->Verify(base::SigningDigest(claim), *signature)) {
-    return Refuse("BAD_RECEIPT", "the holder's signature does not verify for these objects and this group epoch",
+    return Refuse("BAD_RECEIPT",
+                  "the holder's signature does not verify for these objects and this group epoch",
                   "ask the holder for a new receipt, or leave it out", which);
   }
   if (receipt.store_id() != position.store_id()) {
-    return Refuse("STALE_RECEIPT", "the receipt names a store that the holder does not have any more",
+    return Refuse("STALE_RECEIPT",
+                  "the receipt names a store that the holder does not have any more",
                   "ask the holder for a new receipt", which);
   }
   return absl::OkStatus();
 }
 
-absl::Status Sealer::CheckQuorum(const rpc::v1::SubmitReceiptsRequest& request, const pb::Group& group,
-                                 const std::vector<pb::Object>& objects) {
+absl::Status Sealer::CheckQuorum(const rpc::v1::SubmitReceiptsRequest& request,
+                                 const pb::Group& group, const std::vector<pb::Object>& objects) {
   std::set<uint32_t> given;
   for (const pb::Receipt& receipt : request.receipts()) given.insert(receipt.position());
   std::vector<std::string> operators;
   for (const pb::GroupPosition& position : group.positions()) {
-    ASSIGN_OR_RETURN(Record<pb::Provider> holder, env_.ledger.Provider(chain::AccountOf(position.provider())));
+    ASSIGN_OR_RETURN(Record<pb::Provider> holder,
+                     env_.ledger.Provider(chain::AccountOf(position.provider())));
     operators.push_back(holder->operator_());
   }
   for (const pb::Object& object : objects) {
@@ -134,26 +154,30 @@ absl::Status Sealer::CheckQuorum(const rpc::v1::SubmitReceiptsRequest& request, 
       ++have;
       seen.insert(operators[position]);
     }
-    uint32_t quorum = base::SealQuorum(chain::FromProto(group.policy()), chain::FromProto(object.layout()),
-                                       static_cast<uint32_t>(object.positions_size()));
+    uint32_t quorum =
+        base::SealQuorum(chain::FromProto(group.policy()), chain::FromProto(object.layout()),
+                         static_cast<uint32_t>(object.positions_size()));
     if (have < quorum || seen.size() < std::min<size_t>(2, all.size())) {
-      return Refuse("NOT_ENOUGH_RECEIPTS",
-                    absl::StrCat(have, " of ", quorum, " receipts, over ", seen.size(), " operators"),
-                    "wait for more holders, then submit all receipts together",
-                    {{"object", chain::Trusted<base::ObjectId>(object.id()).ToHexString()},
-                     {"receipts", absl::StrCat(have)}, {"quorum", absl::StrCat(quorum)}});
+      return Refuse(
+          "NOT_ENOUGH_RECEIPTS",
+          absl::StrCat(have, " of ", quorum, " receipts, over ", seen.size(), " operators"),
+          "wait for more holders, then submit all receipts together",
+          {{"object", chain::Trusted<base::ObjectId>(object.id()).ToHexString()},
+           {"receipts", absl::StrCat(have)},
+           {"quorum", absl::StrCat(quorum)}});
     }
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Sealer::Accept(const rpc::v1::SubmitReceiptsRequest& asked,
-                                                               absl::Duration patience) {
+absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Sealer::Accept(
+    const rpc::v1::SubmitReceiptsRequest& asked, absl::Duration patience) {
   rpc::v1::SubmitReceiptsRequest request = asked;
   request.set_wait_sealed(false);
   ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group({request.group()}));
   if (group->primary() != chain::ToField(env_.identity.id())) {
-    return Refuse("NOT_PRIMARY", absl::StrCat("this provider is not the primary of group ", request.group()),
+    return Refuse("NOT_PRIMARY",
+                  absl::StrCat("this provider is not the primary of group ", request.group()),
                   "submit to the group's primary");
   }
   ASSIGN_OR_RETURN(std::vector<pb::Object> objects, Load(request, *group));
@@ -172,9 +196,11 @@ absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Sealer::Accept(const rpc::v1::Su
   base::KvBatch batch;
   batch.Put(key, request.SerializeAsString());
   RETURN_IF_ERROR(env_.writes.Commit(batch));
-  base::UploadReceipt upload = chain::BuildUploadReceipt(env_.identity.chain, env_.identity.id(), objects);
+  base::UploadReceipt upload =
+      chain::BuildUploadReceipt(env_.identity.chain, env_.identity.id(), objects);
   rpc::v1::SubmitReceiptsResponse response;
-  response.set_upload_signature(chain::ToField(env_.identity.node.Sign(base::SigningDigest(upload))));
+  response.set_upload_signature(
+      chain::ToField(env_.identity.node.Sign(base::SigningDigest(upload))));
   if (env_.faults.Is(Fault::kRefuseSeal)) return response;
 
   Queue(key, job);
@@ -183,7 +209,8 @@ absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Sealer::Accept(const rpc::v1::Su
   auto it = jobs_.find(key);
   if (it != jobs_.end()) job = it->second;
   if (!changed_.wait_for(lock, absl::ToChronoMilliseconds(patience), [&] { return job->done; })) {
-    return base::Error(absl::StatusCode::kDeadlineExceeded, "SEAL_PENDING", "the seal is not in a block yet",
+    return base::Error(absl::StatusCode::kDeadlineExceeded, "SEAL_PENDING",
+                       "the seal is not in a block yet",
                        "the receipts are kept; look at the object on the ledger");
   }
   RETURN_IF_ERROR(job->status);
@@ -196,12 +223,14 @@ void Sealer::Queue(const std::string& key, JobPtr job) {
     std::lock_guard lock(mutex_);
     if (!jobs_.emplace(key, job).second) return;  // on its way already
   }
-  env_.submitter.Post(SealOperation(job->request), [this, key, job](const absl::Status& status, uint64_t height) {
-    OnOutcome(key, job, status, height);
-  });
+  env_.submitter.Post(SealOperation(job->request),
+                      [this, key, job](const absl::Status& status, uint64_t height) {
+                        OnOutcome(key, job, status, height);
+                      });
 }
 
-void Sealer::OnOutcome(const std::string& key, JobPtr job, const absl::Status& status, uint64_t height) {
+void Sealer::OnOutcome(const std::string& key, JobPtr job, const absl::Status& status,
+                       uint64_t height) {
   for (const std::string& field : job->request.objects()) {
     env_.ledger.Forget(chain::Trusted<base::ObjectId>(field));
   }
@@ -219,20 +248,24 @@ void Sealer::OnOutcome(const std::string& key, JobPtr job, const absl::Status& s
   }
   bool refused = base::ReasonOf(status).rfind("VERDICT_", 0) == 0;
   if (!refused && ++job->attempts < kAttempts) {
-    env_.submitter.Post(SealOperation(job->request), [this, key, job](const absl::Status& s, uint64_t h) {
-      OnOutcome(key, job, s, h);
-    });
+    env_.submitter.Post(
+        SealOperation(job->request),
+        [this, key, job](const absl::Status& s, uint64_t h) { OnOutcome(key, job, s, h); });
     return;
   }
   app::LogError("seal.refused", status,
-                {{"group", absl::StrCat(job->request.group())}, {"objects", absl::StrCat(job->request.objects_size())}});
+                {{"group", absl::StrCat(job->request.group())},
+                 {"objects", absl::StrCat(job->request.objects_size())}});
   Close(key, job, status, 0);
 }
 
-void Sealer::Close(const std::string& key, const JobPtr& job, const absl::Status& status, uint64_t height) {
-  // Without funds, or with the ledger out of reach, the seal is still owed: the record stays for the next Resume.
+void Sealer::Close(const std::string& key, const JobPtr& job, const absl::Status& status,
+                   uint64_t height) {
+  // Without funds, or with the ledger out of reach, the seal is still owed: the record stays for
+  // the next Resume.
   std::string reason = base::ReasonOf(status);
-  bool owed = !status.ok() && (reason.rfind("VERDICT_", 0) != 0 || reason == "VERDICT_NO_FEE_FUNDS");
+  bool owed =
+      !status.ok() && (reason.rfind("VERDICT_", 0) != 0 || reason == "VERDICT_NO_FEE_FUNDS");
   if (!owed) {
     base::KvBatch batch;
     batch.Delete(key);
@@ -249,7 +282,8 @@ void Sealer::Close(const std::string& key, const JobPtr& job, const absl::Status
 }
 
 void Sealer::SealPosted(const pb::Group& group, const std::vector<pb::Object>& objects) {
-  if (group.primary() != chain::ToField(env_.identity.id()) || env_.faults.Is(Fault::kRefuseSeal)) return;
+  if (group.primary() != chain::ToField(env_.identity.id()) || env_.faults.Is(Fault::kRefuseSeal))
+    return;
   rpc::v1::SubmitReceiptsRequest request;
   request.set_group(group.id());
   std::set<std::string> ready;

@@ -1,12 +1,14 @@
 // The primary's part of an upload: take the holders' receipts, say "uploaded", seal on the ledger.
 //
-// A submission is a set of objects of one group and receipts over exactly that set. Each receipt is checked as the
-// ledger will check it. When every object that is not sealed yet reaches its quorum over two operators, the submission
-// is kept durably and the answer is the primary's signed upload receipt: from then on it owes the seal, also after a
-// crash. Receipts for sealed objects are passed on the same way.
+// A submission is a set of objects of one group and receipts over exactly that set. Each receipt is
+// checked as the ledger will check it. When every object that is not sealed yet reaches its quorum
+// over two operators, the submission is kept durably and the answer is the primary's signed upload
+// receipt: from then on it owes the seal, also after a crash. Receipts for sealed objects are
+// passed on the same way.
 //
-// Reasons: NOT_PRIMARY, NO_SUCH_OBJECT, WRONG_GROUP, BAD_RECEIPT, STALE_RECEIPT (made for an earlier group epoch or
-// store: ask the holder again), NOT_ENOUGH_RECEIPTS, DEADLINE_PASSED, BAD_REQUEST. Thread-safe.
+// Reasons: NOT_PRIMARY, NO_SUCH_OBJECT, WRONG_GROUP, BAD_RECEIPT, STALE_RECEIPT (made for an
+// earlier group epoch or store: ask the holder again), NOT_ENOUGH_RECEIPTS, DEADLINE_PASSED,
+// BAD_REQUEST. Thread-safe.
 #pragma once
 
 #include <condition_variable>
@@ -34,14 +36,17 @@ class Sealer {
   };
   explicit Sealer(const Environment& environment) : env_(environment) {}
 
-  // Takes up what is still owed: after a start, and now and then for seals that failed for want of funds.
+  // Takes up what is still owed: after a start, and now and then for seals that failed for want of
+  // funds.
   absl::Status Resume();
 
-  // Checks, keeps, queues the seal. Fills in the upload signature and, when asked to wait, the height of the seal.
-  absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Accept(const rpc::v1::SubmitReceiptsRequest& request,
-                                                         absl::Duration patience);
+  // Checks, keeps, queues the seal. Fills in the upload signature and, when asked to wait, the
+  // height of the seal.
+  absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Accept(
+      const rpc::v1::SubmitReceiptsRequest& request, absl::Duration patience);
 
-  // Seals created objects of our group whose posted receipts already reach the quorum (copies, late holders).
+  // Seals created objects of our group whose posted receipts already reach the quorum (copies, late
+  // holders).
   void SealPosted(const pb::Group& group, const std::vector<pb::Object>& objects);
   // Answers the owner's RequestUpload: we will take it, or the object is rejected with the reason.
   void Answer(const base::ObjectId& object, const absl::Status& willing);
@@ -68,7 +73,8 @@ class Sealer {
                            const std::vector<pb::Object>& objects);
   void Queue(const std::string& key, JobPtr job);
   void OnOutcome(const std::string& key, JobPtr job, const absl::Status& status, uint64_t height);
-  void Close(const std::string& key, const JobPtr& job, const absl::Status& status, uint64_t height);
+  void Close(const std::string& key, const JobPtr& job, const absl::Status& status,
+             uint64_t height);
 
   Environment env_;
   mutable std::mutex mutex_;

@@ -21,8 +21,8 @@ class Place {
   ~Place() { --used_; }
   absl::Status status() const {
     if (got_) return absl::OkStatus();
-    return base::Error(absl::StatusCode::kUnavailable, "TOO_BUSY", "too many transfers are under way",
-                       "try again in a moment");
+    return base::Error(absl::StatusCode::kUnavailable, "TOO_BUSY",
+                       "too many transfers are under way", "try again in a moment");
   }
 
  private:
@@ -35,7 +35,8 @@ class Place {
 absl::Status Service::CheckReady() const {
   if (ready_) return absl::OkStatus();
   return base::Error(absl::StatusCode::kUnavailable, "NOT_READY",
-                     "this provider is starting, or not registered on the ledger", "try again in a moment");
+                     "this provider is starting, or not registered on the ledger",
+                     "try again in a moment");
 }
 
 absl::Status Service::Watch(absl::Status status) const {
@@ -81,7 +82,9 @@ absl::Status Service::Approve(const rpc::Caller&, const rpc::v1::ApproveRequest&
                               rpc::v1::ApproveResponse& response) {
   RETURN_IF_ERROR(CheckReady());
   auto owner = chain::FromField<base::AccountId>(request.owner());
-  if (!owner) return base::Error(absl::StatusCode::kInvalidArgument, "BAD_REQUEST", "the owner is no account id");
+  if (!owner)
+    return base::Error(absl::StatusCode::kInvalidArgument, "BAD_REQUEST",
+                       "the owner is no account id");
   ASSIGN_OR_RETURN(*response.mutable_approval(), env_.approver.Decide(request.operation(), *owner));
   return absl::OkStatus();
 }
@@ -120,18 +123,21 @@ absl::Status Service::Receive(rpc::PutReader& reader) {
   }
 }
 
-absl::Status Service::Get(const rpc::Caller& caller, const rpc::v1::GetRequest& request, rpc::ChunkWriter& writer) {
+absl::Status Service::Get(const rpc::Caller& caller, const rpc::v1::GetRequest& request,
+                          rpc::ChunkWriter& writer) {
   RETURN_IF_ERROR(CheckReady());
   Place place(reads_, limits_.reads);
   RETURN_IF_ERROR(place.status());
   auto object = chain::FromField<base::ObjectId>(request.object());
   auto digest = chain::FromField<base::Digest>(request.part());
-  if (!object || !digest) return base::Error(absl::StatusCode::kInvalidArgument, "BAD_REQUEST", "malformed ids");
+  if (!object || !digest)
+    return base::Error(absl::StatusCode::kInvalidArgument, "BAD_REQUEST", "malformed ids");
   base::ContentId id{*digest};
   RETURN_IF_ERROR(CheckReadAccess(env_.ledger, *object, caller));
   ASSIGN_OR_RETURN(std::optional<Part> part, env_.index.Find(*object, id));
   if (!part.has_value()) {
-    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_PART", "this provider does not keep that part of the object",
+    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_PART",
+                       "this provider does not keep that part of the object",
                        "ask another holder of the group", {{"part", id.ToText()}});
   }
   if (env_.faults.Is(Fault::kSlow)) HoldBack(absl::Milliseconds(env_.faults.parameter()));
@@ -157,7 +163,8 @@ absl::Status Service::SendSlice(const rpc::v1::GetRequest& request, const base::
   });
 }
 
-absl::Status Service::SubmitReceipts(const rpc::Caller&, const rpc::v1::SubmitReceiptsRequest& request,
+absl::Status Service::SubmitReceipts(const rpc::Caller&,
+                                     const rpc::v1::SubmitReceiptsRequest& request,
                                      rpc::v1::SubmitReceiptsResponse& response) {
   RETURN_IF_ERROR(CheckReady());
   if (env_.faults.Is(Fault::kSilentAfterApproval)) return StaySilent();
@@ -201,7 +208,8 @@ absl::Status Service::Compact(rpc::v1::CompactResponse& response) {
   return absl::OkStatus();
 }
 
-absl::Status Service::Advance(const rpc::v1::DevAdvanceRequest& request, rpc::v1::DevAdvanceResponse& response) {
+absl::Status Service::Advance(const rpc::v1::DevAdvanceRequest& request,
+                              rpc::v1::DevAdvanceResponse& response) {
   RETURN_IF_ERROR(CheckTestNetwork());
   env_.clock.SetOffset(env_.clock.offset() + absl::Milliseconds(request.milliseconds()));
   response.set_time_ms(absl::ToUnixMillis(env_.clock.Now()));
@@ -212,9 +220,10 @@ absl::Status Service::SetFault(const rpc::v1::SetFaultRequest& request) {
   RETURN_IF_ERROR(CheckTestNetwork());
   std::optional<Fault> fault = FaultNamed(request.fault());
   if (!fault.has_value()) {
-    return base::Error(absl::StatusCode::kInvalidArgument, "UNKNOWN_FAULT",
-                       absl::StrCat("there is no fault ", request.fault()),
-                       "use slow, wrong_bytes, wrong_receipt, silent_after_approval, refuse_seal or none");
+    return base::Error(
+        absl::StatusCode::kInvalidArgument, "UNKNOWN_FAULT",
+        absl::StrCat("there is no fault ", request.fault()),
+        "use slow, wrong_bytes, wrong_receipt, silent_after_approval, refuse_seal or none");
   }
   env_.faults.Set(*fault, request.parameter());
   return absl::OkStatus();

@@ -1,7 +1,9 @@
-// What this provider answers: rpc::ProviderHandler for everybody, rpc::ProviderAdminHandler for its operator.
+// What this provider answers: rpc::ProviderHandler for everybody, rpc::ProviderAdminHandler for its
+// operator.
 //
-// Thin: admission, access and limits here, the work in the parts. Uploads and reads beyond the limits are refused with
-// TOO_BUSY (Unavailable). Calls of Provider are refused with NOT_READY until the store is known to the ledger.
+// Thin: admission, access and limits here, the work in the parts. Uploads and reads beyond the
+// limits are refused with TOO_BUSY (Unavailable). Calls of Provider are refused with NOT_READY
+// until the store is known to the ledger.
 #pragma once
 
 #include <atomic>
@@ -45,7 +47,8 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
     std::function<bool()> stopping;
     std::function<void(const absl::Status&)> fatal;  // the store or the index cannot go on
   };
-  Service(const Environment& environment, const ServiceLimits& limits) : env_(environment), limits_(limits) {}
+  Service(const Environment& environment, const ServiceLimits& limits)
+      : env_(environment), limits_(limits) {}
 
   void SetReady(bool ready) { ready_ = ready; }
   bool ready() const { return ready_; }
@@ -56,14 +59,17 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
   absl::Status QueryUpload(const rpc::Caller& caller, const rpc::v1::QueryUploadRequest& request,
                            rpc::v1::QueryUploadResponse& response) override;
   absl::Status Put(const rpc::Caller& caller, rpc::PutReader& reader) override;
-  absl::Status Get(const rpc::Caller& caller, const rpc::v1::GetRequest& request, rpc::ChunkWriter& writer) override;
-  absl::Status SubmitReceipts(const rpc::Caller& caller, const rpc::v1::SubmitReceiptsRequest& request,
+  absl::Status Get(const rpc::Caller& caller, const rpc::v1::GetRequest& request,
+                   rpc::ChunkWriter& writer) override;
+  absl::Status SubmitReceipts(const rpc::Caller& caller,
+                              const rpc::v1::SubmitReceiptsRequest& request,
                               rpc::v1::SubmitReceiptsResponse& response) override;
 
   absl::Status GetStatus(rpc::v1::GetStatusResponse& response) override;
   absl::Status Scrub(rpc::v1::ScrubResponse& response) override;
   absl::Status Compact(rpc::v1::CompactResponse& response) override;
-  absl::Status Advance(const rpc::v1::DevAdvanceRequest& request, rpc::v1::DevAdvanceResponse& response) override;
+  absl::Status Advance(const rpc::v1::DevAdvanceRequest& request,
+                       rpc::v1::DevAdvanceResponse& response) override;
   absl::Status SetFault(const rpc::v1::SetFaultRequest& request) override;
 
   uint64_t served_bytes() const { return served_bytes_; }
@@ -76,7 +82,8 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
   absl::Status Watch(absl::Status status) const;
   absl::Status Receive(rpc::PutReader& reader);
   absl::Status CheckTestNetwork() const;
-  absl::Status SendSlice(const rpc::v1::GetRequest& request, const base::ContentId& id, rpc::ChunkWriter& writer);
+  absl::Status SendSlice(const rpc::v1::GetRequest& request, const base::ContentId& id,
+                         rpc::ChunkWriter& writer);
   absl::Status StaySilent() const;
   void HoldBack(absl::Duration time) const;
 

@@ -23,7 +23,8 @@ std::string Below(const std::string& folder, const std::string& path) {
 }  // namespace
 
 absl::StatusOr<base::Price> StoragePrice(absl::string_view crn_per_tb_month) {
-  ASSIGN_OR_RETURN(base::Amount crn, base::Amount::FromDecimal(crn_per_tb_month, base::kCrnDecimals));
+  ASSIGN_OR_RETURN(base::Amount crn,
+                   base::Amount::FromDecimal(crn_per_tb_month, base::kCrnDecimals));
   auto price = crn.MulDiv(base::kPriceScale, absl::uint128(kTerabyte) * kMonthSeconds);
   if (!price) return absl::InvalidArgumentError("the price is too high");
   return base::Price{*price};
@@ -39,37 +40,53 @@ absl::StatusOr<base::Price> TransferPrice(absl::string_view crn_per_tb) {
 const std::vector<app::ConfigKey>& SettingKeys() {
   static const auto& keys = *new std::vector<app::ConfigKey>{
       {"node.name", ValueType::kText, "storaged", "Name of this provider in logs, for people."},
-      {"node.data_dir", ValueType::kText, "storaged-data", "Folder of keys, certificate, index and, by default, the store."},
-      {"net.listen", ValueType::kText, "0.0.0.0:4856", "Where clients and other providers are served."},
-      {"net.advertise", ValueType::kText, "", "host:port under which others reach us; net.listen when empty."},
-      {"net.tls", ValueType::kBool, "true", "TLS 1.3 with the node certificate; false only on loopback."},
-      {"admin.listen", ValueType::kText, "127.0.0.1:4857", "Where the operator's calls are served; loopback only."},
-      {"http.listen", ValueType::kText, "127.0.0.1:4858", "Status page, /metrics, /healthz and /readyz; empty: none."},
-      {"storage.path", ValueType::kText, "store", "Folder of the blob store; relative to node.data_dir."},
+      {"node.data_dir", ValueType::kText, "storaged-data",
+       "Folder of keys, certificate, index and, by default, the store."},
+      {"net.listen", ValueType::kText, "0.0.0.0:4856",
+       "Where clients and other providers are served."},
+      {"net.advertise", ValueType::kText, "",
+       "host:port under which others reach us; net.listen when empty."},
+      {"net.tls", ValueType::kBool, "true",
+       "TLS 1.3 with the node certificate; false only on loopback."},
+      {"admin.listen", ValueType::kText, "127.0.0.1:4857",
+       "Where the operator's calls are served; loopback only."},
+      {"http.listen", ValueType::kText, "127.0.0.1:4858",
+       "Status page, /metrics, /healthz and /readyz; off: none."},
+      {"storage.path", ValueType::kText, "store",
+       "Folder of the blob store; relative to node.data_dir."},
       {"storage.size", ValueType::kBytes, "100GB", "How much disk the store may take."},
       {"storage.reserve", ValueType::kBytes, "256MiB", "Free disk that the store leaves alone."},
-      {"key.file", ValueType::kText, "account.key", "The account's key; relative to node.data_dir."},
+      {"key.file", ValueType::kText, "account.key",
+       "The account's key; relative to node.data_dir."},
       {"key.node_file", ValueType::kText, "node.key", "The node's key; relative to node.data_dir."},
       {"key.passphrase_file", ValueType::kText, "", "File whose first line opens the key files."},
-      {"key.passphrase_credential", ValueType::kText, "", "systemd credential that opens the key files."},
-      {"key.passphrase_command", ValueType::kText, "", "Command that prints the passphrase of the key files."},
+      {"key.passphrase_credential", ValueType::kText, "",
+       "systemd credential that opens the key files."},
+      {"key.passphrase_command", ValueType::kText, "",
+       "Command that prints the passphrase of the key files."},
       {"chain.endpoint", ValueType::kText, "127.0.0.1:4853", "host:port of a chaind."},
-      {"chain.pin", ValueType::kText, "", "Pin of its certificate, 64 hex digits; empty: plaintext on loopback."},
-      {"provider.operator", ValueType::kText, "", "Account of whoever runs this provider; our own when empty."},
-      {"provider.network", ValueType::kText, "default", "Network that fails as one (autonomous system), for placement."},
+      {"chain.pin", ValueType::kText, "",
+       "Pin of its certificate, 64 hex digits; empty: plaintext on loopback."},
+      {"provider.operator", ValueType::kText, "",
+       "Account of whoever runs this provider; our own when empty."},
+      {"provider.network", ValueType::kText, "default",
+       "Network that fails as one (autonomous system), for placement."},
       {"provider.region", ValueType::kText, "default", "Region, for placement."},
       {"market.accept", ValueType::kBool, "true", "Take new groups and objects."},
       {"market.max_object", ValueType::kBytes, "64GiB", "Largest object taken."},
       {"market.deposit", ValueType::kText, "1000", "crn that `register` locks."},
-      {"market.prices.primary", ValueType::kText, "0.5", "crn per TB and 30 days, as a group's primary."},
+      {"market.prices.primary", ValueType::kText, "0.5",
+       "crn per TB and 30 days, as a group's primary."},
       {"market.prices.holder", ValueType::kText, "2", "crn per TB and 30 days of what we hold."},
       {"market.prices.egress", ValueType::kText, "1", "crn per TB delivered."},
       {"market.prices.ingress", ValueType::kText, "0", "crn per TB received."},
       {"scrub.rate", ValueType::kBytes, "20MB", "Bytes a second that scrubbing reads."},
       {"scrub.interval", ValueType::kDuration, "12h", "Pause between two rounds of scrubbing."},
       {"repair.interval", ValueType::kDuration, "10s", "How often missing parts are looked for."},
-      {"repair.grace", ValueType::kDuration, "60s", "How long a client may take to deliver a sealed object's last parts."},
-      {"gc.interval", ValueType::kDuration, "10m", "How often everything held is compared with the ledger."},
+      {"repair.grace", ValueType::kDuration, "60s",
+       "How long a client may take to deliver a sealed object's last parts."},
+      {"gc.interval", ValueType::kDuration, "10m",
+       "How often everything held is compared with the ledger."},
       {"limits.uploads", ValueType::kNumber, "48", "Uploads at a time."},
       {"limits.reads", ValueType::kNumber, "64", "Reads at a time."},
   };
@@ -84,13 +101,14 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.advertise = config.Text("net.advertise").empty() ? s.listen : config.Text("net.advertise");
   s.plaintext = !config.Bool("net.tls");
   s.admin_listen = config.Text("admin.listen");
-  s.http_listen = config.Text("http.listen");
+  s.http_listen = config.Text("http.listen") == "off" ? "" : config.Text("http.listen");
   for (const char* key : {"admin.listen", "http.listen"}) {
     const std::string& address = config.Text(key);
-    if (address.empty() || rpc::IsLoopback(address)) continue;
-    return base::Error(absl::StatusCode::kInvalidArgument, "ADMIN_NOT_LOOPBACK",
-                       absl::StrCat(key, " must be a loopback address: nothing there asks for a password"),
-                       "use 127.0.0.1 and a tunnel", {{key, address}});
+    if (address == "off" || rpc::IsLoopback(address)) continue;
+    return base::Error(
+        absl::StatusCode::kInvalidArgument, "ADMIN_NOT_LOOPBACK",
+        absl::StrCat(key, " must be a loopback address: nothing there asks for a password"),
+        "use 127.0.0.1 and a tunnel", {{key, address}});
   }
   s.store_path = Below(s.data_dir, config.Text("storage.path"));
   s.store_bytes = config.Bytes("storage.size");

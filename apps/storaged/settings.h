@@ -1,4 +1,5 @@
-// The configuration of storaged: the table of its keys, and the values in the types that the parts take.
+// The configuration of storaged: the table of its keys, and the values in the types that the parts
+// take.
 #pragma once
 
 #include <string>
@@ -13,8 +14,8 @@
 
 namespace cairn::storaged {
 
-// Prices in the units of the ledger. People write storage in crn per terabyte (10^12 bytes) and 30 days, transfer in
-// crn per terabyte.
+// Prices in the units of the ledger. People write storage in crn per terabyte (10^12 bytes) and 30
+// days, transfer in crn per terabyte.
 struct Prices {
   base::Price primary_storage;
   base::Price holder_storage;
@@ -29,8 +30,8 @@ struct Settings {
   std::string data_dir;
   std::string store_path;
   std::string listen;
-  std::string advertise;        // what the ledger tells others; `listen` when not given
-  bool plaintext = false;       // loopback only
+  std::string advertise;   // what the ledger tells others; `listen` when not given
+  bool plaintext = false;  // loopback only
   std::string admin_listen;
   std::string http_listen;
 

@@ -22,6 +22,7 @@ constexpr uint64_t kCompactBudget = 256 << 20;
 constexpr size_t kSweepStep = 4096;
 constexpr absl::Duration kRetry = absl::Seconds(1);
 constexpr absl::Duration kIdle = absl::Hours(24);
+constexpr absl::Duration kTestScrub = absl::Seconds(30);  // proofs age in seconds in test networks
 
 // The ledger's identity is asked once and kept: a daemon never follows another chain by mistake.
 class ChainGuard {
@@ -49,13 +50,15 @@ class ChainGuard {
   WriteQueue& writes_;
 };
 
-absl::StatusOr<std::pair<base::ChainId, bool>> AskChain(chain::Client& client, app::DaemonContext& context) {
+absl::StatusOr<std::pair<base::ChainId, bool>> AskChain(chain::Client& client,
+                                                        app::DaemonContext& context) {
   pb::QueryRequest request;
   request.set_status(true);
   while (true) {
     auto answer = client.Query(request);
     if (answer.ok()) {
-      ASSIGN_OR_RETURN(base::ChainId chain, base::ChainId::From(base::AsBytes(answer->status().chain_id())));
+      ASSIGN_OR_RETURN(base::ChainId chain,
+                       base::ChainId::From(base::AsBytes(answer->status().chain_id())));
       return std::make_pair(chain, answer->status().network_class() == pb::NETWORK_CLASS_TEST);
     }
     app::LogError("ledger.unreachable", answer.status());
@@ -76,29 +79,40 @@ class Daemon {
     std::unique_ptr<storage::DiskBlobStore> store;
   };
 
-  Daemon(app::DaemonContext& context, Opened& opened, Identity identity, bool test_network, chain::Client& client,
-         base::RealClock& clock, base::Entropy& entropy)
-      : context_(context), settings_(opened.settings), opened_(opened), client_(client), clock_(clock),
-        identity_(std::move(identity)), disk_(base::OpenPosixDisk(settings_.store_path)), writes_(*opened.kv),
-        index_(writes_, *opened.store), ledger_(client, clock), seal_lane_(client, identity_, clock, kSealLane),
+  Daemon(app::DaemonContext& context, Opened& opened, Identity identity, bool test_network,
+         chain::Client& client, base::RealClock& clock, base::Entropy& entropy)
+      : context_(context),
+        settings_(opened.settings),
+        opened_(opened),
+        client_(client),
+        clock_(clock),
+        test_network_(test_network),
+        identity_(std::move(identity)),
+        disk_(base::OpenPosixDisk(settings_.store_path)),
+        writes_(*opened.kv),
+        index_(writes_, *opened.store),
+        ledger_(client, clock),
+        seal_lane_(client, identity_, clock, kSealLane),
         pull_lane_(client, identity_, clock, kPullLane),
         approver_(identity_, ledger_, entropy, clock,
                   {.accept = settings_.accept, .max_object_bytes = settings_.max_object_bytes},
                   [this] { return Room(); }),
         ingest_({identity_, ledger_, index_, *opened.store, faults_}),
-        sealer_({identity_, ledger_, writes_, seal_lane_, clock, faults_}), source_(identity_, ledger_, clock),
-        puller_({identity_, ledger_, index_, *opened.store, ingest_, sealer_, pull_lane_, source_, clock},
+        sealer_({identity_, ledger_, writes_, seal_lane_, clock, faults_}),
+        source_(identity_, ledger_, clock),
+        puller_({identity_, ledger_, index_, *opened.store, ingest_, sealer_, pull_lane_, source_,
+                 clock},
                 {.grace = settings_.repair_grace}),
         scrubber_({identity_, *opened.store, writes_, clock,
                    [this](const base::ContentId& id) {
                      puller_.AddDamaged(id);
                      pull_.Wake();
                    }}),
-        follower_({identity_, ledger_, index_, writes_, sealer_, puller_, [this] { return Willing(); },
-                   [this] { pull_.Wake(); }}),
-        service_({identity_, ledger_, index_, *opened.store, approver_, ingest_, sealer_, follower_, puller_, scrubber_,
-                  faults_, clock, test_network, settings_.store_bytes, [this] { return Room(); },
-                  [this] { return stopping_.load(); },
+        follower_({identity_, ledger_, index_, writes_, sealer_, puller_,
+                   [this] { return Willing(); }, [this] { pull_.Wake(); }}),
+        service_({identity_, ledger_, index_, *opened.store, approver_, ingest_, sealer_, follower_,
+                  puller_, scrubber_, faults_, clock, test_network, settings_.store_bytes,
+                  [this] { return Room(); }, [this] { return stopping_.load(); },
                   [this](const absl::Status& cause) { context_.RequestStop(cause); }},
                  {.uploads = settings_.uploads, .reads = settings_.reads}),
         verifier_(identity_.chain, identity_.node.public_key(), clock) {}
@@ -131,13 +145,17 @@ class Daemon {
     ASSIGN_OR_RETURN(admin_, rpc::Server::Start(std::move(admin)));
     admin_->SetReady(true);
     if (settings_.http_listen.empty()) return absl::OkStatus();
-    net::AdminPages pages{.program = "storaged", .ready = [this] { return service_.ready(); },
-                          .metrics = &context_.metrics(), .status = [this] { return StatusRows(); }};
-    ASSIGN_OR_RETURN(http_, net::HttpServer::Start({.listen = settings_.http_listen}, net::AdminHandler(pages)));
+    net::AdminPages pages{.program = "storaged",
+                          .ready = [this] { return service_.ready(); },
+                          .metrics = &context_.metrics(),
+                          .status = [this] { return StatusRows(); }};
+    ASSIGN_OR_RETURN(
+        http_, net::HttpServer::Start({.listen = settings_.http_listen}, net::AdminHandler(pages)));
     return absl::OkStatus();
   }
 
-  // Makes sure that the ledger knows us and our store; then everything else starts. Called until it is done.
+  // Makes sure that the ledger knows us and our store; then everything else starts. Called until it
+  // is done.
   absl::Duration JoinLedger() {
     if (service_.ready()) return kIdle;
     absl::Status joined = TryJoin();
@@ -153,7 +171,8 @@ class Daemon {
     tidy_.Start([this] { return Tidy(); });
     service_.SetReady(true);
     server_->SetReady(true);
-    app::LogInfo("provider.ready", "serving", {{"account", base::ToText(identity_.id())}, {"endpoint", server_->endpoint()}});
+    app::LogInfo("provider.ready", "serving",
+                 {{"account", base::ToText(identity_.id())}, {"endpoint", server_->endpoint()}});
     TellReady();
     return kIdle;
   }
@@ -167,7 +186,8 @@ class Daemon {
     }
     std::string store = chain::ToField(opened_.store->store_id());
     if (record.store_id() != store) {
-      app::LogWarning("store.new", "the store is not the registered one; reporting the loss to the ledger");
+      app::LogWarning("store.new",
+                      "the store is not the registered one; reporting the loss to the ledger");
       pb::Operation report;
       report.mutable_report_new_store()->set_store_id(store);
       RETURN_IF_ERROR(pull_lane_.Run(std::move(report)).status());
@@ -175,7 +195,9 @@ class Daemon {
       puller_.SetLost();
     }
     if (EditOperation(settings_, opened_.certificate.pin, record).has_value()) {
-      app::LogWarning("provider.differs", "the ledger's record differs from the configuration; run `storaged register`");
+      app::LogWarning(
+          "provider.differs",
+          "the ledger's record differs from the configuration; run `storaged register`");
     }
     if (follower_.height() == 0) {  // nothing before our first block concerns us
       ASSIGN_OR_RETURN(pb::ChainStatus status, ledger_.Status());
@@ -197,7 +219,8 @@ class Daemon {
     if (absl::IsOutOfRange(ended)) {
       absl::StatusOr<pb::ChainStatus> status = ledger_.Status();
       ledger_.ForgetAll();
-      absl::Status reconciled = status.ok() ? follower_.Reconcile(stopping).status() : status.status();
+      absl::Status reconciled =
+          status.ok() ? follower_.Reconcile(stopping).status() : status.status();
       if (reconciled.ok()) {
         follower_.Skip(status->height());
       } else {
@@ -219,7 +242,9 @@ class Daemon {
     uint64_t rate = std::max<uint64_t>(settings_.scrub_bytes_per_second, 1);
     absl::StatusOr<bool> finished = scrubber_.Slice(rate);
     if (!finished.ok()) app::LogError("scrub", finished.status());
-    return finished.ok() && !*finished ? absl::Seconds(1) : settings_.scrub_interval;
+    if (finished.ok() && !*finished) return absl::Seconds(1);
+    return test_network_ ? std::min(settings_.scrub_interval, kTestScrub)
+                         : settings_.scrub_interval;
   }
 
   absl::Duration Tidy() {
@@ -241,7 +266,8 @@ class Daemon {
     return settings_.gc_interval;
   }
 
-  // From the outside in: no new calls, running ones drain, background work ends, then what the ledger is owed.
+  // From the outside in: no new calls, running ones drain, background work ends, then what the
+  // ledger is owed.
   void Stop() {
     service_.SetReady(false);
     server_->SetReady(false);
@@ -270,8 +296,10 @@ class Daemon {
   }
 
   absl::Status Willing() {
-    if (!approver_.accepting()) return base::Error(absl::StatusCode::kFailedPrecondition, "NOT_ACCEPTING", "not accepting");
-    if (Room() == 0) return base::Error(absl::StatusCode::kResourceExhausted, "NO_SPACE", "no space");
+    if (!approver_.accepting())
+      return base::Error(absl::StatusCode::kFailedPrecondition, "NOT_ACCEPTING", "not accepting");
+    if (Room() == 0)
+      return base::Error(absl::StatusCode::kResourceExhausted, "NO_SPACE", "no space");
     return absl::OkStatus();
   }
 
@@ -312,7 +340,8 @@ class Daemon {
         {"endpoint", settings_.advertise},
         {"ready", service_.ready() ? "yes" : "no"},
     };
-    for (auto& [name, value] : Numbers()) rows.emplace_back(name, absl::StrCat(static_cast<uint64_t>(value())));
+    for (auto& [name, value] : Numbers())
+      rows.emplace_back(name, absl::StrCat(static_cast<uint64_t>(value())));
     for (const std::string& damaged : scrubber_.Damaged()) rows.emplace_back("damaged", damaged);
     return rows;
   }
@@ -322,6 +351,7 @@ class Daemon {
   Opened& opened_;
   chain::Client& client_;
   base::RealClock& clock_;
+  const bool test_network_;
   const Identity identity_;
   std::atomic<bool> stopping_{false};
   bool told_ = false;
@@ -368,7 +398,8 @@ absl::Status RunStoraged(app::DaemonContext& context) {
                    rpc::ConnectChain(settings.chain_endpoint, settings.chain_pin, options));
   ASSIGN_OR_RETURN(auto chain, AskChain(*client, context));
   Identity identity{chain.first, keys.account.Clone(), keys.node.Clone()};
-  Daemon::Opened opened{std::move(settings), std::move(keys), std::move(certificate), std::move(kv), std::move(store)};
+  Daemon::Opened opened{std::move(settings), std::move(keys), std::move(certificate), std::move(kv),
+                        std::move(store)};
   Daemon daemon(context, opened, std::move(identity), chain.second, *client, clock, entropy);
   return daemon.Run();
 }
@@ -378,7 +409,8 @@ absl::Status RunStoraged(app::DaemonContext& context) {
 app::DaemonSpec Spec() {
   return {
       .name = "storaged",
-      .doc = "Keeps parts of objects for others, proves that it has them, and repairs what was lost.",
+      .doc =
+          "Keeps parts of objects for others, proves that it has them, and repairs what was lost.",
       .keys = SettingKeys(),
       .commands = Commands(),
       .check = [](const app::Config& config) { return ReadSettings(config).status(); },

@@ -32,7 +32,8 @@ void Submitter::Post(pb::Operation operation, Done done) {
 absl::StatusOr<uint64_t> Submitter::Run(pb::Operation operation) {
   std::promise<absl::StatusOr<uint64_t>> promise;
   Post(std::move(operation), [&](const absl::Status& status, uint64_t height) {
-    promise.set_value(status.ok() ? absl::StatusOr<uint64_t>(height) : absl::StatusOr<uint64_t>(status));
+    promise.set_value(status.ok() ? absl::StatusOr<uint64_t>(height)
+                                  : absl::StatusOr<uint64_t>(status));
   });
   return promise.get_future().get();
 }
@@ -78,7 +79,8 @@ absl::StatusOr<Submitter::Flight> Submitter::Build(std::vector<Item> items) {
   body.set_valid_until_ms(absl::ToUnixMillis(clock_.Now() + kLife));
   for (const Item& item : items) *body.add_operations() = item.operation;
   return Flight{.transaction = chain::SignTransaction(body, identity_.account),
-                .valid_until_ms = body.valid_until_ms(), .items = std::move(items)};
+                .valid_until_ms = body.valid_until_ms(),
+                .items = std::move(items)};
 }
 
 bool Submitter::RunOnce() {
@@ -96,7 +98,8 @@ bool Submitter::RunOnce() {
   auto receipt = client_.Submit(flight_->transaction, chain::WaitFor::kCommitted);
   if (!receipt.ok()) {
     // Unknown outcome: the same bytes again, as long as they may still be included.
-    bool over = absl::ToUnixMillis(clock_.Now() - kLife) > static_cast<int64_t>(flight_->valid_until_ms);
+    bool over =
+        absl::ToUnixMillis(clock_.Now() - kLife) > static_cast<int64_t>(flight_->valid_until_ms);
     if (over || absl::IsInvalidArgument(receipt.status())) {
       Flight flight = *std::exchange(flight_, std::nullopt);
       last_number_ = std::nullopt;

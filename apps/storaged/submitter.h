@@ -1,9 +1,10 @@
-// This provider's operations on their way to the ledger: many in one transaction, one transaction at a time in a lane.
+// This provider's operations on their way to the ledger: many in one transaction, one transaction
+// at a time in a lane.
 //
-// While one transaction waits for its block, operations gather for the next. An operation that the rules refuse is
-// taken out and answered with its verdict; the others of its transaction go again. A transaction whose outcome is
-// unknown is repeated, byte for byte, until it is known. `Post` is thread-safe; RunOnce is for one thread (Run's, or a
-// test's).
+// While one transaction waits for its block, operations gather for the next. An operation that the
+// rules refuse is taken out and answered with its verdict; the others of its transaction go again.
+// A transaction whose outcome is unknown is repeated, byte for byte, until it is known. `Post` is
+// thread-safe; RunOnce is for one thread (Run's, or a test's).
 #pragma once
 
 #include <condition_variable>
@@ -25,7 +26,8 @@ class Submitter {
   using Done = std::function<void(const absl::Status&, uint64_t height)>;
 
   // References must outlive it. Lanes of one account must not be shared between submitters.
-  Submitter(chain::Client& client, const Identity& identity, const base::Clock& clock, uint32_t lane)
+  Submitter(chain::Client& client, const Identity& identity, const base::Clock& clock,
+            uint32_t lane)
       : client_(client), identity_(identity), clock_(clock), lane_(lane) {}
   ~Submitter() { Stop(); }
 
@@ -33,7 +35,8 @@ class Submitter {
   // Posts and waits. The height, or the error.
   absl::StatusOr<uint64_t> Run(pb::Operation operation);
 
-  // Sends one transaction of what waits. False when there was nothing to do or the ledger could not be asked.
+  // Sends one transaction of what waits. False when there was nothing to do or the ledger could not
+  // be asked.
   bool RunOnce();
   // Runs on a thread of its own until Stop. What then waits is answered with Cancelled.
   void Start();

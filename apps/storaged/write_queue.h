@@ -13,8 +13,8 @@ class WriteQueue {
  public:
   explicit WriteQueue(base::Kv& kv) : kv_(kv) {}
 
-  // Returns once the batch is durable. Batches are applied in the order of the calls; the ones of callers that wait
-  // at the same time go in one commit, and share its outcome.
+  // Returns once the batch is durable. Batches are applied in the order of the calls; the ones of
+  // callers that wait at the same time go in one commit, and share its outcome.
   absl::Status Commit(const base::KvBatch& batch);
 
   base::Kv& kv() { return kv_; }

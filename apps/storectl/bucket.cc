@@ -43,16 +43,23 @@ absl::Status Create(Context& context, const CreateFlags& flags) {
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   ASSIGN_OR_RETURN(client::BucketCreated created, client::CreateBucket(*client, name, options));
   std::vector<std::string> holders;
-  for (const base::AccountId& holder : created.placement.holders) holders.push_back(base::ToText(holder));
+  for (const base::AccountId& holder : created.placement.holders)
+    holders.push_back(base::ToText(holder));
   Json json;
-  json.Text("name", name).Number("id", created.id.value).Bool("public_read", flags.open)
-      .Text("primary", base::ToText(created.placement.primary)).Texts("holders", holders)
-      .Bool("reduced_spread", created.placement.reduced_spread).Text("spread_note", created.placement.spread_note)
+  json.Text("name", name)
+      .Number("id", created.id.value)
+      .Bool("public_read", flags.open)
+      .Text("primary", base::ToText(created.placement.primary))
+      .Texts("holders", holders)
+      .Bool("reduced_spread", created.placement.reduced_spread)
+      .Text("spread_note", created.placement.spread_note)
       .Real("loss_probability", created.placement.loss_probability);
-  context.Result(json, absl::StrCat("cairn://", name, "/  ", flags.open ? "public" : "private", ", ", holders.size(), " holders\n"));
+  context.Result(json, absl::StrCat("cairn://", name, "/  ", flags.open ? "public" : "private",
+                                    ", ", holders.size(), " holders\n"));
   if (created.placement.reduced_spread) {
-    context.Say(absl::StrCat("reduced spread: ", created.placement.spread_note, "; chance of losing more than can be repaired: ",
-                             created.placement.loss_probability));
+    context.Say(absl::StrCat(
+        "reduced spread: ", created.placement.spread_note,
+        "; chance of losing more than can be repaired: ", created.placement.loss_probability));
   }
   context.Say(absl::StrCat("Next:  storectl cp FILE cairn://", name, "/"));
   return absl::OkStatus();
@@ -81,7 +88,8 @@ absl::Status Set(Context& context, const SetFlags& flags) {
   chain::v1::Operation operation;
   operation.mutable_edit_bucket()->set_bucket(record.id());
   if (!flags.open.empty()) operation.mutable_edit_bucket()->set_public_read(flags.open == "on");
-  if (flags.keep_versions != 0) operation.mutable_edit_bucket()->set_keep_versions(flags.keep_versions);
+  if (flags.keep_versions != 0)
+    operation.mutable_edit_bucket()->set_keep_versions(flags.keep_versions);
   RETURN_IF_ERROR(client->sender().Send({operation}).status());
   Json json;
   json.Text("changed", name);
@@ -97,23 +105,32 @@ void AddBucketCommands(CLI::App& app, Context& context) {
   auto flags = std::make_shared<CreateFlags>();
   CLI::App* create = bucket->add_subcommand("create", "choose holders and make a bucket");
   create->add_option("name", flags->name, "3 to 63 of a-z 0-9 - .")->required();
-  create->add_option("--policy", flags->policy, "rs:4+2 (default), replicate:3 (default when public)");
+  create->add_option("--policy", flags->policy,
+                     "rs:4+2 (default), replicate:3 (default when public)");
   create->add_flag("--public", flags->open, "anyone may read; stored as it is");
-  create->add_option("--byte-cap", flags->byte_cap, "most bytes that its holders agree to, e.g. 1TB");
-  create->add_option("--keep-versions", flags->keep_versions, "how many versions of a name stay")->check(CLI::Range(1, 100));
-  create->callback([&context, flags] { context.action = [&context, flags] { return Create(context, *flags); }; });
+  create->add_option("--byte-cap", flags->byte_cap,
+                     "most bytes that its holders agree to, e.g. 1TB");
+  create->add_option("--keep-versions", flags->keep_versions, "how many versions of a name stay")
+      ->check(CLI::Range(1, 100));
+  create->callback([&context, flags] {
+    context.action = [&context, flags] { return Create(context, *flags); };
+  });
 
   auto removed = std::make_shared<std::string>();
   CLI::App* rm = bucket->add_subcommand("rm", "delete an empty bucket");
   rm->add_option("name", *removed)->required();
-  rm->callback([&context, removed] { context.action = [&context, removed] { return Remove(context, *removed); }; });
+  rm->callback([&context, removed] {
+    context.action = [&context, removed] { return Remove(context, *removed); };
+  });
 
   auto set = std::make_shared<SetFlags>();
   CLI::App* change = bucket->add_subcommand("set", "change a bucket");
   change->add_option("name", set->name)->required();
   change->add_option("--public-read", set->open, "on | off")->check(CLI::IsMember({"on", "off"}));
-  change->add_option("--keep-versions", set->keep_versions, "how many versions of a name stay")->check(CLI::Range(1, 100));
-  change->callback([&context, set] { context.action = [&context, set] { return Set(context, *set); }; });
+  change->add_option("--keep-versions", set->keep_versions, "how many versions of a name stay")
+      ->check(CLI::Range(1, 100));
+  change->callback(
+      [&context, set] { context.action = [&context, set] { return Set(context, *set); }; });
 
   CLI::App* ls = bucket->add_subcommand("ls", "list your buckets");
   ls->callback([&context] { context.action = [&context] { return ListBucketsCommand(context); }; });
@@ -123,7 +140,8 @@ void AddBucketCommands(CLI::App& app, Context& context) {
   stat->add_option("name", *shown)->required();
   stat->callback([&context, shown] {
     context.action = [&context, shown] {
-      return StatCommand(context, client::IsReference(*shown) ? *shown : std::string(client::kScheme) + *shown, 0);
+      return StatCommand(
+          context, client::IsReference(*shown) ? *shown : std::string(client::kScheme) + *shown, 0);
     };
   });
 }

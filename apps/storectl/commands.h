@@ -1,5 +1,5 @@
-// The one list of commands. A file of commands adds itself here: a function that hangs its subcommands below `app` and
-// stores what they do in `context.action`.
+// The one list of commands. A file of commands adds itself here: a function that hangs its
+// subcommands below `app` and stores what they do in `context.action`.
 //
 //   void AddWalletCommands(CLI::App& app, Context& context) {
 //     CLI::App* balance = app.add_subcommand("balance", "...");
@@ -15,19 +15,19 @@ class App;
 
 namespace cairn::storectl {
 
-void AddFileCommands(CLI::App& app, Context& context);      // cp get put cat mv sync
-void AddInspectCommands(CLI::App& app, Context& context);   // ls stat du rm verify
+void AddFileCommands(CLI::App& app, Context& context);     // cp get put cat mv sync
+void AddInspectCommands(CLI::App& app, Context& context);  // ls stat du rm verify
 void AddBucketCommands(CLI::App& app, Context& context);
 void AddWalletCommands(CLI::App& app, Context& context);
 void AddProviderCommands(CLI::App& app, Context& context);
 void AddChainCommands(CLI::App& app, Context& context);
-void AddConfigCommands(CLI::App& app, Context& context);    // config completion version
-void AddDevCommands(CLI::App& app, Context& context);       // dev networks, in dev/
+void AddConfigCommands(CLI::App& app, Context& context);  // config completion version
+void AddDevCommands(CLI::App& app, Context& context);     // dev networks, in dev/
 
 using AddCommands = void (*)(CLI::App&, Context&);
 inline constexpr AddCommands kCommandFiles[] = {
     AddFileCommands,     AddInspectCommands, AddBucketCommands, AddWalletCommands,
-    AddProviderCommands, AddChainCommands,   AddConfigCommands,  AddDevCommands,
+    AddProviderCommands, AddChainCommands,   AddConfigCommands, AddDevCommands,
 };
 
 }  // namespace cairn::storectl

@@ -44,10 +44,13 @@ absl::Status Set(Context& context, const std::string& name, const std::string& v
 absl::Status Where(Context& context) {
   const client::Paths& paths = context.paths();
   Json json;
-  json.Text("settings", paths.Settings()).Text("profiles", paths.config + "/profiles").Text("keys", paths.Keys())
+  json.Text("settings", paths.Settings())
+      .Text("profiles", paths.config + "/profiles")
+      .Text("keys", paths.Keys())
       .Text("transfers", paths.Transfers());
-  context.Result(json, absl::StrCat("settings   ", paths.Settings(), "\nprofiles   ", paths.config, "/profiles\nkeys       ", paths.Keys(),
-                                    "\ntransfers  ", paths.Transfers(), "\n"));
+  context.Result(json, absl::StrCat("settings   ", paths.Settings(), "\nprofiles   ", paths.config,
+                                    "/profiles\nkeys       ", paths.Keys(), "\ntransfers  ",
+                                    paths.Transfers(), "\n"));
   return absl::OkStatus();
 }
 
@@ -57,7 +60,11 @@ absl::Status Profiles(Context& context) {
   for (const std::string& name : client::ListProfiles(context.paths())) {
     auto profile = client::LoadProfile(context.paths(), name);
     if (!profile.ok()) continue;
-    items.push_back(Json().Text("name", name).Text("endpoint", profile->chain_endpoint).Text("chain_id", profile->chain_id.ToHexString()).Done());
+    items.push_back(Json()
+                        .Text("name", name)
+                        .Text("endpoint", profile->chain_endpoint)
+                        .Text("chain_id", profile->chain_id.ToHexString())
+                        .Done());
     table.Row({name, profile->chain_endpoint, profile->chain_id.ToHexString().substr(0, 16)});
   }
   context.Items("profiles", items, table);
@@ -82,24 +89,38 @@ absl::Status Version(Context& context) {
 }  // namespace
 
 void AddConfigCommands(CLI::App& app, Context& context) {
-  CLI::App* config = app.add_subcommand("config", "what storectl assumes when no flag says otherwise");
+  CLI::App* config =
+      app.add_subcommand("config", "what storectl assumes when no flag says otherwise");
   auto pair = std::make_shared<std::pair<std::string, std::string>>();
   CLI::App* get = config->add_subcommand("get", "one setting, or all");
   get->add_option("name", pair->first);
-  get->callback([&context, pair] { context.action = [&context, pair] { return Get(context, pair->first); }; });
+  get->callback([&context, pair] {
+    context.action = [&context, pair] { return Get(context, pair->first); };
+  });
   CLI::App* set = config->add_subcommand("set", "remember a setting (\"\" forgets it)");
   set->add_option("name", pair->first)->required();
   set->add_option("value", pair->second)->required();
-  set->callback([&context, pair] { context.action = [&context, pair] { return Set(context, pair->first, pair->second); }; });
-  config->add_subcommand("path", "where everything is")->callback([&context] { context.action = [&context] { return Where(context); }; });
-  config->add_subcommand("profiles", "the networks that are known")->callback([&context] { context.action = [&context] { return Profiles(context); }; });
+  set->callback([&context, pair] {
+    context.action = [&context, pair] { return Set(context, pair->first, pair->second); };
+  });
+  config->add_subcommand("path", "where everything is")->callback([&context] {
+    context.action = [&context] { return Where(context); };
+  });
+  config->add_subcommand("profiles", "the networks that are known")->callback([&context] {
+    context.action = [&context] { return Profiles(context); };
+  });
 
   auto shell = std::make_shared<std::string>();
-  CLI::App* completion = app.add_subcommand("completion", "a completion script: eval \"$(storectl completion bash)\"");
+  CLI::App* completion =
+      app.add_subcommand("completion", "a completion script: eval \"$(storectl completion bash)\"");
   completion->add_option("shell", *shell, "bash | zsh | fish")->required();
-  completion->callback([&context, shell] { context.action = [&context, shell] { return Complete(context, *shell); }; });
+  completion->callback([&context, shell] {
+    context.action = [&context, shell] { return Complete(context, *shell); };
+  });
 
-  app.add_subcommand("version", "version and build")->callback([&context] { context.action = [&context] { return Version(context); }; });
+  app.add_subcommand("version", "version and build")->callback([&context] {
+    context.action = [&context] { return Version(context); };
+  });
 }
 
 }  // namespace cairn::storectl

@@ -26,7 +26,8 @@ client::StopFlag* stop_flag = nullptr;
 volatile std::sig_atomic_t signal_seen = 0;
 
 void OnSignal(int signal) {
-  // The first asks the transfer to stop at a point where it can be taken up again; the second does not wait.
+  // The first asks the transfer to stop at a point where it can be taken up again; the second does
+  // not wait.
   if (signal_seen != 0 && signal != SIGALRM) _exit(128 + signal);
   signal_seen = signal;
   if (stop_flag != nullptr) stop_flag->Set();
@@ -55,8 +56,10 @@ absl::Status NameSignal(absl::Status status) {
     return base::Error(absl::StatusCode::kDeadlineExceeded, "TIMEOUT", "not done within --timeout",
                        "run the same command again to continue");
   }
-  return base::Error(absl::StatusCode::kCancelled, signal_seen == SIGTERM ? "TERMINATED" : "INTERRUPTED",
-                     signal_seen == SIGTERM ? "terminated" : "interrupted", "run the same command again to continue");
+  return base::Error(absl::StatusCode::kCancelled,
+                     signal_seen == SIGTERM ? "TERMINATED" : "INTERRUPTED",
+                     signal_seen == SIGTERM ? "terminated" : "interrupted",
+                     "run the same command again to continue");
 }
 
 }  // namespace
@@ -87,15 +90,18 @@ absl::Status Context::Prepare() {
   } else if (globals.output == "jsonl") {
     format_ = Format::kJsonl;
   } else if (globals.output != "text") {
-    return BadFlag("BAD_OUTPUT", absl::StrCat("no output \"", globals.output, "\""), "-o text | json | jsonl");
+    return BadFlag("BAD_OUTPUT", absl::StrCat("no output \"", globals.output, "\""),
+                   "-o text | json | jsonl");
   }
-  const bool color = !globals.no_color && std::getenv("NO_COLOR") == nullptr && isatty(STDERR_FILENO) == 1;
+  const bool color =
+      !globals.no_color && std::getenv("NO_COLOR") == nullptr && isatty(STDERR_FILENO) == 1;
   ASSIGN_OR_RETURN(progress_, MakeProgress(globals.progress, globals.quiet, color));
   CatchSignals(stop_);
   if (!globals.timeout.empty()) {
     absl::Duration timeout;
     if (!absl::ParseDuration(globals.timeout, &timeout) || timeout <= absl::ZeroDuration()) {
-      return BadFlag("BAD_DURATION", absl::StrCat("\"", globals.timeout, "\" is no duration"), "--timeout 90s | 10m | 2h");
+      return BadFlag("BAD_DURATION", absl::StrCat("\"", globals.timeout, "\" is no duration"),
+                     "--timeout 90s | 10m | 2h");
     }
     itimerval timer{};
     timer.it_value = absl::ToTimeval(timeout);
@@ -123,7 +129,8 @@ void Context::Result(const Json& json, absl::string_view text_form) const {
   Print(text() ? std::string(text_form) : json.Done() + "\n");
 }
 
-void Context::Items(absl::string_view name, const std::vector<std::string>& items, const Table& table) const {
+void Context::Items(absl::string_view name, const std::vector<std::string>& items,
+                    const Table& table) const {
   if (text()) return Print(table.empty() ? "" : table.Done(terminal()));
   if (format_ == Format::kJson) return Print(Json().List(name, items).Done() + "\n");
   for (const std::string& item : items) Print(item + "\n");
@@ -141,8 +148,8 @@ absl::Status Context::Confirm(absl::string_view question) const {
     std::getline(std::cin, answer);
     if (answer == "y" || answer == "yes") return absl::OkStatus();
   }
-  return base::Error(absl::StatusCode::kFailedPrecondition, "NOT_CONFIRMED", absl::StrCat(question, " - not confirmed"),
-                     "add --yes");
+  return base::Error(absl::StatusCode::kFailedPrecondition, "NOT_CONFIRMED",
+                     absl::StrCat(question, " - not confirmed"), "add --yes");
 }
 
 absl::StatusOr<client::Profile> Context::profile() {
@@ -162,9 +169,11 @@ absl::StatusOr<std::string> Context::KeyName() const {
   if (keys.size() == 1) return keys.front().name;
   std::vector<std::string> names;
   for (const client::WalletKey& key : keys) names.push_back(key.name);
-  return base::Error(absl::StatusCode::kNotFound, "NO_KEY", keys.empty() ? "there is no key yet" : "there are several keys",
+  return base::Error(absl::StatusCode::kNotFound, "NO_KEY",
+                     keys.empty() ? "there is no key yet" : "there are several keys",
                      keys.empty() ? "storectl wallet new, or storectl wallet import"
-                                  : absl::StrCat("--key ", absl::StrJoin(names, " | "), ", or storectl wallet use NAME"));
+                                  : absl::StrCat("--key ", absl::StrJoin(names, " | "),
+                                                 ", or storectl wallet use NAME"));
 }
 
 absl::StatusOr<client::WalletKey> Context::Key() const {
@@ -172,7 +181,8 @@ absl::StatusOr<client::WalletKey> Context::Key() const {
   return wallet().Find(name);
 }
 
-absl::StatusOr<base::SecretString> Context::Passphrase(absl::string_view prompt, bool confirm) const {
+absl::StatusOr<base::SecretString> Context::Passphrase(absl::string_view prompt,
+                                                       bool confirm) const {
   app::PassphraseSources sources;
   sources.file = globals.passphrase_file;
   sources.command = globals.passphrase_command;
@@ -194,9 +204,11 @@ absl::StatusOr<client::Client*> Context::client() {
     ASSIGN_OR_RETURN(client::Profile where, profile());
     ASSIGN_OR_RETURN(std::string name, KeyName());
     RETURN_IF_ERROR(wallet().Find(name).status());
-    ASSIGN_OR_RETURN(base::SecretString passphrase, Passphrase(absl::StrCat("Passphrase of key ", name), false));
+    ASSIGN_OR_RETURN(base::SecretString passphrase,
+                     Passphrase(absl::StrCat("Passphrase of key ", name), false));
     ASSIGN_OR_RETURN(base::AccountKeys keys, wallet().Open(name, passphrase));
-    ASSIGN_OR_RETURN(connection_, client::Connection::Open(paths_, where, std::move(keys), progress_.get(), &stop_));
+    ASSIGN_OR_RETURN(connection_, client::Connection::Open(paths_, where, std::move(keys),
+                                                           progress_.get(), &stop_));
   }
   return &connection_->client();
 }
@@ -206,8 +218,9 @@ absl::StatusOr<std::optional<base::Amount>> Context::MaxCost() const {
   std::string text = absl::AsciiStrToLower(globals.max_cost);
   absl::string_view number = text;
   absl::ConsumeSuffix(&number, "crn");
-  ASSIGN_OR_RETURN(base::Amount amount,
-                   base::Amount::FromDecimal(absl::StripAsciiWhitespace(number), base::kCrnDecimals));
+  ASSIGN_OR_RETURN(
+      base::Amount amount,
+      base::Amount::FromDecimal(absl::StripAsciiWhitespace(number), base::kCrnDecimals));
   return std::optional<base::Amount>(amount);
 }
 

@@ -1,6 +1,8 @@
-// What every command shares: the global flags, and on demand the profile, the keys and the connection they lead to.
+// What every command shares: the global flags, and on demand the profile, the keys and the
+// connection they lead to.
 //
-// Nothing is opened before it is asked for, so commands that need no network start at once. One thread.
+// Nothing is opened before it is asked for, so commands that need no network start at once. One
+// thread.
 #pragma once
 
 #include <functional>
@@ -58,7 +60,8 @@ class Context {
   // JSON when asked for, else the text.
   void Result(const Json& json, absl::string_view text) const;
   // A list: {"items":[...]} under json, lines under jsonl, the table otherwise.
-  void Items(absl::string_view name, const std::vector<std::string>& items, const Table& table) const;
+  void Items(absl::string_view name, const std::vector<std::string>& items,
+             const Table& table) const;
   // For people, on stderr; nothing under -q.
   void Say(absl::string_view text) const;
   // A question whose answer --yes gives. FailedPrecondition (NOT_CONFIRMED) without a terminal.

@@ -1,5 +1,4 @@
-#include "apps/storectl/files.h"
-
+// cp, mv, get, cat, put, sync.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 #include "apps/client/sync.h"
 #include "apps/common/errors.h"
 #include "apps/storectl/commands.h"
+#include "apps/storectl/results.h"
 #include "cairn/base/status.h"
 
 namespace cairn::storectl {
@@ -26,7 +26,8 @@ namespace {
 
 using client::Reference;
 
-absl::Status Invalid(absl::string_view reason, absl::string_view message, absl::string_view hint = "") {
+absl::Status Invalid(absl::string_view reason, absl::string_view message,
+                     absl::string_view hint = "") {
   return base::Error(absl::StatusCode::kInvalidArgument, reason, message, hint);
 }
 
@@ -60,21 +61,25 @@ absl::StatusOr<client::ManyOptions> ManyFlags(const Context& context, const Copy
 
 // ---- up: local files to references ----
 
-absl::Status AddTree(const std::string& source, const Reference& to, bool into, std::vector<client::PutItem>& items) {
+absl::Status AddTree(const std::string& source, const Reference& to, bool into,
+                     std::vector<client::PutItem>& items) {
   std::string folder = source;
-  const bool contents = absl::EndsWith(folder, "/") || absl::EndsWith(folder, "/.") || folder == ".";
-  while (folder.size() > 1 && (absl::EndsWith(folder, "/") || absl::EndsWith(folder, "/."))) folder.pop_back();
+  const bool contents =
+      absl::EndsWith(folder, "/") || absl::EndsWith(folder, "/.") || folder == ".";
+  while (folder.size() > 1 && (absl::EndsWith(folder, "/") || absl::EndsWith(folder, "/.")))
+    folder.pop_back();
   std::string prefix = to.key;
   if (into && !contents) prefix = Join(prefix, client::BaseName(folder));
   ASSIGN_OR_RETURN(std::vector<storage::SyncEntry> entries, client::ScanFolder(folder, false));
   for (const storage::SyncEntry& entry : entries) {
-    items.push_back({Join(folder, entry.name), Reference{to.bucket, prefix.empty() ? entry.name : Join(prefix, entry.name)}});
+    items.push_back({Join(folder, entry.name),
+                     Reference{to.bucket, prefix.empty() ? entry.name : Join(prefix, entry.name)}});
   }
   return absl::OkStatus();
 }
 
-absl::Status CopyUp(Context& context, const CopyFlags& flags, const std::vector<std::string>& sources,
-                    const Reference& to) {
+absl::Status CopyUp(Context& context, const CopyFlags& flags,
+                    const std::vector<std::string>& sources, const Reference& to) {
   std::vector<client::PutItem> items;
   const bool into = to.folder() || sources.size() > 1;
   for (const std::string& source : sources) {
@@ -85,7 +90,8 @@ absl::Status CopyUp(Context& context, const CopyFlags& flags, const std::vector<
       items.push_back({source, into ? to.Child(client::BaseName(source)) : to});
     }
   }
-  if (items.empty()) return base::Error(absl::StatusCode::kFailedPrecondition, "NOTHING_TO_DO", "no files to copy");
+  if (items.empty())
+    return base::Error(absl::StatusCode::kFailedPrecondition, "NOTHING_TO_DO", "no files to copy");
   ASSIGN_OR_RETURN(client::ManyOptions many, ManyFlags(context, flags));
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   Batch batch(context, "copied");
@@ -102,13 +108,16 @@ absl::Status CopyUp(Context& context, const CopyFlags& flags, const std::vector<
 
 // ---- down: references to local files ----
 
-absl::Status CopyTreeDown(Context& context, const CopyFlags& flags, const Reference& from, const std::string& to) {
+absl::Status CopyTreeDown(Context& context, const CopyFlags& flags, const Reference& from,
+                          const std::string& to) {
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   ASSIGN_OR_RETURN(auto bucket, client::OpenBucket(*client, from.bucket));
   const std::string prefix = from.folder() ? from.key : from.key + "/";
-  ASSIGN_OR_RETURN(std::vector<client::ObjectInfo> objects, client::ListObjects(*client, *bucket, prefix, {}));
+  ASSIGN_OR_RETURN(std::vector<client::ObjectInfo> objects,
+                   client::ListObjects(*client, *bucket, prefix, {}));
   if (objects.empty()) {
-    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT", absl::StrCat("nothing under ", from.ToText()),
+    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT",
+                       absl::StrCat("nothing under ", from.ToText()),
                        absl::StrCat("storectl ls cairn://", from.bucket, "/"));
   }
   std::string folder = to;
@@ -121,7 +130,8 @@ absl::Status CopyTreeDown(Context& context, const CopyFlags& flags, const Refere
   }
   Batch batch(context, "fetched");
   if (context.globals.dry_run) {
-    for (const client::ObjectInfo& object : objects) batch.Done(object.ref.ToText(), object.size(), absl::OkStatus());
+    for (const client::ObjectInfo& object : objects)
+      batch.Done(object.ref.ToText(), object.size(), absl::OkStatus());
     return batch.Finish();
   }
   client->progress().Totals(objects.size(), bytes);
@@ -131,19 +141,21 @@ absl::Status CopyTreeDown(Context& context, const CopyFlags& flags, const Refere
   return batch.Finish();
 }
 
-absl::Status GetOne(Context& context, const Reference& from, const std::string& to, const client::GetOptions& options,
-                    Batch& batch) {
+absl::Status GetOne(Context& context, const Reference& from, const std::string& to,
+                    const client::GetOptions& options, Batch& batch) {
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   const std::string path = IsFolder(to) ? Join(to, client::BaseName(from.key)) : to;
-  if (absl::EndsWith(path, "/")) return Invalid("IS_A_FOLDER", path + " is no folder", "make it first: mkdir -p");
+  if (absl::EndsWith(path, "/"))
+    return Invalid("IS_A_FOLDER", path + " is no folder", "make it first: mkdir -p");
   auto result = client::GetFile(*client, from, options, path);
   batch.Done(path, result.ok() ? result->bytes : 0, result.status());
   return absl::OkStatus();
 }
 
-absl::Status CopyDown(Context& context, const CopyFlags& flags, const std::vector<std::string>& sources,
-                      const std::string& to) {
-  if (sources.size() > 1 && !IsFolder(to)) return Invalid("NOT_A_FOLDER", to + " is no folder", "mkdir -p it first");
+absl::Status CopyDown(Context& context, const CopyFlags& flags,
+                      const std::vector<std::string>& sources, const std::string& to) {
+  if (sources.size() > 1 && !IsFolder(to))
+    return Invalid("NOT_A_FOLDER", to + " is no folder", "mkdir -p it first");
   Batch batch(context, "fetched");
   for (const std::string& source : sources) {
     ASSIGN_OR_RETURN(Reference from, client::ParseReference(source));
@@ -152,7 +164,8 @@ absl::Status CopyDown(Context& context, const CopyFlags& flags, const std::vecto
       if (sources.size() == 1) return absl::OkStatus();
       continue;
     }
-    if (from.folder()) return Invalid("IS_A_FOLDER", from.ToText() + " stands for many objects", "add -r");
+    if (from.folder())
+      return Invalid("IS_A_FOLDER", from.ToText() + " stands for many objects", "add -r");
     RETURN_IF_ERROR(GetOne(context, from, to, {}, batch));
   }
   return batch.Finish();
@@ -160,26 +173,30 @@ absl::Status CopyDown(Context& context, const CopyFlags& flags, const std::vecto
 
 // ---- across ----
 
-absl::Status CopyAcross(Context& context, const CopyFlags& flags, const std::vector<std::string>& sources,
-                        const Reference& to, bool move) {
+absl::Status CopyAcross(Context& context, const CopyFlags& flags,
+                        const std::vector<std::string>& sources, const Reference& to, bool move) {
   ASSIGN_OR_RETURN(client::ManyOptions many, ManyFlags(context, flags));
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   Batch batch(context, move ? "moved" : "copied");
   std::vector<std::pair<Reference, Reference>> pairs;
   for (const std::string& source : sources) {
     ASSIGN_OR_RETURN(Reference from, client::ParseReference(source));
-    if (!flags.recursive && from.folder()) return Invalid("IS_A_FOLDER", from.ToText() + " stands for many objects", "add -r");
+    if (!flags.recursive && from.folder())
+      return Invalid("IS_A_FOLDER", from.ToText() + " stands for many objects", "add -r");
     if (!flags.recursive) {
       pairs.emplace_back(from, to.folder() ? to.Child(client::BaseName(from.key)) : to);
       continue;
     }
     ASSIGN_OR_RETURN(auto bucket, client::OpenBucket(*client, from.bucket));
     const std::string prefix = from.folder() ? from.key : from.key + "/";
-    ASSIGN_OR_RETURN(std::vector<client::ObjectInfo> objects, client::ListObjects(*client, *bucket, prefix, {}));
-    const std::string below = from.folder() || !to.folder() ? to.key : Join(to.key, client::BaseName(from.key));
+    ASSIGN_OR_RETURN(std::vector<client::ObjectInfo> objects,
+                     client::ListObjects(*client, *bucket, prefix, {}));
+    const std::string below =
+        from.folder() || !to.folder() ? to.key : Join(to.key, client::BaseName(from.key));
     for (const client::ObjectInfo& object : objects) {
       const std::string rest = object.ref.key.substr(prefix.size());
-      pairs.emplace_back(object.ref, Reference{to.bucket, below.empty() ? rest : Join(below, rest)});
+      pairs.emplace_back(object.ref,
+                         Reference{to.bucket, below.empty() ? rest : Join(below, rest)});
     }
   }
   for (const auto& [from, target] : pairs) {
@@ -187,29 +204,35 @@ absl::Status CopyAcross(Context& context, const CopyFlags& flags, const std::vec
       batch.Done(target.ToText(), 0, absl::OkStatus());
       continue;
     }
-    batch.Put(move ? client::Rename(*client, from, target, many.put) : client::Copy(*client, from, target, many.put),
+    batch.Put(move ? client::Rename(*client, from, target, many.put)
+                   : client::Copy(*client, from, target, many.put),
               from.ToText(), many.put.wait);
   }
   return batch.Finish();
 }
 
 absl::Status CopyAny(Context& context, const CopyFlags& flags) {
-  if (flags.paths.size() < 2) return Invalid("USAGE", "cp needs a source and a destination", "storectl cp SRC... DST");
+  if (flags.paths.size() < 2)
+    return Invalid("USAGE", "cp needs a source and a destination", "storectl cp SRC... DST");
   std::vector<std::string> sources(flags.paths.begin(), flags.paths.end() - 1);
   const std::string& to = flags.paths.back();
-  const size_t remote = std::count_if(sources.begin(), sources.end(), [](const auto& s) { return client::IsReference(s); });
-  if (remote != 0 && remote != sources.size()) return Invalid("USAGE", "sources are local or stored, not both");
+  const size_t remote = std::count_if(sources.begin(), sources.end(),
+                                      [](const auto& s) { return client::IsReference(s); });
+  if (remote != 0 && remote != sources.size())
+    return Invalid("USAGE", "sources are local or stored, not both");
   if (client::IsReference(to)) {
     ASSIGN_OR_RETURN(Reference target, client::ParseReference(to));
     if (remote == 0) return CopyUp(context, flags, sources, target);
     return CopyAcross(context, flags, sources, target, false);
   }
-  if (remote == 0) return Invalid("USAGE", "neither source nor destination is stored", "write cairn://bucket/key");
+  if (remote == 0)
+    return Invalid("USAGE", "neither source nor destination is stored", "write cairn://bucket/key");
   return CopyDown(context, flags, sources, to);
 }
 
 absl::Status Move(Context& context, const CopyFlags& flags) {
-  if (flags.paths.size() < 2) return Invalid("USAGE", "mv needs a source and a destination", "storectl mv SRC... DST");
+  if (flags.paths.size() < 2)
+    return Invalid("USAGE", "mv needs a source and a destination", "storectl mv SRC... DST");
   std::vector<std::string> sources(flags.paths.begin(), flags.paths.end() - 1);
   ASSIGN_OR_RETURN(Reference to, client::ParseReference(flags.paths.back()));
   return CopyAcross(context, flags, sources, to, true);
@@ -222,8 +245,11 @@ absl::StatusOr<base::ByteRange> ParseRange(const std::string& text) {
   const size_t dash = text.find('-');
   uint64_t first = 0, last = UINT64_MAX - 1;
   const bool sound = dash != std::string::npos && absl::SimpleAtoi(text.substr(0, dash), &first) &&
-                     (dash + 1 == text.size() || absl::SimpleAtoi(text.substr(dash + 1), &last)) && first <= last;
-  if (!sound) return Invalid("BAD_RANGE", absl::StrCat("\"", text, "\" is no range"), "--range FIRST-LAST, counted from 0");
+                     (dash + 1 == text.size() || absl::SimpleAtoi(text.substr(dash + 1), &last)) &&
+                     first <= last;
+  if (!sound)
+    return Invalid("BAD_RANGE", absl::StrCat("\"", text, "\" is no range"),
+                   "--range FIRST-LAST, counted from 0");
   return base::ByteRange{first, last - first + 1};
 }
 
@@ -231,7 +257,9 @@ absl::Status ToStdout(base::ByteView bytes) {
   while (!bytes.empty()) {
     const ssize_t n = write(STDOUT_FILENO, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE", absl::StrCat("stdout: ", std::strerror(errno)));
+    if (n < 0)
+      return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE",
+                         absl::StrCat("stdout: ", std::strerror(errno)));
     bytes.remove_prefix(static_cast<size_t>(n));
   }
   return absl::OkStatus();
@@ -246,7 +274,8 @@ struct GetFlags {
 
 absl::Status GetCommand(Context& context, const GetFlags& flags) {
   ASSIGN_OR_RETURN(Reference from, client::ParseReference(flags.from));
-  if (from.folder()) return Invalid("IS_A_FOLDER", from.ToText() + " stands for many objects", "storectl cp -r");
+  if (from.folder())
+    return Invalid("IS_A_FOLDER", from.ToText() + " stands for many objects", "storectl cp -r");
   client::GetOptions options;
   options.version = flags.version;
   ASSIGN_OR_RETURN(options.range, ParseRange(flags.range));
@@ -255,11 +284,13 @@ absl::Status GetCommand(Context& context, const GetFlags& flags) {
     return client::Get(*client, from, options, ToStdout).status();
   }
   Batch batch(context, "fetched");
-  RETURN_IF_ERROR(GetOne(context, from, flags.to.empty() ? client::BaseName(from.key) : flags.to, options, batch));
+  RETURN_IF_ERROR(GetOne(context, from, flags.to.empty() ? client::BaseName(from.key) : flags.to,
+                         options, batch));
   return batch.Finish();
 }
 
-absl::Status PutCommand(Context& context, const CopyFlags& flags, const std::string& path, const std::string& to) {
+absl::Status PutCommand(Context& context, const CopyFlags& flags, const std::string& path,
+                        const std::string& to) {
   ASSIGN_OR_RETURN(Reference target, client::ParseReference(to));
   if (path != "-") return CopyUp(context, flags, {path}, target);
   ASSIGN_OR_RETURN(client::ManyOptions many, ManyFlags(context, flags));
@@ -268,7 +299,9 @@ absl::Status PutCommand(Context& context, const CopyFlags& flags, const std::str
     while (true) {
       const ssize_t n = ::read(STDIN_FILENO, out.data(), out.size());
       if (n >= 0) return static_cast<size_t>(n);
-      if (errno != EINTR) return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE", absl::StrCat("stdin: ", std::strerror(errno)));
+      if (errno != EINTR)
+        return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE",
+                           absl::StrCat("stdin: ", std::strerror(errno)));
     }
   };
   Batch batch(context, "stored");
@@ -287,10 +320,14 @@ struct SyncFlags {
 
 absl::string_view Word(storage::SyncAction::Kind kind) {
   switch (kind) {
-    case storage::SyncAction::Kind::kCopy: return "copy";
-    case storage::SyncAction::Kind::kDelete: return "delete";
-    case storage::SyncAction::Kind::kSkip: return "skip";
-    case storage::SyncAction::Kind::kConflict: return "conflict";
+    case storage::SyncAction::Kind::kCopy:
+      return "copy";
+    case storage::SyncAction::Kind::kDelete:
+      return "delete";
+    case storage::SyncAction::Kind::kSkip:
+      return "skip";
+    case storage::SyncAction::Kind::kConflict:
+      return "conflict";
   }
   return "";
 }
@@ -298,7 +335,8 @@ absl::string_view Word(storage::SyncAction::Kind kind) {
 absl::Status SyncCommand(Context& context, const SyncFlags& flags) {
   const bool up = client::IsReference(flags.to);
   if (up == client::IsReference(flags.from)) {
-    return Invalid("USAGE", "sync goes between a local folder and cairn://", "storectl sync DIR cairn://bucket/prefix/");
+    return Invalid("USAGE", "sync goes between a local folder and cairn://",
+                   "storectl sync DIR cairn://bucket/prefix/");
   }
   client::SyncRun run;
   run.plan = flags.plan;
@@ -315,150 +353,66 @@ absl::Status SyncCommand(Context& context, const SyncFlags& flags) {
   std::string text;
   for (const storage::SyncAction& action : report.actions) {
     if (action.kind == storage::SyncAction::Kind::kSkip) continue;
-    items.push_back(Json().Text("action", Word(action.kind)).Text("name", action.name).Text("reason", action.reason)
-                        .Number("size_bytes", action.size).Done());
+    items.push_back(Json()
+                        .Text("action", Word(action.kind))
+                        .Text("name", action.name)
+                        .Text("reason", action.reason)
+                        .Number("size_bytes", action.size)
+                        .Done());
     absl::StrAppend(&text, Word(action.kind), "  ", action.name, "  (", action.reason, ")\n");
   }
   Json json;
-  json.List("actions", items).Bool("dry_run", run.dry_run).Number("copied", report.copied).Number("deleted", report.deleted)
-      .Number("same", report.same).Number("bytes", report.bytes).Small("transactions", report.transactions)
+  json.List("actions", items)
+      .Bool("dry_run", run.dry_run)
+      .Number("copied", report.copied)
+      .Number("deleted", report.deleted)
+      .Number("same", report.same)
+      .Number("bytes", report.bytes)
+      .Small("transactions", report.transactions)
       .Number("failed", report.failures.size());
-  absl::StrAppend(&text, run.dry_run ? "would copy and delete as above" : absl::StrCat(report.copied, " copied, ", report.deleted, " deleted"),
+  absl::StrAppend(&text,
+                  run.dry_run
+                      ? "would copy and delete as above"
+                      : absl::StrCat(report.copied, " copied, ", report.deleted, " deleted"),
                   ", ", report.same, " the same\n");
   context.Result(json, text);
-  for (const auto& [name, status] : report.failures) context.Say(absl::StrCat(name, ": ", status.message()));
+  for (const auto& [name, status] : report.failures)
+    context.Say(absl::StrCat(name, ": ", status.message()));
   if (report.failures.empty()) return absl::OkStatus();
-  return base::Error(absl::StatusCode::kUnknown, "PARTIAL",
-                     absl::StrCat(report.failures.size(), " of ", report.actions.size(), " items failed"),
-                     "run the same command again", {{"first", std::string(report.failures.front().second.message())}});
+  return base::Error(
+      absl::StatusCode::kUnknown, "PARTIAL",
+      absl::StrCat(report.failures.size(), " of ", report.actions.size(), " items failed"),
+      "run the same command again",
+      {{"first", std::string(report.failures.front().second.message())}});
 }
 
 void AddCopyFlags(CLI::App* command, CopyFlags* flags) {
-  command->add_option("--parallel", flags->parallel, "large files at once")->check(CLI::Range(1, 16));
+  command->add_option("--parallel", flags->parallel, "large files at once")
+      ->check(CLI::Range(1, 16));
   command->add_option("--content-type", flags->content_type, "instead of what the name suggests");
-  command->add_flag("--no-resume", flags->no_resume, "begin anew where an earlier run was interrupted");
+  command->add_flag("--no-resume", flags->no_resume,
+                    "begin anew where an earlier run was interrupted");
   command->add_flag("--no-overwrite", flags->no_overwrite, "refuse names that exist");
 }
 
 }  // namespace
 
-Json CostJson(const payment::Quote& quote) {
-  Json out;
-  out.Crn("lock", quote.lock).Crn("bond", quote.bond).Crn("fee", quote.fee).Crn("total", quote.total)
-      .Crn("per_month", quote.per_month);
-  return out;
-}
-
-Json PutJson(const client::PutResult& result) {
-  std::vector<std::string> missing;
-  for (const client::MissingPart& part : result.missing) {
-    missing.push_back(Json().Small("position", part.position).Text("provider", base::ToText(part.provider)).Text("why", part.why).Done());
-  }
-  Json out;
-  out.Text("ref", result.ref.ToText()).Text("object", result.object.ToHexString()).Text("content_id", result.content_id.ToText())
-      .Number("version", result.version).Number("size_bytes", result.size).Number("stored_bytes", result.stored_size)
-      .Text("state", result.durable ? "durable" : "available").Small("parts", result.parts).List("missing", missing)
-      .Bool("resumed", result.resumed).Number("sent_bytes", result.sent_bytes).Small("transactions", result.transactions)
-      .Raw("cost", CostJson(result.quote).Done());
-  return out;
-}
-
-std::string PutText(const client::PutResult& result) {
-  if (result.object.empty()) {
-    return absl::StrCat(result.ref.ToText(), "  ", HumanBytes(result.size), "  would lock ", Crn(result.quote.lock), ", bond ",
-                        Crn(result.quote.bond), ", fee ", Crn(result.quote.fee), "; ", Crn(result.quote.per_month), " a month\n");
-  }
-  return absl::StrCat(result.ref.ToText(), "  ", result.content_id.ToText(), "  ", HumanBytes(result.size), "  ", result.parts,
-                      " parts ", result.durable ? "durable" : "available", result.resumed ? "  (continued)" : "",
-                      result.quote.lock.zero() ? "" : absl::StrCat("  ", Crn(result.quote.per_month), " a month"), "\n");
-}
-
-void Batch::Show(Json json, const std::string& text) {
-  if (context_.format() == Format::kJsonl) {
-    Json line;
-    line.Text("type", "item").Raw("item", json.Done());
-    context_.Print(line.Done() + "\n");
-  } else if (context_.format() == Format::kJson) {
-    items_.push_back(json.Done());
-  } else if (!context_.globals.quiet) {
-    items_.push_back(text);
-  }
-}
-
-void Batch::Fail(const std::string& name, const absl::Status& status) {
-  failures_.push_back(status);
-  if (failures_.size() <= 20) context_.Say(absl::StrCat(name, ": ", status.message()));
-}
-
-void Batch::Put(const absl::StatusOr<client::PutResult>& result, const std::string& name, client::WaitFor wait) {
-  if (!result.ok()) return Fail(name, result.status());
-  ++done_;
-  bytes_ += result->size;
-  transactions_ += result->transactions;
-  if (const auto sum = cost_.Plus(result->quote.total)) cost_ = *sum;
-  if (wait == client::WaitFor::kDurable && !result->durable && !result->object.empty()) {
-    ++not_durable_;
-    if (first_missing_.empty()) {
-      first_missing_ = absl::StrJoin(result->missing, "; ", [](std::string* out, const client::MissingPart& part) {
-        absl::StrAppend(out, "position ", part.position, " (", base::ToText(part.provider), "): ", part.why);
-      });
-    }
-  }
-  Show(PutJson(*result), PutText(*result));
-}
-
-void Batch::Done(const std::string& name, uint64_t bytes, const absl::Status& status) {
-  if (!status.ok()) return Fail(name, status);
-  ++done_;
-  bytes_ += bytes;
-  Json json;
-  json.Text("path", name).Number("size_bytes", bytes);
-  Show(json, absl::StrCat(name, "  ", HumanBytes(bytes), "\n"));
-}
-
-absl::Status Batch::Finish() {
-  const size_t all = done_ + failures_.size();
-  Json summary;
-  summary.Number("done", done_).Number("failed", failures_.size()).Number("bytes", bytes_).Small("transactions", transactions_)
-      .Number("not_durable", not_durable_).Crn("cost", cost_);
-  if (context_.format() == Format::kJsonl) {
-    context_.Print(Json().Text("type", "summary").Raw("summary", summary.Done()).Done() + "\n");
-  } else if (context_.format() == Format::kJson) {
-    if (done_ > 0) context_.Print(Json().List("items", items_).Raw("summary", summary.Done()).Done() + "\n");
-  } else if (items_.size() <= 20) {
-    for (const std::string& item : items_) context_.Print(item);
-  } else {
-    context_.Print(absl::StrCat(done_, " files ", verb_, ", ", HumanBytes(bytes_), ", ", transactions_, " transactions\n"));
-  }
-  if (all == 1 && failures_.size() == 1) return failures_.front();
-  if (!failures_.empty()) {
-    if (app::ExitOf(failures_.front()) == app::Exit::kInterrupted) return failures_.front();
-    const bool same = std::all_of(failures_.begin(), failures_.end(), [&](const absl::Status& status) {
-      return base::ReasonOf(status) == base::ReasonOf(failures_.front());
-    });
-    if (done_ == 0 && same) return failures_.front();
-    return base::Error(absl::StatusCode::kUnknown, "PARTIAL", absl::StrCat(failures_.size(), " of ", all, " failed"),
-                       "run the same command again", {{"first", std::string(failures_.front().message())}});
-  }
-  if (not_durable_ == 0) return absl::OkStatus();
-  return base::Error(absl::StatusCode::kUnknown, "PARTIAL",
-                     absl::StrCat(not_durable_, " of ", all, " are available but not durable yet"),
-                     "storectl provider replace-holder, or put again later", {{"missing", first_missing_}});
-}
-
 void AddFileCommands(CLI::App& app, Context& context) {
   auto copy = std::make_shared<CopyFlags>();
   CLI::App* cp = app.add_subcommand("cp", "copy files up, down, or between references");
-  cp->add_option("paths", copy->paths, "SRC... DST; cairn://bucket/key or a local path")->required();
+  cp->add_option("paths", copy->paths, "SRC... DST; cairn://bucket/key or a local path")
+      ->required();
   cp->add_flag("-r,--recursive", copy->recursive, "whole folders");
   AddCopyFlags(cp, copy.get());
-  cp->callback([&context, copy] { context.action = [&context, copy] { return CopyAny(context, *copy); }; });
+  cp->callback(
+      [&context, copy] { context.action = [&context, copy] { return CopyAny(context, *copy); }; });
 
   auto moved = std::make_shared<CopyFlags>();
   CLI::App* mv = app.add_subcommand("mv", "give what is stored another name");
   mv->add_option("paths", moved->paths, "SRC... DST; references")->required();
   mv->add_flag("-r,--recursive", moved->recursive, "whole folders");
-  mv->callback([&context, moved] { context.action = [&context, moved] { return Move(context, *moved); }; });
+  mv->callback(
+      [&context, moved] { context.action = [&context, moved] { return Move(context, *moved); }; });
 
   auto get = std::make_shared<GetFlags>();
   CLI::App* fetch = app.add_subcommand("get", "fetch an object into a file or to stdout");
@@ -466,14 +420,17 @@ void AddFileCommands(CLI::App& app, Context& context) {
   fetch->add_option("dst", get->to, "file, folder, or - for stdout");
   fetch->add_option("--range", get->range, "FIRST-LAST, bytes counted from 0");
   fetch->add_option("--object-version", get->version, "an earlier version");
-  fetch->callback([&context, get] { context.action = [&context, get] { return GetCommand(context, *get); }; });
+  fetch->callback(
+      [&context, get] { context.action = [&context, get] { return GetCommand(context, *get); }; });
 
   auto shown = std::make_shared<GetFlags>();
   shown->to = "-";
   CLI::App* cat = app.add_subcommand("cat", "write an object to stdout");
   cat->add_option("ref", shown->from, "cairn://bucket/key")->required();
   cat->add_option("--range", shown->range, "FIRST-LAST, bytes counted from 0");
-  cat->callback([&context, shown] { context.action = [&context, shown] { return GetCommand(context, *shown); }; });
+  cat->callback([&context, shown] {
+    context.action = [&context, shown] { return GetCommand(context, *shown); };
+  });
 
   auto put = std::make_shared<CopyFlags>();
   auto target = std::make_shared<std::pair<std::string, std::string>>();
@@ -482,18 +439,27 @@ void AddFileCommands(CLI::App& app, Context& context) {
   store->add_option("ref", target->second, "cairn://bucket/key")->required();
   AddCopyFlags(store, put.get());
   store->callback([&context, put, target] {
-    context.action = [&context, put, target] { return PutCommand(context, *put, target->first, target->second); };
+    context.action = [&context, put, target] {
+      return PutCommand(context, *put, target->first, target->second);
+    };
   });
 
   auto sync = std::make_shared<SyncFlags>();
-  CLI::App* synchronise = app.add_subcommand("sync", "make a folder and a prefix the same, one way");
+  CLI::App* synchronise =
+      app.add_subcommand("sync", "make a folder and a prefix the same, one way");
   synchronise->add_option("src", sync->from, "folder or cairn://bucket/prefix/")->required();
   synchronise->add_option("dst", sync->to, "folder or cairn://bucket/prefix/")->required();
-  synchronise->add_flag("--delete", sync->plan.delete_extra, "remove from the target what the source has not");
-  synchronise->add_flag("--checksum", sync->plan.checksum, "compare content instead of size and time");
-  synchronise->add_flag("--protect-newer", sync->plan.protect_newer, "never replace what is newer in the target");
-  synchronise->add_option("--parallel", sync->parallel, "large files at once")->check(CLI::Range(1, 16));
-  synchronise->callback([&context, sync] { context.action = [&context, sync] { return SyncCommand(context, *sync); }; });
+  synchronise->add_flag("--delete", sync->plan.delete_extra,
+                        "remove from the target what the source has not");
+  synchronise->add_flag("--checksum", sync->plan.checksum,
+                        "compare content instead of size and time");
+  synchronise->add_flag("--protect-newer", sync->plan.protect_newer,
+                        "never replace what is newer in the target");
+  synchronise->add_option("--parallel", sync->parallel, "large files at once")
+      ->check(CLI::Range(1, 16));
+  synchronise->callback([&context, sync] {
+    context.action = [&context, sync] { return SyncCommand(context, *sync); };
+  });
 }
 
 }  // namespace cairn::storectl

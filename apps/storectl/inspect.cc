@@ -1,4 +1,6 @@
 // ls, stat, du, rm, verify.
+#include "apps/storectl/inspect.h"
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
@@ -12,10 +14,9 @@
 #include "apps/client/remove.h"
 #include "apps/client/verify.h"
 #include "apps/storectl/commands.h"
-#include "apps/storectl/files.h"
-#include "apps/storectl/inspect.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
+#include "cairn/rpc/v1/provider.pb.h"
 
 namespace cairn::storectl {
 namespace {
@@ -31,18 +32,25 @@ absl::Time Modified(const ObjectInfo& object) {
 }
 
 uint32_t PartsHere(const ObjectInfo& object) {
-  return static_cast<uint32_t>(object.record->positions_size()) - static_cast<uint32_t>(object.missing.size());
+  return static_cast<uint32_t>(object.record->positions_size()) -
+         static_cast<uint32_t>(object.missing.size());
 }
 
 Json ObjectJson(const ObjectInfo& object) {
   std::vector<std::string> missing;
   for (uint32_t position : object.missing) missing.push_back(absl::StrCat(position));
   Json out;
-  out.Text("ref", object.ref.ToText()).Text("name", object.ref.key).Text("object", object.id.ToHexString())
-      .Number("version", object.version).Number("size_bytes", object.size())
-      .Number("stored_bytes", object.record->stored_size()).Text("state", client::ToText(object.status))
-      .Small("parts", object.record->positions_size()).List("missing_positions", missing)
-      .Text("content_id", base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText())
+  out.Text("ref", object.ref.ToText())
+      .Text("name", object.ref.key)
+      .Text("object", object.id.ToHexString())
+      .Number("version", object.version)
+      .Number("size_bytes", object.size())
+      .Number("stored_bytes", object.record->stored_size())
+      .Text("state", client::ToText(object.status))
+      .Small("parts", object.record->positions_size())
+      .List("missing_positions", missing)
+      .Text("content_id",
+            base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText())
       .Time("modified", Modified(object));
   if (object.manifest) out.Text("content_type", object.manifest->content_type);
   return out;
@@ -64,10 +72,13 @@ absl::Status ListCommand(Context& context, const ListFlags& flags) {
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   ASSIGN_OR_RETURN(auto bucket, client::OpenBucket(*client, ref.bucket));
   ASSIGN_OR_RETURN(std::vector<ObjectInfo> objects,
-                   client::ListObjects(*client, *bucket, ref.key,
-                                       {.pending = flags.pending, .versions = flags.versions, .manifests = true}));
-  Table table(flags.details ? std::vector<std::string>{"SIZE", "MODIFIED", "PARTS", "STATE", "NAME"} : std::vector<std::string>{"NAME"},
-              flags.details ? std::vector<bool>{true, false, true, false, false} : std::vector<bool>{false});
+                   client::ListObjects(
+                       *client, *bucket, ref.key,
+                       {.pending = flags.pending, .versions = flags.versions, .manifests = true}));
+  Table table(flags.details ? std::vector<std::string>{"SIZE", "MODIFIED", "PARTS", "STATE", "NAME"}
+                            : std::vector<std::string>{"NAME"},
+              flags.details ? std::vector<bool>{true, false, true, false, false}
+                            : std::vector<bool>{false});
   std::vector<std::string> items;
   std::set<std::string> folders;
   const size_t slash = ref.key.rfind('/');
@@ -75,15 +86,19 @@ absl::Status ListCommand(Context& context, const ListFlags& flags) {
   bool any = false;
   for (const ObjectInfo& object : objects) {
     // "photos" means the object or the folder of that name, not "photos2".
-    if (!ref.folder() && object.ref.key != ref.key && !absl::StartsWith(object.ref.key, ref.key + "/")) continue;
+    if (!ref.folder() && object.ref.key != ref.key &&
+        !absl::StartsWith(object.ref.key, ref.key + "/"))
+      continue;
     any = true;
     const std::string rest = object.ref.key.substr(base);
     const size_t deeper = rest.find('/');
     if (!flags.recursive && deeper != std::string::npos) {
       const std::string folder = rest.substr(0, deeper + 1);
       if (!folders.insert(folder).second) continue;
-      items.push_back(Json().Text("name", object.ref.key.substr(0, base) + folder).Bool("folder", true).Done());
-      table.Row(flags.details ? std::vector<std::string>{"-", "", "", "", folder} : std::vector<std::string>{folder});
+      items.push_back(
+          Json().Text("name", object.ref.key.substr(0, base) + folder).Bool("folder", true).Done());
+      table.Row(flags.details ? std::vector<std::string>{"-", "", "", "", folder}
+                              : std::vector<std::string>{folder});
       continue;
     }
     items.push_back(ObjectJson(object).Done());
@@ -94,10 +109,12 @@ absl::Status ListCommand(Context& context, const ListFlags& flags) {
       continue;
     }
     table.Row({HumanBytes(object.size()), HumanTime(Modified(object)),
-               absl::StrCat(PartsHere(object), "/", object.record->positions_size()), std::string(client::ToText(object.status)), name});
+               absl::StrCat(PartsHere(object), "/", object.record->positions_size()),
+               std::string(client::ToText(object.status)), name});
   }
   if (!any && !ref.folder()) {
-    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT", absl::StrCat("no object ", ref.ToText()),
+    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT",
+                       absl::StrCat("no object ", ref.ToText()),
                        absl::StrCat("storectl ls cairn://", ref.bucket, "/"));
   }
   context.Items("items", items, table);
@@ -116,22 +133,55 @@ absl::Status StatBucket(Context& context, client::Client& client, const std::str
     const chain::v1::GroupPosition& place = group.positions(i);
     const std::string provider = base::ToText(chain::AccountOf(place.provider()));
     const std::string state = place.rebuilding() ? "rebuilding" : "settled";
-    positions.push_back(Json().Small("position", i).Text("provider", provider).Text("state", state)
-                            .Number("should_hold", place.should_hold()).Number("receipted", place.receipted()).Done());
-    table.Row({absl::StrCat(i), provider, state, absl::StrCat(place.receipted(), "/", place.should_hold())});
+    positions.push_back(Json()
+                            .Small("position", i)
+                            .Text("provider", provider)
+                            .Text("state", state)
+                            .Number("should_hold", place.should_hold())
+                            .Number("receipted", place.receipted())
+                            .Done());
+    table.Row({absl::StrCat(i), provider, state,
+               absl::StrCat(place.receipted(), "/", place.should_hold())});
   }
   const std::string primary = base::ToText(chain::AccountOf(group.primary()));
   Json json;
-  json.Text("name", bucket.name()).Number("id", bucket.id()).Text("policy", policy).Bool("public_read", bucket.public_read())
-      .Bool("sealed", !bucket.wraps().empty()).Number("group", group.id()).Number("group_epoch", group.epoch())
-      .Text("primary", primary).Number("objects", bucket.objects()).Number("stored_bytes", bucket.stored_bytes())
-      .Small("keep_versions", bucket.keep_versions()).Crn("reserve", chain::FromProto(bucket.reserve()))
-      .Time("created", absl::FromUnixMillis(static_cast<int64_t>(bucket.created_ms()))).List("positions", positions);
-  context.Result(json, absl::StrCat("bucket    ", bucket.name(), "  (", bucket.wraps().empty() ? "public" : "private", ", ", policy, ")\n",
-                                    "objects   ", bucket.objects(), "  ", HumanBytes(bucket.stored_bytes()), " stored\n",
-                                    "reserve   ", Crn(chain::FromProto(bucket.reserve())), "\n",
-                                    "primary   ", primary, "\n", table.Done(true)));
+  json.Text("name", bucket.name())
+      .Number("id", bucket.id())
+      .Text("policy", policy)
+      .Bool("public_read", bucket.public_read())
+      .Bool("sealed", !bucket.wraps().empty())
+      .Number("group", group.id())
+      .Number("group_epoch", group.epoch())
+      .Text("primary", primary)
+      .Number("objects", bucket.objects())
+      .Number("stored_bytes", bucket.stored_bytes())
+      .Small("keep_versions", bucket.keep_versions())
+      .Crn("reserve", chain::FromProto(bucket.reserve()))
+      .Time("created", absl::FromUnixMillis(static_cast<int64_t>(bucket.created_ms())))
+      .List("positions", positions);
+  context.Result(
+      json, absl::StrCat("bucket    ", bucket.name(), "  (",
+                         bucket.wraps().empty() ? "public" : "private", ", ", policy, ")\n",
+                         "objects   ", bucket.objects(), "  ", HumanBytes(bucket.stored_bytes()),
+                         " stored\n", "reserve   ", Crn(chain::FromProto(bucket.reserve())), "\n",
+                         "primary   ", primary, "\n", table.Done(true)));
   return absl::OkStatus();
+}
+
+// Holders that answer and have the store they signed with.
+std::vector<char> WhoLives(client::Client& client, const std::vector<client::Holder>& holders) {
+  std::vector<char> live(holders.size());
+  std::vector<std::function<void()>> tasks;
+  for (size_t i = 0; i < holders.size(); ++i) {
+    tasks.push_back([&, i] {
+      const auto info = client.transport().GetInfo(holders[i].address, absl::Seconds(2));
+      const auto record = client.Provider(holders[i].address.account);
+      live[i] = info.ok() && record.ok() && !info->loss_reported() &&
+                info->store_id() == record->store_id();
+    });
+  }
+  client.RunAll(std::move(tasks));
+  return live;
 }
 
 // ---- du ----
@@ -154,27 +204,36 @@ absl::Status UsageCommand(Context& context, const std::string& text, bool by_pre
   std::map<std::string, Sum> sums;
   for (const Reference& root : roots) {
     ASSIGN_OR_RETURN(auto bucket, client::OpenBucket(*client, root.bucket));
-    ASSIGN_OR_RETURN(std::vector<ObjectInfo> objects, client::ListObjects(*client, *bucket, root.key, {}));
+    ASSIGN_OR_RETURN(std::vector<ObjectInfo> objects,
+                     client::ListObjects(*client, *bucket, root.key, {}));
     if (objects.empty()) sums[root.ToText()];
     for (const ObjectInfo& object : objects) {
       std::string name = root.ToText();
       if (by_prefix) {
         const size_t slash = object.ref.key.find('/', root.key.size());
-        if (slash != std::string::npos) name = Reference{root.bucket, object.ref.key.substr(0, slash + 1)}.ToText();
+        if (slash != std::string::npos)
+          name = Reference{root.bucket, object.ref.key.substr(0, slash + 1)}.ToText();
       }
       Sum& sum = sums[name];
       ++sum.objects;
       sum.bytes += object.size();
       sum.stored += object.record->stored_size();
-      if (const auto more = sum.reserve.Plus(chain::FromProto(object.record->lock()))) sum.reserve = *more;
+      if (const auto more = sum.reserve.Plus(chain::FromProto(object.record->lock())))
+        sum.reserve = *more;
     }
   }
   Table table({"SIZE", "STORED", "OBJECTS", "RESERVE", "NAME"}, {true, true, true, true, false});
   std::vector<std::string> items;
   for (const auto& [name, sum] : sums) {
-    items.push_back(Json().Text("ref", name).Number("objects", sum.objects).Number("size_bytes", sum.bytes)
-                        .Number("stored_bytes", sum.stored).Crn("reserve", sum.reserve).Done());
-    table.Row({HumanBytes(sum.bytes), HumanBytes(sum.stored), absl::StrCat(sum.objects), Crn(sum.reserve), name});
+    items.push_back(Json()
+                        .Text("ref", name)
+                        .Number("objects", sum.objects)
+                        .Number("size_bytes", sum.bytes)
+                        .Number("stored_bytes", sum.stored)
+                        .Crn("reserve", sum.reserve)
+                        .Done());
+    table.Row({HumanBytes(sum.bytes), HumanBytes(sum.stored), absl::StrCat(sum.objects),
+               Crn(sum.reserve), name});
   }
   context.Items("items", items, table);
   return absl::OkStatus();
@@ -189,15 +248,20 @@ absl::Status RemoveCommand(Context& context, const std::vector<std::string>& ref
     ASSIGN_OR_RETURN(Reference ref, client::ParseReference(text));
     if (!recursive) {
       if (ref.folder()) {
-        return base::Error(absl::StatusCode::kInvalidArgument, "IS_A_FOLDER", ref.ToText() + " stands for many objects", "add -r");
+        return base::Error(absl::StatusCode::kInvalidArgument, "IS_A_FOLDER",
+                           ref.ToText() + " stands for many objects", "add -r");
       }
       names[ref.bucket].push_back(ref.key);
       continue;
     }
     ASSIGN_OR_RETURN(auto bucket, client::OpenBucket(*client, ref.bucket));
-    ASSIGN_OR_RETURN(std::vector<ObjectInfo> objects, client::ListObjects(*client, *bucket, ref.key, {.pending = false, .versions = false, .manifests = false}));
+    ASSIGN_OR_RETURN(
+        std::vector<ObjectInfo> objects,
+        client::ListObjects(*client, *bucket, ref.key,
+                            {.pending = false, .versions = false, .manifests = false}));
     for (const ObjectInfo& object : objects) {
-      const bool below = ref.folder() || object.ref.key == ref.key || absl::StartsWith(object.ref.key, ref.key + "/");
+      const bool below = ref.folder() || object.ref.key == ref.key ||
+                         absl::StartsWith(object.ref.key, ref.key + "/");
       if (below) names[ref.bucket].push_back(object.ref.key);
     }
   }
@@ -206,17 +270,21 @@ absl::Status RemoveCommand(Context& context, const std::vector<std::string>& ref
   for (auto& [bucket_name, keys] : names) {
     std::sort(keys.begin(), keys.end());
     keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-    for (const std::string& key : keys) items.push_back(Json().Text("ref", Reference{bucket_name, key}.ToText()).Done());
+    for (const std::string& key : keys)
+      items.push_back(Json().Text("ref", Reference{bucket_name, key}.ToText()).Done());
     if (!context.globals.dry_run && !keys.empty()) {
       ASSIGN_OR_RETURN(auto bucket, client::OpenBucket(*client, bucket_name));
       RETURN_IF_ERROR(client::RemoveNames(*client, *bucket, keys));
     }
     removed += keys.size();
   }
-  if (removed == 0) return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT", "nothing of that name", "storectl ls");
+  if (removed == 0)
+    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_OBJECT", "nothing of that name",
+                       "storectl ls");
   Json json;
   json.List("removed", items).Bool("dry_run", context.globals.dry_run);
-  context.Result(json, absl::StrCat(context.globals.dry_run ? "would remove " : "removed ", removed, removed == 1 ? " object\n" : " objects\n"));
+  context.Result(json, absl::StrCat(context.globals.dry_run ? "would remove " : "removed ", removed,
+                                    removed == 1 ? " object\n" : " objects\n"));
   return absl::OkStatus();
 }
 
@@ -240,25 +308,40 @@ absl::Status VerifyStored(Context& context, client::Client& client, const Refere
     std::string trouble;
     for (const client::PartReport& part : report.parts) {
       const std::string provider = base::ToText(part.provider);
-      parts.push_back(Json().Small("position", part.position).Text("provider", provider).Bool("ok", part.status.ok())
-                          .Text("why", part.status.message()).Done());
+      parts.push_back(Json()
+                          .Small("position", part.position)
+                          .Text("provider", provider)
+                          .Bool("ok", part.status.ok())
+                          .Text("why", part.status.message())
+                          .Done());
       if (part.status.ok()) continue;
       const bool wrong = absl::IsDataLoss(part.status);
       damaged = damaged || wrong;
       unreachable = unreachable || !wrong;
-      absl::StrAppend(&trouble, trouble.empty() ? "" : "; ", wrong ? "damaged at " : "missing at ", provider, ": ", part.status.message());
+      absl::StrAppend(&trouble, trouble.empty() ? "" : "; ", wrong ? "damaged at " : "missing at ",
+                      provider, ": ", part.status.message());
     }
     lost = lost || (report.good < report.needed && object.record->stored_size() != 0);
-    items.push_back(Json().Text("ref", object.ref.ToText()).Small("good", report.good).Small("needed", report.needed).List("parts", parts).Done());
-    table.Row({absl::StrCat(report.good), absl::StrCat(report.needed), object.ref.ToText(), trouble.empty() ? "none" : trouble});
+    items.push_back(Json()
+                        .Text("ref", object.ref.ToText())
+                        .Small("good", report.good)
+                        .Small("needed", report.needed)
+                        .List("parts", parts)
+                        .Done());
+    table.Row({absl::StrCat(report.good), absl::StrCat(report.needed), object.ref.ToText(),
+               trouble.empty() ? "none" : trouble});
   }
   context.Items("items", items, table);
   if (damaged) {
-    return base::Error(absl::StatusCode::kDataLoss, "DAMAGED", "a holder gave bytes that are not the object's",
+    return base::Error(absl::StatusCode::kDataLoss, "DAMAGED",
+                       "a holder gave bytes that are not the object's",
                        "storectl provider replace-holder, or wait for its scrub to repair it");
   }
-  if (lost) return base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS", "too few parts to read an object");
-  if (unreachable) return base::Error(absl::StatusCode::kUnknown, "PARTIAL", "some parts could not be read");
+  if (lost)
+    return base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS",
+                       "too few parts to read an object");
+  if (unreachable)
+    return base::Error(absl::StatusCode::kUnknown, "PARTIAL", "some parts could not be read");
   return absl::OkStatus();
 }
 
@@ -275,8 +358,12 @@ absl::Status VerifyCommand(Context& context, const std::vector<std::string>& wha
   ASSIGN_OR_RETURN(ObjectInfo object, client::FindObject(*client, *bucket, ref));
   RETURN_IF_ERROR(client::VerifySource(*client, *bucket, object, *source));
   Json json;
-  json.Text("path", what[0]).Text("ref", ref.ToText()).Bool("same", true).Number("size_bytes", object.size());
-  context.Result(json, absl::StrCat("ok  ", what[0], " is ", ref.ToText(), "  ", object.size(), " B\n"));
+  json.Text("path", what[0])
+      .Text("ref", ref.ToText())
+      .Bool("same", true)
+      .Number("size_bytes", object.size());
+  context.Result(json,
+                 absl::StrCat("ok  ", what[0], " is ", ref.ToText(), "  ", object.size(), " B\n"));
   return absl::OkStatus();
 }
 
@@ -289,10 +376,16 @@ absl::Status ListBucketsCommand(Context& context) {
   std::vector<std::string> items;
   for (const chain::v1::Bucket& bucket : buckets) {
     const std::string policy = chain::FromProto(bucket.policy()).ToText();
-    items.push_back(Json().Text("name", bucket.name()).Number("id", bucket.id()).Text("policy", policy)
-                        .Bool("public_read", bucket.public_read()).Number("objects", bucket.objects())
-                        .Number("stored_bytes", bucket.stored_bytes()).Done());
-    table.Row({absl::StrCat(bucket.objects()), HumanBytes(bucket.stored_bytes()), policy, absl::StrCat("cairn://", bucket.name(), "/")});
+    items.push_back(Json()
+                        .Text("name", bucket.name())
+                        .Number("id", bucket.id())
+                        .Text("policy", policy)
+                        .Bool("public_read", bucket.public_read())
+                        .Number("objects", bucket.objects())
+                        .Number("stored_bytes", bucket.stored_bytes())
+                        .Done());
+    table.Row({absl::StrCat(bucket.objects()), HumanBytes(bucket.stored_bytes()), policy,
+               absl::StrCat("cairn://", bucket.name(), "/")});
   }
   context.Items("buckets", items, table);
   return absl::OkStatus();
@@ -305,29 +398,54 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
   ASSIGN_OR_RETURN(auto bucket, client::OpenBucket(*client, ref.bucket));
   ASSIGN_OR_RETURN(ObjectInfo object, client::FindObject(*client, *bucket, ref, version));
   ASSIGN_OR_RETURN(chain::v1::Group group, client->Group(object.record->group()));
-  ASSIGN_OR_RETURN(std::vector<client::Holder> holders, client::HoldersOf(*client, *object.record, group));
-  std::sort(holders.begin(), holders.end(), [](const auto& a, const auto& b) { return a.position < b.position; });
-  Table table({"POSITION", "PROVIDER", "ENDPOINT", "PART"}, {true, false, false, false});
+  ASSIGN_OR_RETURN(std::vector<client::Holder> holders,
+                   client::HoldersOf(*client, *object.record, group));
+  std::sort(holders.begin(), holders.end(),
+            [](const auto& a, const auto& b) { return a.position < b.position; });
+  const std::vector<char> live = WhoLives(*client, holders);
+  Table table({"POSITION", "PROVIDER", "ENDPOINT", "PART", "ANSWERS"},
+              {true, false, false, false, false});
   std::vector<std::string> parts;
-  for (const client::Holder& holder : holders) {
+  bool all_live = true;
+  for (size_t i = 0; i < holders.size(); ++i) {
+    const client::Holder& holder = holders[i];
     const std::string provider = base::ToText(holder.address.account);
-    parts.push_back(Json().Small("position", holder.position).Text("provider", provider).Text("endpoint", holder.address.endpoint)
-                        .Bool("receipted", holder.receipted).Done());
-    table.Row({absl::StrCat(holder.position), provider, holder.address.endpoint, holder.receipted ? "signed for" : "missing"});
+    all_live = all_live && (live[i] || !holder.receipted);
+    parts.push_back(Json()
+                        .Small("position", holder.position)
+                        .Text("provider", provider)
+                        .Text("endpoint", holder.address.endpoint)
+                        .Bool("receipted", holder.receipted)
+                        .Bool("live", live[i])
+                        .Done());
+    table.Row({absl::StrCat(holder.position), provider, holder.address.endpoint,
+               holder.receipted ? "signed for" : "missing", live[i] ? "yes" : "no"});
   }
+  // The ledger knows who signed; who is there is for us to see.
+  if (object.status == client::ObjectStatus::kDurable && !all_live)
+    object.status = client::ObjectStatus::kDegraded;
   Json json = ObjectJson(object);
-  json.List("holders", parts).Number("group", object.record->group()).Crn("lock", chain::FromProto(object.record->lock()))
+  const std::string hash = base::ToHex(base::AsBytes(object.record->content_id()));
+  const auto primary = base::ToText(chain::Trusted<base::AccountId>(object.record->primary()));
+  json.Text("content_hash", hash)
+      .Text("primary", primary)
+      .List("holders", parts)
+      .Number("group", object.record->group())
+      .Crn("lock", chain::FromProto(object.record->lock()))
       .Crn("bond", chain::FromProto(object.record->bond()))
       .Time("created", absl::FromUnixMillis(static_cast<int64_t>(object.record->created_ms())));
   std::string state(client::ToText(object.status));
-  if (!object.missing.empty()) absl::StrAppend(&state, ", missing at positions ", absl::StrJoin(object.missing, " "));
-  context.Result(json,
-                 absl::StrCat("object    ", object.ref.ToText(), "  version ", object.version, "\n", "content   ",
-                              base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText(), "\n",
-                              "size      ", object.size(), " B  (", HumanBytes(object.record->stored_size()), " stored)\n",
-                              "modified  ", HumanTime(Modified(object)), "\n", "state     ", state, "\n", "reserve   ",
-                              Crn(chain::FromProto(object.record->lock())), ", bond ", Crn(chain::FromProto(object.record->bond())),
-                              "\n", table.Done(true)));
+  if (!object.missing.empty())
+    absl::StrAppend(&state, ", missing at positions ", absl::StrJoin(object.missing, " "));
+  context.Result(
+      json,
+      absl::StrCat(
+          "object    ", object.ref.ToText(), "  version ", object.version, "\n", "content   ",
+          base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText(), "\n",
+          "blake3    ", hash, "\n", "size      ", object.size(), " B  (", HumanBytes(object.record->stored_size()),
+          " stored)\n", "modified  ", HumanTime(Modified(object)), "\n", "state     ", state, "\n",
+          "reserve   ", Crn(chain::FromProto(object.record->lock())), ", bond ",
+          Crn(chain::FromProto(object.record->bond())), "\n", table.Done(true)));
   return absl::OkStatus();
 }
 
@@ -339,30 +457,46 @@ void AddInspectCommands(CLI::App& app, Context& context) {
   ls->add_flag("-r,--recursive", list->recursive, "everything below");
   ls->add_flag("--pending", list->pending, "also uploads under way");
   ls->add_flag("--versions", list->versions, "every version that is kept");
-  ls->callback([&context, list] { context.action = [&context, list] { return ListCommand(context, *list); }; });
+  ls->callback([&context, list] {
+    context.action = [&context, list] { return ListCommand(context, *list); };
+  });
 
   auto stat = std::make_shared<std::pair<std::string, uint64_t>>();
-  CLI::App* show = app.add_subcommand("stat", "all about an object or a bucket: state, holders, content id, cost");
+  CLI::App* show = app.add_subcommand(
+      "stat", "all about an object or a bucket: state, holders, content id, cost");
   show->add_option("ref", stat->first, "cairn://bucket[/key]")->required();
   show->add_option("--object-version", stat->second, "an earlier version");
-  show->callback([&context, stat] { context.action = [&context, stat] { return StatCommand(context, stat->first, stat->second); }; });
+  show->callback([&context, stat] {
+    context.action = [&context, stat] { return StatCommand(context, stat->first, stat->second); };
+  });
 
   auto usage = std::make_shared<std::pair<std::string, bool>>();
   CLI::App* du = app.add_subcommand("du", "how much is stored, and what is reserved for it");
   du->add_option("ref", usage->first, "cairn://bucket[/prefix]; nothing: all your buckets");
   du->add_flag("--by-prefix", usage->second, "one line a folder");
-  du->callback([&context, usage] { context.action = [&context, usage] { return UsageCommand(context, usage->first, usage->second); }; });
+  du->callback([&context, usage] {
+    context.action = [&context, usage] {
+      return UsageCommand(context, usage->first, usage->second);
+    };
+  });
 
   auto removal = std::make_shared<std::pair<std::vector<std::string>, bool>>();
   CLI::App* rm = app.add_subcommand("rm", "delete objects; reserve and bond come back");
   rm->add_option("refs", removal->first, "cairn://bucket/key ...")->required();
   rm->add_flag("-r,--recursive", removal->second, "everything below");
-  rm->callback([&context, removal] { context.action = [&context, removal] { return RemoveCommand(context, removal->first, removal->second); }; });
+  rm->callback([&context, removal] {
+    context.action = [&context, removal] {
+      return RemoveCommand(context, removal->first, removal->second);
+    };
+  });
 
   auto verified = std::make_shared<std::vector<std::string>>();
-  CLI::App* verify = app.add_subcommand("verify", "read every part from every holder, or hold a file against an object");
+  CLI::App* verify = app.add_subcommand(
+      "verify", "read every part from every holder, or hold a file against an object");
   verify->add_option("what", *verified, "REF, or PATH REF")->required()->expected(1, 2);
-  verify->callback([&context, verified] { context.action = [&context, verified] { return VerifyCommand(context, *verified); }; });
+  verify->callback([&context, verified] {
+    context.action = [&context, verified] { return VerifyCommand(context, *verified); };
+  });
 }
 
 }  // namespace cairn::storectl

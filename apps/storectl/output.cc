@@ -13,28 +13,39 @@ void Json::Name(absl::string_view name) {
   if (!text_.empty()) text_ += ',';
   absl::StrAppend(&text_, app::JsonQuote(name), ":");
 }
-Json& Json::Text(absl::string_view name, absl::string_view value) { return Raw(name, app::JsonQuote(value)); }
-Json& Json::Number(absl::string_view name, uint64_t value) { return Raw(name, absl::StrCat("\"", value, "\"")); }
+Json& Json::Text(absl::string_view name, absl::string_view value) {
+  return Raw(name, app::JsonQuote(value));
+}
+Json& Json::Number(absl::string_view name, uint64_t value) {
+  return Raw(name, absl::StrCat("\"", value, "\""));
+}
 Json& Json::Small(absl::string_view name, int64_t value) { return Raw(name, absl::StrCat(value)); }
-Json& Json::Real(absl::string_view name, double value) { return Raw(name, absl::StrFormat("%.6g", value)); }
+Json& Json::Real(absl::string_view name, double value) {
+  return Raw(name, absl::StrFormat("%.6g", value));
+}
 Json& Json::Bool(absl::string_view name, bool value) { return Raw(name, value ? "true" : "false"); }
 Json& Json::Time(absl::string_view name, absl::Time value) { return Text(name, Rfc3339(value)); }
 Json& Json::Crn(absl::string_view name, base::Amount value) {
-  return Raw(name, Json().Text("amount", value.ToDecimal(base::kCrnDecimals)).Text("asset", "crn").Done());
+  return Raw(
+      name, Json().Text("amount", value.ToDecimal(base::kCrnDecimals)).Text("asset", "crn").Done());
 }
 Json& Json::Raw(absl::string_view name, absl::string_view json) {
   Name(name);
   absl::StrAppend(&text_, json);
   return *this;
 }
-Json& Json::List(absl::string_view name, const std::vector<std::string>& values) { return Raw(name, JsonList(values)); }
+Json& Json::List(absl::string_view name, const std::vector<std::string>& values) {
+  return Raw(name, JsonList(values));
+}
 Json& Json::Texts(absl::string_view name, const std::vector<std::string>& values) {
   std::vector<std::string> quoted;
   for (const std::string& value : values) quoted.push_back(app::JsonQuote(value));
   return List(name, quoted);
 }
 
-std::string JsonList(const std::vector<std::string>& values) { return absl::StrCat("[", absl::StrJoin(values, ","), "]"); }
+std::string JsonList(const std::vector<std::string>& values) {
+  return absl::StrCat("[", absl::StrJoin(values, ","), "]");
+}
 
 Table::Table(std::vector<std::string> header, std::vector<bool> right)
     : header_(std::move(header)), right_(std::move(right)) {
@@ -77,7 +88,10 @@ std::string HumanBytes(uint64_t bytes) {
     ++unit;
   }
   if (unit == 0) return absl::StrCat(bytes, " B");
-  return absl::StrFormat(value < 9.995 ? "%.2f %s" : value < 99.95 ? "%.1f %s" : "%.0f %s", value, kUnits[unit]);
+  return absl::StrFormat(value < 9.995   ? "%.2f %s"
+                         : value < 99.95 ? "%.1f %s"
+                                         : "%.0f %s",
+                         value, kUnits[unit]);
 }
 
 std::string HumanDuration(absl::Duration duration) {
@@ -91,6 +105,8 @@ std::string HumanTime(absl::Time time) {
   return absl::FormatTime("%Y-%m-%d %H:%M", time, absl::LocalTimeZone());
 }
 std::string Crn(base::Amount amount) { return amount.ToDecimal(base::kCrnDecimals) + " crn"; }
-std::string Rfc3339(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()); }
+std::string Rfc3339(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
+}
 
 }  // namespace cairn::storectl

@@ -1,4 +1,5 @@
-// What commands print: aligned text, or JSON with stable snake_case names, 64-bit numbers and money as strings.
+// What commands print: aligned text, or JSON with stable snake_case names, 64-bit numbers and money
+// as strings.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ class Json {
   Json& Small(absl::string_view name, int64_t value);    // up to 32 bits
   Json& Real(absl::string_view name, double value);
   Json& Bool(absl::string_view name, bool value);
-  Json& Time(absl::string_view name, absl::Time value);  // RFC 3339, UTC
+  Json& Time(absl::string_view name, absl::Time value);   // RFC 3339, UTC
   Json& Crn(absl::string_view name, base::Amount value);  // {"amount": "1.5", "asset": "crn"}
   Json& Raw(absl::string_view name, absl::string_view json);
   Json& List(absl::string_view name, const std::vector<std::string>& values);  // of JSON texts
@@ -47,10 +48,10 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-std::string HumanBytes(uint64_t bytes);            // base 10: "1.56 GB"
+std::string HumanBytes(uint64_t bytes);              // base 10: "1.56 GB"
 std::string HumanDuration(absl::Duration duration);  // "1 min 5 s"
-std::string HumanTime(absl::Time time);            // local, to the minute
-std::string Crn(base::Amount amount);              // "1.5 crn"
+std::string HumanTime(absl::Time time);              // local, to the minute
+std::string Crn(base::Amount amount);                // "1.5 crn"
 std::string Rfc3339(absl::Time time);
 
 }  // namespace cairn::storectl

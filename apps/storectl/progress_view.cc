@@ -76,7 +76,9 @@ class View : public client::Progress {
   uint64_t BytesDone() const {
     uint64_t done = done_bytes_;
     for (const auto& [name, item] : items_) {
-      if (item.stage == Stage::kUpload || item.stage == Stage::kDownload || item.stage == Stage::kVerify) done += item.done;
+      if (item.stage == Stage::kUpload || item.stage == Stage::kDownload ||
+          item.stage == Stage::kVerify)
+        done += item.done;
       if (item.stage == Stage::kSeal || item.stage == Stage::kDurable) done += item.bytes;
     }
     return std::min(done, std::max(total_bytes_, done_bytes_));
@@ -87,7 +89,8 @@ class View : public client::Progress {
   }
   int64_t Eta() const {
     const double rate = Rate();
-    return rate < 1 ? -1 : static_cast<int64_t>(static_cast<double>(total_bytes_ - BytesDone()) / rate);
+    return rate < 1 ? -1
+                    : static_cast<int64_t>(static_cast<double>(total_bytes_ - BytesDone()) / rate);
   }
   Stage CurrentStage() const {
     const auto found = items_.find(current_);
@@ -124,23 +127,31 @@ class BarView final : public View {
     if (!stage_changed && now - shown_ < absl::Milliseconds(100)) return;
     shown_ = now;
     const uint64_t done = BytesDone();
-    const double part = total_bytes_ == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total_bytes_);
+    const double part =
+        total_bytes_ == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total_bytes_);
     std::string stage(client::ToText(CurrentStage()));
-    if (CurrentStage() == Stage::kEncode && items_.contains(current_) && items_[current_].total > 0) {
+    if (CurrentStage() == Stage::kEncode && items_.contains(current_) &&
+        items_[current_].total > 0) {
       const Item& item = items_[current_];
-      absl::StrAppend(&stage, absl::StrFormat(" %d%%", static_cast<int>(100.0 * item.done / item.total)));
+      absl::StrAppend(&stage,
+                      absl::StrFormat(" %d%%", static_cast<int>(100.0 * item.done / item.total)));
     }
     const int filled = static_cast<int>(part * 20);
     std::string bar;
     for (int i = 0; i < 20; ++i) bar += i < filled ? "#" : ".";
-    std::string text = absl::StrFormat("%s  %s  [%s] %3d%%  %s/%s", total_items_ > 1 ? absl::StrCat(done_items_, "/", total_items_)
-                                                                                    : client::BaseName(current_),
-                                       stage, bar, static_cast<int>(part * 100), HumanBytes(done), HumanBytes(total_bytes_));
+    std::string text = absl::StrFormat(
+        "%s  %s  [%s] %3d%%  %s/%s",
+        total_items_ > 1 ? absl::StrCat(done_items_, "/", total_items_)
+                         : client::BaseName(current_),
+        stage, bar, static_cast<int>(part * 100), HumanBytes(done), HumanBytes(total_bytes_));
     if (Rate() > 0) absl::StrAppend(&text, "  ", HumanBytes(static_cast<uint64_t>(Rate())), "/s");
-    if (Eta() >= 0 && part < 1) absl::StrAppend(&text, "  eta ", HumanDuration(absl::Seconds(Eta())));
+    if (Eta() >= 0 && part < 1)
+      absl::StrAppend(&text, "  eta ", HumanDuration(absl::Seconds(Eta())));
     winsize size{};
-    const size_t width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 10 ? size.ws_col - 1 : 100;
-    std::fprintf(stderr, "\r\x1b[K%s%s%s", color_ ? "\x1b[36m" : "", text.substr(0, width).c_str(), color_ ? "\x1b[0m" : "");
+    const size_t width =
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 10 ? size.ws_col - 1 : 100;
+    std::fprintf(stderr, "\r\x1b[K%s%s%s", color_ ? "\x1b[36m" : "", text.substr(0, width).c_str(),
+                 color_ ? "\x1b[0m" : "");
     std::fflush(stderr);
     drawn_ = true;
   }
@@ -162,9 +173,11 @@ class LineView final : public View {
       shown_ = begun_;
       return;
     }
-    std::fprintf(stderr, "%s: %d of %d items, %s of %s, %s/s\n", std::string(client::ToText(CurrentStage())).c_str(),
-                 static_cast<int>(done_items_), static_cast<int>(total_items_), HumanBytes(BytesDone()).c_str(),
-                 HumanBytes(total_bytes_).c_str(), HumanBytes(static_cast<uint64_t>(Rate())).c_str());
+    std::fprintf(stderr, "%s: %d of %d items, %s of %s, %s/s\n",
+                 std::string(client::ToText(CurrentStage())).c_str(), static_cast<int>(done_items_),
+                 static_cast<int>(total_items_), HumanBytes(BytesDone()).c_str(),
+                 HumanBytes(total_bytes_).c_str(),
+                 HumanBytes(static_cast<uint64_t>(Rate())).c_str());
   }
   absl::Time shown_ = absl::InfinitePast();
 };
@@ -210,13 +223,17 @@ class QuietView final : public View {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<client::Progress>> MakeProgress(absl::string_view kind, bool quiet, bool color) {
+absl::StatusOr<std::unique_ptr<client::Progress>> MakeProgress(absl::string_view kind, bool quiet,
+                                                               bool color) {
   const bool terminal = isatty(STDERR_FILENO) == 1;
-  if (kind == "none" || (quiet && (kind.empty() || kind == "auto"))) return std::make_unique<QuietView>(quiet);
-  if (kind == "bar" || (terminal && (kind.empty() || kind == "auto"))) return std::make_unique<BarView>(color);
+  if (kind == "none" || (quiet && (kind.empty() || kind == "auto")))
+    return std::make_unique<QuietView>(quiet);
+  if (kind == "bar" || (terminal && (kind.empty() || kind == "auto")))
+    return std::make_unique<BarView>(color);
   if (kind == "line" || kind.empty() || kind == "auto") return std::make_unique<LineView>();
   if (kind == "json") return std::make_unique<JsonView>();
-  return base::Error(absl::StatusCode::kInvalidArgument, "BAD_PROGRESS", absl::StrCat("no progress \"", kind, "\""),
+  return base::Error(absl::StatusCode::kInvalidArgument, "BAD_PROGRESS",
+                     absl::StrCat("no progress \"", kind, "\""),
                      "--progress auto | bar | line | json | none");
 }
 

@@ -1,4 +1,5 @@
-// Progress on stderr: one redrawn line on a terminal, a line now and then elsewhere, JSON lines for programs.
+// Progress on stderr: one redrawn line on a terminal, a line now and then elsewhere, JSON lines for
+// programs.
 #pragma once
 
 #include <memory>
@@ -10,6 +11,7 @@
 namespace cairn::storectl {
 
 // "auto", "bar", "line", "json", "none". InvalidArgument (reason BAD_PROGRESS).
-absl::StatusOr<std::unique_ptr<client::Progress>> MakeProgress(absl::string_view kind, bool quiet, bool color);
+absl::StatusOr<std::unique_ptr<client::Progress>> MakeProgress(absl::string_view kind, bool quiet,
+                                                               bool color);
 
 }  // namespace cairn::storectl

@@ -18,28 +18,40 @@ namespace pb = chain::pb;
 
 std::string StateOf(const pb::Provider& provider) {
   switch (provider.state()) {
-    case pb::PROVIDER_STATE_ACTIVE: return "active";
-    case pb::PROVIDER_STATE_MAINTENANCE: return "maintenance";
-    case pb::PROVIDER_STATE_EXITING: return "exiting";
-    case pb::PROVIDER_STATE_EXITED: return "exited";
-    default: return "unknown";
+    case pb::PROVIDER_STATE_ACTIVE:
+      return "active";
+    case pb::PROVIDER_STATE_MAINTENANCE:
+      return "maintenance";
+    case pb::PROVIDER_STATE_EXITING:
+      return "exiting";
+    case pb::PROVIDER_STATE_EXITED:
+      return "exited";
+    default:
+      return "unknown";
   }
 }
 
 // What a TB costs for a month when this provider is a holder.
 base::Amount PerTbMonth(const pb::Provider& provider) {
-  const auto rate = chain::FromProto(provider.prices().holder_storage()).Rate(absl::uint128{1'000'000'000'000});
+  const auto rate =
+      chain::FromProto(provider.prices().holder_storage()).Rate(absl::uint128{1'000'000'000'000});
   return rate ? rate->Times(payment::kMonthSeconds).value_or(base::Amount()) : base::Amount();
 }
 
 Json ProviderJson(const pb::Provider& provider) {
   Json out;
   out.Text("account", base::ToText(chain::AccountOf(provider.account())))
-      .Text("operator", base::ToText(chain::AccountOf(provider.operator_()))).Text("endpoint", provider.endpoint())
-      .Text("state", StateOf(provider)).Text("region", provider.region()).Text("network", provider.network())
-      .Number("capacity_bytes", provider.capacity_bytes()).Number("committed_bytes", provider.committed_bytes())
-      .Number("groups", provider.groups()).Crn("holder_price_tb_month", PerTbMonth(provider))
-      .Crn("deposit", chain::FromProto(provider.deposit())).Crn("fined", chain::FromProto(provider.fined()))
+      .Text("operator", base::ToText(chain::AccountOf(provider.operator_())))
+      .Text("endpoint", provider.endpoint())
+      .Text("state", StateOf(provider))
+      .Text("region", provider.region())
+      .Text("network", provider.network())
+      .Number("capacity_bytes", provider.capacity_bytes())
+      .Number("committed_bytes", provider.committed_bytes())
+      .Number("groups", provider.groups())
+      .Crn("holder_price_tb_month", PerTbMonth(provider))
+      .Crn("deposit", chain::FromProto(provider.deposit()))
+      .Crn("fined", chain::FromProto(provider.fined()))
       .Text("store_id", base::ToHex(base::AsBytes(provider.store_id())))
       .Text("tls_pin", base::ToHex(base::AsBytes(provider.tls_pin())))
       .Text("node_key", base::ToHex(base::AsBytes(provider.node_key())));
@@ -62,12 +74,14 @@ absl::StatusOr<std::vector<pb::Provider>> All(Context& context) {
 
 absl::Status List(Context& context) {
   ASSIGN_OR_RETURN(std::vector<pb::Provider> providers, All(context));
-  Table table({"PROVIDER", "ENDPOINT", "STATE", "REGION", "COMMITTED", "CAPACITY", "TB-MONTH"}, {false, false, false, false, true, true, true});
+  Table table({"PROVIDER", "ENDPOINT", "STATE", "REGION", "COMMITTED", "CAPACITY", "TB-MONTH"},
+              {false, false, false, false, true, true, true});
   std::vector<std::string> items;
   for (const pb::Provider& provider : providers) {
     items.push_back(ProviderJson(provider).Done());
-    table.Row({base::ToText(chain::AccountOf(provider.account())), provider.endpoint(), StateOf(provider), provider.region(),
-               HumanBytes(provider.committed_bytes()), HumanBytes(provider.capacity_bytes()), Crn(PerTbMonth(provider))});
+    table.Row({base::ToText(chain::AccountOf(provider.account())), provider.endpoint(),
+               StateOf(provider), provider.region(), HumanBytes(provider.committed_bytes()),
+               HumanBytes(provider.capacity_bytes()), Crn(PerTbMonth(provider))});
   }
   context.Items("providers", items, table);
   return absl::OkStatus();
@@ -83,19 +97,29 @@ absl::Status Show(Context& context, const std::string& text) {
   json.Bool("answers", info.ok());
   std::string live;
   if (info.ok()) {
-    json.Text("version", info->version()).Number("used_bytes", info->used_bytes()).Number("free_bytes", info->free_bytes())
-        .Bool("accepting", info->accepting()).Bool("loss_reported", info->loss_reported());
-    live = absl::StrCat("answers   yes, version ", info->version(), ", ", info->accepting() ? "accepting" : "not accepting", ", ",
-                        HumanBytes(info->used_bytes()), " used, ", HumanBytes(info->free_bytes()), " free\n");
+    json.Text("version", info->version())
+        .Number("used_bytes", info->used_bytes())
+        .Number("free_bytes", info->free_bytes())
+        .Bool("accepting", info->accepting())
+        .Bool("loss_reported", info->loss_reported());
+    live = absl::StrCat("answers   yes, version ", info->version(), ", ",
+                        info->accepting() ? "accepting" : "not accepting", ", ",
+                        HumanBytes(info->used_bytes()), " used, ", HumanBytes(info->free_bytes()),
+                        " free\n");
   } else {
     json.Text("why", info.status().message());
     live = absl::StrCat("answers   no: ", info.status().message(), "\n");
   }
-  context.Result(json, absl::StrCat("provider  ", text, "\noperator  ", base::ToText(chain::AccountOf(record.operator_())), "\nendpoint  ",
-                                    record.endpoint(), "\nstate     ", StateOf(record), "\nplace     ", record.region(), " ", record.network(),
-                                    "\nholds     ", HumanBytes(record.committed_bytes()), " of ", HumanBytes(record.capacity_bytes()), " in ",
-                                    record.groups(), " groups\nprice     ", Crn(PerTbMonth(record)), " a TB and month\ndeposit   ",
-                                    Crn(chain::FromProto(record.deposit())), ", fined ", Crn(chain::FromProto(record.fined())), "\n", live));
+  context.Result(
+      json, absl::StrCat("provider  ", text, "\noperator  ",
+                         base::ToText(chain::AccountOf(record.operator_())), "\nendpoint  ",
+                         record.endpoint(), "\nstate     ", StateOf(record), "\nplace     ",
+                         record.region(), " ", record.network(), "\nholds     ",
+                         HumanBytes(record.committed_bytes()), " of ",
+                         HumanBytes(record.capacity_bytes()), " in ", record.groups(),
+                         " groups\nprice     ", Crn(PerTbMonth(record)),
+                         " a TB and month\ndeposit   ", Crn(chain::FromProto(record.deposit())),
+                         ", fined ", Crn(chain::FromProto(record.fined())), "\n", live));
   return absl::OkStatus();
 }
 
@@ -127,7 +151,8 @@ absl::Status ReplacePrimary(Context& context, const ReplaceFlags& flags) {
   }
   Json json;
   json.Number("group", group).Text("primary", base::ToText(now));
-  context.Result(json, absl::StrCat("primary of group ", group, " is now ", base::ToText(now), "\n"));
+  context.Result(json,
+                 absl::StrCat("primary of group ", group, " is now ", base::ToText(now), "\n"));
   return absl::OkStatus();
 }
 
@@ -138,10 +163,13 @@ absl::Status ReplaceHolder(Context& context, const ReplaceFlags& flags) {
   if (!flags.provider.empty()) {
     ASSIGN_OR_RETURN(wanted, base::ParseAccountId(flags.provider));
   }
-  ASSIGN_OR_RETURN(base::AccountId now, client::ReplaceHolder(*client, group, flags.position, flags.provider.empty() ? nullptr : &wanted));
+  ASSIGN_OR_RETURN(base::AccountId now,
+                   client::ReplaceHolder(*client, group, flags.position,
+                                         flags.provider.empty() ? nullptr : &wanted));
   Json json;
   json.Number("group", group).Small("position", flags.position).Text("provider", base::ToText(now));
-  context.Result(json, absl::StrCat("position ", flags.position, " of group ", group, " goes to ", base::ToText(now), "\n"));
+  context.Result(json, absl::StrCat("position ", flags.position, " of group ", group, " goes to ",
+                                    base::ToText(now), "\n"));
   return absl::OkStatus();
 }
 
@@ -156,20 +184,28 @@ void AddProviderCommands(CLI::App& app, Context& context) {
   auto shown = std::make_shared<std::string>();
   CLI::App* show = provider->add_subcommand("show", "a provider's record and whether it answers");
   show->add_option("provider", *shown, "cairn1...")->required();
-  show->callback([&context, shown] { context.action = [&context, shown] { return Show(context, *shown); }; });
+  show->callback(
+      [&context, shown] { context.action = [&context, shown] { return Show(context, *shown); }; });
 
   auto primary = std::make_shared<ReplaceFlags>();
-  CLI::App* appoint = provider->add_subcommand("replace-primary", "appoint another primary for a bucket");
+  CLI::App* appoint =
+      provider->add_subcommand("replace-primary", "appoint another primary for a bucket");
   appoint->add_option("bucket", primary->bucket)->required();
   appoint->add_option("provider", primary->provider, "cairn1...; default: the best that consents");
-  appoint->callback([&context, primary] { context.action = [&context, primary] { return ReplacePrimary(context, *primary); }; });
+  appoint->callback([&context, primary] {
+    context.action = [&context, primary] { return ReplacePrimary(context, *primary); };
+  });
 
   auto holder = std::make_shared<ReplaceFlags>();
-  CLI::App* assign = provider->add_subcommand("replace-holder", "put another provider at a position of a bucket's group");
+  CLI::App* assign = provider->add_subcommand(
+      "replace-holder", "put another provider at a position of a bucket's group");
   assign->add_option("bucket", holder->bucket)->required();
   assign->add_option("position", holder->position)->required();
-  assign->add_option("provider", holder->provider, "cairn1...; default: the best that keeps the spread");
-  assign->callback([&context, holder] { context.action = [&context, holder] { return ReplaceHolder(context, *holder); }; });
+  assign->add_option("provider", holder->provider,
+                     "cairn1...; default: the best that keeps the spread");
+  assign->callback([&context, holder] {
+    context.action = [&context, holder] { return ReplaceHolder(context, *holder); };
+  });
 }
 
 }  // namespace cairn::storectl

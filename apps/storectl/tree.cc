@@ -16,7 +16,8 @@ namespace {
 
 void AddGlobals(CLI::App& app, Globals& globals) {
   app.add_option("-P,--profile", globals.profile, "network to talk to");
-  app.add_option("--home", globals.home, "folder of configuration, keys and state (also CAIRN_HOME)");
+  app.add_option("--home", globals.home,
+                 "folder of configuration, keys and state (also CAIRN_HOME)");
   app.add_option("-o,--output", globals.output, "text | json | jsonl");
   app.add_flag("-q,--quiet", globals.quiet, "results and errors only");
   app.add_flag("-v,--verbose", globals.verbose, "say more");
@@ -28,20 +29,25 @@ void AddGlobals(CLI::App& app, Globals& globals) {
   app.add_option("--wait", globals.wait, "created | available | durable (default)");
   app.add_option("--key", globals.key, "name of the key that signs");
   app.add_option("--passphrase-file", globals.passphrase_file, "its first line opens the key");
-  app.add_option("--passphrase-command", globals.passphrase_command, "the first line it prints opens the key");
+  app.add_option("--passphrase-command", globals.passphrase_command,
+                 "the first line it prints opens the key");
   app.add_option("--max-cost", globals.max_cost, "refuse to lock and pay more, in crn");
 }
 
-std::vector<CLI::App*> Subcommands(CLI::App& app) { return app.get_subcommands([](CLI::App*) { return true; }); }
+std::vector<CLI::App*> Subcommands(CLI::App& app) {
+  return app.get_subcommands([](CLI::App*) { return true; });
+}
 std::vector<const CLI::App*> Subcommands(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
-// --passphrase-file is STORECTL_PASSPHRASE_FILE, on whatever command it stands. Global flags work after a command too.
+// --passphrase-file is STORECTL_PASSPHRASE_FILE, on whatever command it stands. Global flags work
+// after a command too.
 void Complete(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     if (option->get_lnames().empty() || option->get_lnames()[0] == "help") continue;
-    option->envname(absl::StrCat("STORECTL_", absl::AsciiStrToUpper(absl::StrReplaceAll(option->get_lnames()[0], {{"-", "_"}}))));
+    option->envname(absl::StrCat("STORECTL_", absl::AsciiStrToUpper(absl::StrReplaceAll(
+                                                  option->get_lnames()[0], {{"-", "_"}}))));
   }
   for (CLI::App* sub : Subcommands(app)) {
     sub->fallthrough();
@@ -83,8 +89,9 @@ absl::Status Explain(const CLI::App& tree, int argc, char** argv, const std::str
       const bool known = std::find(flags.begin(), flags.end(), name) != flags.end();
       if (name.size() <= 2 || known) continue;
       const std::string near = app::Nearest(name, flags);
-      return Usage(absl::StrCat("no flag ", name.substr(0, 64)),
-                   near.empty() ? absl::StrCat(path, " --help") : absl::StrCat("did you mean ", near, "?"));
+      return Usage(
+          absl::StrCat("no flag ", name.substr(0, 64)),
+          near.empty() ? absl::StrCat(path, " --help") : absl::StrCat("did you mean ", near, "?"));
     }
     const std::vector<std::string> words = Words(*at);
     if (words.empty()) continue;
@@ -92,9 +99,10 @@ absl::Status Explain(const CLI::App& tree, int argc, char** argv, const std::str
     if (found == words.end()) {
       if (i > 1 && argv[i - 1][0] == '-') continue;  // a flag's value
       const std::string near = app::Nearest(word, words);
-      return Usage(absl::StrCat("no command \"", path.substr(std::min<size_t>(path.size(), 9)), path.size() > 9 ? " " : "",
-                                word.substr(0, 64), "\""),
-                   near.empty() ? absl::StrCat(path, " --help") : absl::StrCat("did you mean ", path, " ", near, "?"));
+      return Usage(absl::StrCat("no command \"", path.substr(std::min<size_t>(path.size(), 9)),
+                                path.size() > 9 ? " " : "", word.substr(0, 64), "\""),
+                   near.empty() ? absl::StrCat(path, " --help")
+                                : absl::StrCat("did you mean ", path, " ", near, "?"));
     }
     at = at->get_subcommand(word);
     absl::StrAppend(&path, " ", word);
@@ -102,13 +110,14 @@ absl::Status Explain(const CLI::App& tree, int argc, char** argv, const std::str
   return Usage(what, absl::StrCat(path, " --help"));
 }
 
-void BashCases(const CLI::App& app, const std::string& path, const std::vector<std::string>& globals,
-               std::string* out) {
+void BashCases(const CLI::App& app, const std::string& path,
+               const std::vector<std::string>& globals, std::string* out) {
   std::vector<std::string> words = Words(app);
   for (const std::string& flag : Flags(app)) words.push_back(flag);
   words.insert(words.end(), globals.begin(), globals.end());
   absl::StrAppend(out, "    \"", path, "\") words=\"", absl::StrJoin(words, " "), "\" ;;\n");
-  for (const CLI::App* sub : Subcommands(app)) BashCases(*sub, absl::StrCat(path, " ", sub->get_name()), globals, out);
+  for (const CLI::App* sub : Subcommands(app))
+    BashCases(*sub, absl::StrCat(path, " ", sub->get_name()), globals, out);
 }
 
 std::string Bash(const CLI::App& tree) {
@@ -132,12 +141,14 @@ complete -F _storectl storectl
 )");
 }
 
-std::string Quoted(const std::string& text) { return "'" + absl::StrReplaceAll(text, {{"'", "'\\''"}}) + "'"; }
+std::string Quoted(const std::string& text) {
+  return "'" + absl::StrReplaceAll(text, {{"'", "'\\''"}}) + "'";
+}
 
 void FishLines(const CLI::App& app, const std::string& condition, std::string* out) {
   for (const CLI::App* sub : Subcommands(app)) {
-    absl::StrAppend(out, "complete -c storectl -f -n ", Quoted(condition), " -a ", sub->get_name(), " -d ",
-                    Quoted(sub->get_description()), "\n");
+    absl::StrAppend(out, "complete -c storectl -f -n ", Quoted(condition), " -a ", sub->get_name(),
+                    " -d ", Quoted(sub->get_description()), "\n");
   }
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) {
@@ -170,12 +181,14 @@ absl::Status Parse(CLI::App& tree, int argc, char** argv, Context& context, bool
   *done = false;
   // Errors of parsing are told in the format asked for, too.
   for (int i = 1; i + 1 < argc; ++i) {
-    if (std::string(argv[i]) == "-o" || std::string(argv[i]) == "--output") context.globals.output = argv[i + 1];
+    if (std::string(argv[i]) == "-o" || std::string(argv[i]) == "--output")
+      context.globals.output = argv[i + 1];
   }
   if (argc > 1 && (std::string(argv[1]) == "help" || std::string(argv[1]) == "--version")) {
     static char version[] = "version", help[] = "--help";
     if (std::string(argv[1]) == "--version") argv[1] = version;
-    for (int i = 1; i + 1 < argc && std::string(argv[1]) == "help"; ++i) argv[i] = argv[i + 1], argv[i + 1] = help;
+    for (int i = 1; i + 1 < argc && std::string(argv[1]) == "help"; ++i)
+      argv[i] = argv[i + 1], argv[i + 1] = help;
     if (std::string(argv[1]) == "help") argv[1] = help;
   }
   try {
@@ -193,13 +206,16 @@ absl::Status Parse(CLI::App& tree, int argc, char** argv, Context& context, bool
 
 absl::StatusOr<std::string> Completion(const CLI::App& tree, absl::string_view shell) {
   if (shell == "bash") return Bash(tree);
-  if (shell == "zsh") return absl::StrCat("#compdef storectl\nautoload -U +X bashcompinit && bashcompinit\n", Bash(tree));
+  if (shell == "zsh")
+    return absl::StrCat("#compdef storectl\nautoload -U +X bashcompinit && bashcompinit\n",
+                        Bash(tree));
   if (shell == "fish") {
     std::string out;
     FishLines(tree, "__fish_use_subcommand", &out);
     return out;
   }
-  return base::Error(absl::StatusCode::kInvalidArgument, "UNKNOWN_SHELL", absl::StrCat("no completion for ", shell),
+  return base::Error(absl::StatusCode::kInvalidArgument, "UNKNOWN_SHELL",
+                     absl::StrCat("no completion for ", shell),
                      "storectl completion bash | zsh | fish");
 }
 

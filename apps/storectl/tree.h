@@ -16,8 +16,8 @@ namespace cairn::storectl {
 
 std::unique_ptr<CLI::App> BuildTree(Context& context);
 
-// Parses and leaves what to do in context.action. Usage errors: InvalidArgument (reason USAGE) with the nearest command
-// or flag. Help is printed to stdout; then `*done` is true.
+// Parses and leaves what to do in context.action. Usage errors: InvalidArgument (reason USAGE) with
+// the nearest command or flag. Help is printed to stdout; then `*done` is true.
 absl::Status Parse(CLI::App& tree, int argc, char** argv, Context& context, bool* done);
 
 // A completion script for "bash", "zsh" or "fish". InvalidArgument (reason UNKNOWN_SHELL).

@@ -29,14 +29,20 @@ absl::Status Adopt(Context& context, const std::string& name) {
 
 absl::Status New(Context& context, const std::string& given) {
   const std::string name = Named(given);
-  ASSIGN_OR_RETURN(base::SecretString passphrase, context.Passphrase(absl::StrCat("New passphrase for key ", name), true));
-  ASSIGN_OR_RETURN(base::SecretString phrase, context.wallet().Create(name, passphrase, context.entropy()));
+  ASSIGN_OR_RETURN(base::SecretString passphrase,
+                   context.Passphrase(absl::StrCat("New passphrase for key ", name), true));
+  ASSIGN_OR_RETURN(base::SecretString phrase,
+                   context.wallet().Create(name, passphrase, context.entropy()));
   RETURN_IF_ERROR(Adopt(context, name));
   ASSIGN_OR_RETURN(client::WalletKey key, context.wallet().Find(name));
   Json json;
-  json.Text("name", name).Text("account", base::ToText(key.account)).Text("phrase", phrase.Reveal());
-  context.Result(json, absl::StrCat("key      ", name, "\naccount  ", base::ToText(key.account), "\nphrase   ", phrase.Reveal(), "\n"));
-  context.Say("Write the 24 words down: they alone bring back the account and everything stored under it.");
+  json.Text("name", name)
+      .Text("account", base::ToText(key.account))
+      .Text("phrase", phrase.Reveal());
+  context.Result(json, absl::StrCat("key      ", name, "\naccount  ", base::ToText(key.account),
+                                    "\nphrase   ", phrase.Reveal(), "\n"));
+  context.Say(
+      "Write the 24 words down: they alone bring back the account and everything stored under it.");
   return absl::OkStatus();
 }
 
@@ -50,19 +56,24 @@ absl::Status Import(Context& context, const std::string& given, const std::strin
     std::getline(std::cin, phrase);
   }
   const base::SecretString words(std::move(phrase));
-  ASSIGN_OR_RETURN(base::SecretString passphrase, context.Passphrase(absl::StrCat("New passphrase for key ", name), true));
-  ASSIGN_OR_RETURN(client::WalletKey key, context.wallet().Import(name, words.Reveal(), passphrase, context.entropy()));
+  ASSIGN_OR_RETURN(base::SecretString passphrase,
+                   context.Passphrase(absl::StrCat("New passphrase for key ", name), true));
+  ASSIGN_OR_RETURN(client::WalletKey key,
+                   context.wallet().Import(name, words.Reveal(), passphrase, context.entropy()));
   RETURN_IF_ERROR(Adopt(context, name));
   Json json;
   json.Text("name", name).Text("account", base::ToText(key.account));
-  context.Result(json, absl::StrCat("key      ", name, "\naccount  ", base::ToText(key.account), "\n"));
+  context.Result(json,
+                 absl::StrCat("key      ", name, "\naccount  ", base::ToText(key.account), "\n"));
   return absl::OkStatus();
 }
 
 absl::Status Export(Context& context) {
   ASSIGN_OR_RETURN(std::string name, context.KeyName());
-  RETURN_IF_ERROR(context.Confirm(absl::StrCat("Show the recovery phrase of key ", name, "? Whoever sees it owns the account.")));
-  ASSIGN_OR_RETURN(base::SecretString passphrase, context.Passphrase(absl::StrCat("Passphrase of key ", name), false));
+  RETURN_IF_ERROR(context.Confirm(absl::StrCat("Show the recovery phrase of key ", name,
+                                               "? Whoever sees it owns the account.")));
+  ASSIGN_OR_RETURN(base::SecretString passphrase,
+                   context.Passphrase(absl::StrCat("Passphrase of key ", name), false));
   ASSIGN_OR_RETURN(base::SecretString phrase, context.wallet().ExportPhrase(name, passphrase));
   Json json;
   json.Text("name", name).Text("phrase", phrase.Reveal());
@@ -76,7 +87,11 @@ absl::Status List(Context& context) {
   const auto used = context.KeyName();
   for (const client::WalletKey& key : context.wallet().List()) {
     const bool current = used.ok() && *used == key.name;
-    items.push_back(Json().Text("name", key.name).Text("account", base::ToText(key.account)).Bool("used", current).Done());
+    items.push_back(Json()
+                        .Text("name", key.name)
+                        .Text("account", base::ToText(key.account))
+                        .Bool("used", current)
+                        .Done());
     table.Row({key.name, base::ToText(key.account), current ? "*" : ""});
   }
   context.Items("keys", items, table);
@@ -111,12 +126,23 @@ absl::Status Balance(Context& context, const std::string& given) {
   const base::Amount free = chain::FromProto(record.crn());
   const base::Amount locked = chain::FromProto(record.locked_crn());
   Json json;
-  json.Text("account", base::ToText(account)).Bool("exists", answer.ok()).Crn("free", free).Crn("locked", locked)
-      .Raw("usdc", Json().Text("amount", chain::FromProto(record.usdc()).ToDecimal(base::kUsdcDecimals)).Text("asset", "usdc").Done())
-      .Number("buckets", record.buckets()).Small("lanes", record.lanes());
-  context.Result(json, absl::StrCat("account  ", base::ToText(account), "\nfree     ", Crn(free), "\nlocked   ", Crn(locked),
-                                    "\nusdc     ", chain::FromProto(record.usdc()).ToDecimal(base::kUsdcDecimals), " usdc\n"));
-  if (!answer.ok()) context.Say("The account has never been credited: it begins with its first transfer.");
+  json.Text("account", base::ToText(account))
+      .Bool("exists", answer.ok())
+      .Crn("free", free)
+      .Crn("locked", locked)
+      .Raw("usdc",
+           Json()
+               .Text("amount", chain::FromProto(record.usdc()).ToDecimal(base::kUsdcDecimals))
+               .Text("asset", "usdc")
+               .Done())
+      .Number("buckets", record.buckets())
+      .Small("lanes", record.lanes());
+  context.Result(json, absl::StrCat("account  ", base::ToText(account), "\nfree     ", Crn(free),
+                                    "\nlocked   ", Crn(locked), "\nusdc     ",
+                                    chain::FromProto(record.usdc()).ToDecimal(base::kUsdcDecimals),
+                                    " usdc\n"));
+  if (!answer.ok())
+    context.Say("The account has never been credited: it begins with its first transfer.");
   return absl::OkStatus();
 }
 
@@ -140,13 +166,15 @@ absl::Status Send(Context& context, const SendFlags& flags) {
   const bool usdc = absl::ConsumeSuffix(&number, "usdc");
   absl::ConsumeSuffix(&number, "crn");
   const int decimals = usdc ? base::kUsdcDecimals : base::kCrnDecimals;
-  ASSIGN_OR_RETURN(base::Amount amount, base::Amount::FromDecimal(absl::StripAsciiWhitespace(number), decimals));
+  ASSIGN_OR_RETURN(base::Amount amount,
+                   base::Amount::FromDecimal(absl::StripAsciiWhitespace(number), decimals));
   const std::string shown = absl::StrCat(amount.ToDecimal(decimals), usdc ? " usdc" : " crn");
   if (context.globals.dry_run) {
     context.Say(absl::StrCat("would send ", shown, " to ", flags.to));
     return absl::OkStatus();
   }
-  RETURN_IF_ERROR(context.Confirm(absl::StrCat("Send ", shown, " to ", flags.to, "? This cannot be undone.")));
+  RETURN_IF_ERROR(
+      context.Confirm(absl::StrCat("Send ", shown, " to ", flags.to, "? This cannot be undone.")));
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   pb::Operation operation;
   operation.mutable_transfer()->set_to(chain::ToField(to));
@@ -155,9 +183,11 @@ absl::Status Send(Context& context, const SendFlags& flags) {
   ASSIGN_OR_RETURN(pb::TransactionReceipt receipt, client->sender().Send({operation}));
   const std::string hash = base::ToHex(base::AsBytes(receipt.transaction()));
   Json json;
-  json.Text("transaction", hash).Number("height", receipt.height()).Crn("fee", chain::FromProto(receipt.fee()));
-  context.Result(json, absl::StrCat("sent ", shown, " to ", flags.to, "\ntransaction  ", hash, "\nfee          ",
-                                    Crn(chain::FromProto(receipt.fee())), "\n"));
+  json.Text("transaction", hash)
+      .Number("height", receipt.height())
+      .Crn("fee", chain::FromProto(receipt.fee()));
+  context.Result(json, absl::StrCat("sent ", shown, " to ", flags.to, "\ntransaction  ", hash,
+                                    "\nfee          ", Crn(chain::FromProto(receipt.fee())), "\n"));
   return absl::OkStatus();
 }
 
@@ -189,11 +219,17 @@ absl::Status History(Context& context, uint64_t blocks) {
       Json attributes;
       for (const pb::Attribute& attribute : event.attributes()) {
         ours = ours || attribute.value() == id || attribute.value() == base::ToText(account);
-        absl::StrAppend(&details, details.empty() ? "" : " ", attribute.key(), "=", attribute.value());
+        absl::StrAppend(&details, details.empty() ? "" : " ", attribute.key(), "=",
+                        attribute.value());
         attributes.Text(attribute.key(), attribute.value());
       }
       if (!ours) continue;
-      items.push_back(Json().Number("height", height).Time("time", time).Text("type", event.type()).Raw("attributes", attributes.Done()).Done());
+      items.push_back(Json()
+                          .Number("height", height)
+                          .Time("time", time)
+                          .Text("type", event.type())
+                          .Raw("attributes", attributes.Done())
+                          .Done());
       table.Row({absl::StrCat(height), HumanTime(time), event.type(), details});
     }
   }
@@ -209,45 +245,59 @@ void AddWalletCommands(CLI::App& app, Context& context) {
   auto made = std::make_shared<std::string>();
   CLI::App* fresh = wallet->add_subcommand("new", "draw a key and show its recovery phrase once");
   fresh->add_option("name", *made, "default: default");
-  fresh->callback([&context, made] { context.action = [&context, made] { return New(context, *made); }; });
+  fresh->callback(
+      [&context, made] { context.action = [&context, made] { return New(context, *made); }; });
 
   auto imported = std::make_shared<std::pair<std::string, std::string>>();
-  CLI::App* import = wallet->add_subcommand("import", "bring a key back from its recovery phrase (read from stdin)");
+  CLI::App* import = wallet->add_subcommand(
+      "import", "bring a key back from its recovery phrase (read from stdin)");
   import->add_option("name", imported->first, "default: default");
   import->add_option("--phrase-file", imported->second, "file with the 24 words");
   import->callback([&context, imported] {
-    context.action = [&context, imported] { return Import(context, imported->first, imported->second); };
-  });
+    context.action = [&context, imported] { return Import(context, imported->first, imported->second);
+};
+}  // namespace cairn::storectl
+);
 
-  wallet->add_subcommand("export", "show the recovery phrase")->callback([&context] {
-    context.action = [&context] { return Export(context); };
-  });
-  wallet->add_subcommand("ls", "list keys")->callback([&context] { context.action = [&context] { return List(context); }; });
+wallet->add_subcommand("export", "show the recovery phrase")->callback([&context] {
+  context.action = [&context] { return Export(context); };
+});
+wallet->add_subcommand("ls", "list keys")->callback([&context] {
+  context.action = [&context] { return List(context); };
+});
 
-  auto used = std::make_shared<std::string>();
-  CLI::App* use = wallet->add_subcommand("use", "sign with this key from now on");
-  use->add_option("name", *used)->required();
-  use->callback([&context, used] { context.action = [&context, used] { return Use(context, *used); }; });
+auto used = std::make_shared<std::string>();
+CLI::App* use = wallet->add_subcommand("use", "sign with this key from now on");
+use->add_option("name", *used)->required();
+use->callback([&context, used] {
+  context.action = [&context, used] { return Use(context, *used); };
+});
 
-  auto asked = std::make_shared<std::string>();
-  CLI::App* balance = wallet->add_subcommand("balance", "what is free and what is locked");
-  balance->add_option("account", *asked, "cairn1...; default: yours");
-  balance->callback([&context, asked] { context.action = [&context, asked] { return Balance(context, *asked); }; });
+auto asked = std::make_shared<std::string>();
+CLI::App* balance = wallet->add_subcommand("balance", "what is free and what is locked");
+balance->add_option("account", *asked, "cairn1...; default: yours");
+balance->callback([&context, asked] {
+  context.action = [&context, asked] { return Balance(context, *asked); };
+});
 
-  wallet->add_subcommand("receive", "your account, for others to send to")->callback([&context] {
-    context.action = [&context] { return Receive(context); };
-  });
+wallet->add_subcommand("receive", "your account, for others to send to")->callback([&context] {
+  context.action = [&context] { return Receive(context); };
+});
 
-  auto sent = std::make_shared<SendFlags>();
-  CLI::App* send = wallet->add_subcommand("send", "transfer money");
-  send->add_option("to", sent->to, "cairn1...")->required();
-  send->add_option("amount", sent->amount, "1.5, 1.5crn or 3usdc")->required();
-  send->callback([&context, sent] { context.action = [&context, sent] { return Send(context, *sent); }; });
+auto sent = std::make_shared<SendFlags>();
+CLI::App* send = wallet->add_subcommand("send", "transfer money");
+send->add_option("to", sent->to, "cairn1...")->required();
+send->add_option("amount", sent->amount, "1.5, 1.5crn or 3usdc")->required();
+send->callback([&context, sent] {
+  context.action = [&context, sent] { return Send(context, *sent); };
+});
 
-  auto blocks = std::make_shared<uint64_t>(1000);
-  CLI::App* history = wallet->add_subcommand("history", "events that name your account");
-  history->add_option("--blocks", *blocks, "how many blocks to look back; 0: all that are kept");
-  history->callback([&context, blocks] { context.action = [&context, blocks] { return History(context, *blocks); }; });
+auto blocks = std::make_shared<uint64_t>(1000);
+CLI::App* history = wallet->add_subcommand("history", "events that name your account");
+history->add_option("--blocks", *blocks, "how many blocks to look back; 0: all that are kept");
+history->callback([&context, blocks] {
+  context.action = [&context, blocks] { return History(context, *blocks); };
+});
 }
 
 }  // namespace cairn::storectl

@@ -96,6 +96,7 @@ TEST_CASE("a transaction of another chain, with another's signature or out of it
   auto forged = h.Sign("alice", body);
   (*forged.mutable_signature())[10] ^= 1;
   CHECK(VerdictOf(h.Submit(forged)) == Verdict::kBadSignature);
+  CHECK(VerdictOf(*h.engine().Simulate(forged)) == Verdict::kBadSignature);  // the rules look for themselves
   auto late = body;
   late.set_valid_until_ms(h.NowMs());
   CHECK(VerdictOf(h.Submit(h.Sign("alice", late))) == Verdict::kExpired);

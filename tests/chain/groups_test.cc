@@ -141,7 +141,7 @@ TEST_CASE("the owner replaces the primary without anyone's leave but the new one
   h.Expect(Verdict::kSamePrimary, "alice", replace);
 }
 
-TEST_CASE("a successor takes over a position object by object and completes when all are receipted", "[GF-13]") {
+TEST_CASE("a successor takes over a position object by object and completes when all are receipted") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("rs:4+2");
   const std::string a = h.Store(bucket, {.name = "a"});
@@ -194,6 +194,7 @@ TEST_CASE("a lost store makes everything at its positions missing until receipte
   h.Expect(Verdict::kStoreNotNew, "p3", lost);
   lost.mutable_report_new_store()->set_store_id(std::string(16, 'n'));
   h.Do("p3", lost);
+  CHECK(h.Events() == std::multiset<std::string>{"group.store_lost", "provider.store_lost"});
   CHECK(h.Provider("p3").store_generation() == 2);
   CHECK_FALSE(IsDurable(h.Object(a), h.Group(1)));
   CHECK(MissingPositions(h.Object(a), h.Group(1)) == std::vector<uint32_t>{3});
@@ -203,7 +204,7 @@ TEST_CASE("a lost store makes everything at its positions missing until receipte
   h.Do("p3", Complete(1, 3));
 }
 
-TEST_CASE("a provider in maintenance takes no new groups, and as primary no new objects", "[GF-11]") {
+TEST_CASE("a provider in maintenance takes no new groups, and as primary no new objects") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
   pb::Operation pause;

@@ -65,6 +65,14 @@ TEST_CASE("an object needs a bucket, and nothing is locked without one", "[GF-07
   CHECK(h.Locked("alice") == locked);
 }
 
+TEST_CASE("nobody but the owner creates in a bucket", "[GF-17]") {
+  LedgerHarness h;
+  const uint64_t bucket = h.Bucket("replicate:3");
+  h.Fund("mallory", 100);
+  h.Expect(Verdict::kNotOwner, "mallory", h.Create(bucket, {{.name = "a"}}));
+  CHECK(h.Locked("mallory") == base::Amount());
+}
+
 TEST_CASE("a lock above max_lock is refused and nothing moves", "[JS-30]") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");

@@ -1,6 +1,7 @@
 // The bytes of packs: golden files, and what the decoders refuse.
-#include "base/vectors.h"
 #include "libstorage/src/blob/pack_format.h"
+
+#include "base/vectors.h"
 #include "storage/blob_rig.h"
 
 namespace cairn::storage {

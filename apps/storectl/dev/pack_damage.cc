@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "cairn/base/codec.h"
 #include "cairn/base/status.h"
 
 namespace cairn::storectl {
@@ -17,8 +18,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A record's payload begins less than this after the id in its header.
-constexpr uint64_t kPastHeader = 96;
+// Within a record's header (libstorage/FORMATS.md), counted from the id.
+constexpr int kKindBeforeId = 12;
+constexpr uint64_t kLengthAfterId = 48;
+constexpr uint64_t kPayloadAfterId = 72;
+constexpr uint32_t kBlobRecord = 1;
+constexpr uint32_t kChunkRecord = 2;
 
 // A pack mapped for reading and writing.
 class MappedPack {
@@ -56,16 +61,30 @@ std::vector<std::string> PacksBySize(const std::string& folder) {
   return out;
 }
 
-// Where in the pack to flip: past the header that names the blob, or anywhere behind the first quarter.
+uint32_t NumberAt(base::MutableByteView pack, uint64_t at) {
+  return base::Reader(base::ByteView(pack).subspan(at, sizeof(uint32_t))).U32();
+}
+
+// The middle of the newest payload of the blob: older records may be dead already.
+std::optional<uint64_t> NewestPayload(base::MutableByteView pack, const base::ContentId& blob) {
+  const auto& id = blob.digest.value;
+  std::optional<uint64_t> newest;
+  for (auto at = pack.begin(); (at = std::search(at, pack.end(), id.begin(), id.end())) != pack.end(); ++at) {
+    uint64_t offset = static_cast<uint64_t>(at - pack.begin());
+    if (offset < kKindBeforeId || offset + kPayloadAfterId > pack.size()) continue;
+    uint32_t kind = NumberAt(pack, offset - kKindBeforeId);
+    uint64_t payload = offset + kPayloadAfterId + NumberAt(pack, offset + kLengthAfterId) / 2;
+    if ((kind == kBlobRecord || kind == kChunkRecord) && payload < pack.size()) newest = payload;
+  }
+  return newest;
+}
+
+// Without a blob, anywhere in the middle half.
 std::optional<uint64_t> Target(base::MutableByteView pack, const std::optional<base::ContentId>& blob,
                                base::Entropy& entropy) {
-  if (pack.size() <= kPastHeader) return std::nullopt;
-  if (!blob.has_value()) return pack.size() / 4 + entropy.DrawNumber() % (pack.size() / 2);
-  const auto& id = blob->digest.value;
-  auto found = std::search(pack.begin(), pack.end(), id.begin(), id.end());
-  uint64_t at = static_cast<uint64_t>(found - pack.begin()) + kPastHeader;
-  if (found == pack.end() || at >= pack.size()) return std::nullopt;
-  return at;
+  if (blob.has_value()) return NewestPayload(pack, *blob);
+  if (pack.size() < 4) return std::nullopt;
+  return pack.size() / 4 + entropy.DrawNumber() % (pack.size() / 2);
 }
 
 }  // namespace

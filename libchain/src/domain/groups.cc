@@ -292,7 +292,11 @@ void MarkStoreLost(const base::AccountId& provider, const std::string& store_id,
       position.set_rebuilding(position.rebuilding() || position.should_hold() != 0);
       position.set_store_id(store_id);
     }
-    if (holds) Disturb(group, context);
+    if (!holds) continue;
+    Disturb(group, context);
+    context.Emit("group.store_lost", {{"group", absl::StrCat(id)},
+                                      {"provider", provider.ToHexString()},
+                                      {"epoch", absl::StrCat(group.epoch())}});
   }
 }
 

@@ -8,9 +8,12 @@
 namespace cairn::storage {
 namespace {
 
-constexpr uint64_t kSpaceMargin = uint64_t{64}
-                                  << 20;  // nearer to full than this, ask the disk each time
-constexpr size_t kRefuseSteps = 8;        // index steps held back before new blobs are refused
+// Nearer to full than this, the disk is asked each time.
+constexpr uint64_t kSpaceMargin = uint64_t{64} << 20;
+// Index steps held back: before writers wait for the one under way; and, when steps fail, before
+// new blobs are refused.
+constexpr size_t kWaitSteps = 4;
+constexpr size_t kRefuseSteps = 8;
 
 absl::Status Full(absl::string_view reason, absl::string_view message, absl::string_view hint) {
   return base::Error(absl::StatusCode::kResourceExhausted, reason, message, hint);
@@ -284,7 +287,8 @@ absl::Status PackLog::Admit(uint64_t bytes) {
   {
     std::shared_lock lock(parts_.mutex);
     used = parts_.catalog.disk_bytes();
-    if (parts_.catalog.held_back() > kRefuseSteps * parts_.options.index_step) {
+    const bool behind = parts_.catalog.held_back() > kRefuseSteps * parts_.options.index_step;
+    if (behind && index_failed_) {
       return Full("DISK_FULL", "the index of the blob store cannot be written", "Free some space.");
     }
   }
@@ -317,18 +321,23 @@ absl::Status PackLog::CheckSpace(uint64_t bytes, uint64_t waiting) {
   return absl::OkStatus();
 }
 
-bool PackLog::CheckpointDue() {
-  if (bytes_since_step_ >= parts_.options.pack_bytes) return true;
+bool PackLog::CheckpointDue(size_t steps) {
+  if (bytes_since_step_ >= steps * parts_.options.pack_bytes) return true;
   std::shared_lock lock(parts_.mutex);
-  return parts_.catalog.held_back() >= parts_.options.index_step;
+  return parts_.catalog.held_back() >= steps * parts_.options.index_step;
 }
 
 void PackLog::CheckpointIfDue() {
   {
     Lock lock(mutex_);
-    if (checkpointing_ || leading_ || !poison_.ok() || !CheckpointDue()) return;
+    if (!poison_.ok() || !CheckpointDue(checkpointing_ ? kWaitSteps : 1)) return;
+    if (checkpointing_) {
+      changed_.wait(lock, [this] { return !checkpointing_; });
+      return;
+    }
+    checkpointing_ = true;
   }
-  if (absl::Status status = Checkpoint(); !status.ok()) {
+  if (absl::Status status = Step(); !status.ok()) {
     parts_.observer.Report({.severity = base::Severity::kWarning,
                             .name = "blob.index_behind",
                             .message = std::string(status.message()),
@@ -337,9 +346,16 @@ void PackLog::CheckpointIfDue() {
 }
 
 absl::Status PackLog::Checkpoint() {
+  {
+    Lock lock(mutex_);
+    changed_.wait(lock, [this] { return !checkpointing_; });
+    checkpointing_ = true;
+  }
+  return Step();
+}
+
+absl::Status PackLog::Step() {
   Lock lock(mutex_);
-  changed_.wait(lock, [this] { return !checkpointing_; });
-  checkpointing_ = true;
   WaitForLead(lock);
   const uint64_t written = open_->ticket - 1;
   lock.unlock();
@@ -366,6 +382,7 @@ absl::Status PackLog::Checkpoint() {
   }
   if (!status.ok() && !absl::IsResourceExhausted(status)) status = Poison(status);
   lock.lock();
+  index_failed_ = !status.ok();
   checkpointing_ = false;
   changed_.notify_all();
   return status;

@@ -12,6 +12,7 @@
 // own, never the other way round.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -101,7 +102,8 @@ class PackLog {
   absl::Status Poison(const absl::Status& cause);
   absl::Status Admit(uint64_t bytes);
   absl::Status CheckSpace(uint64_t bytes, uint64_t waiting);
-  bool CheckpointDue();
+  bool CheckpointDue(size_t steps);
+  absl::Status Step();  // whoever set checkpointing_
 
   StoreParts& parts_;
 
@@ -109,7 +111,9 @@ class PackLog {
   std::condition_variable changed_;
   GroupPtr open_;         // gathers what is added
   bool leading_ = false;  // somebody writes or syncs
+  std::atomic<uint64_t> bytes_since_step_ = 0;
   bool checkpointing_ = false;
+  bool index_failed_ = false;   // the last step could not be committed
   bool dirty_ = false;          // written since the last sync
   uint64_t synced_ticket_ = 0;  // groups up to this one are durable
   uint64_t writing_bytes_ = 0;  // taken by a leader, not yet in the catalog
@@ -123,7 +127,6 @@ class PackLog {
   uint32_t head_pack_;
   uint64_t head_size_;
   uint64_t head_synced_;
-  uint64_t bytes_since_step_ = 0;
 };
 
 }  // namespace cairn::storage

@@ -292,7 +292,7 @@ void Download::State::Fail() {
   for (uint32_t shard = 0; shard < shards; ++shard) usable += Usable(shard);
   for (const Holder& h : holders) {
     evidence.emplace_back(
-        h.who.name, h.last.ok() ? "no error" : h.last.ToString(absl::StatusToStringMode::kDefault));
+        h.who.name, h.last.ok() ? "no error" : h.last.ToString(absl::StatusToStringMode::kWithNoExtraData));
   }
   while (!fetches.empty()) EndFetch(fetches.begin()->first, true);
   state = TransferState::kFailed;

@@ -95,7 +95,7 @@ struct Upload::Impl {
     base::Evidence evidence;
     for (const Target& t : targets) {
       if (t.phase == Phase::kLost) {
-        evidence.emplace_back(t.who.name, t.last.ToString(absl::StatusToStringMode::kDefault));
+        evidence.emplace_back(t.who.name, t.last.ToString(absl::StatusToStringMode::kWithNoExtraData));
       }
     }
     return evidence;

@@ -24,16 +24,24 @@ void MustBeOk(const absl::Status& status) {
   if (!status.ok()) throw std::runtime_error(std::string(status.message()));
 }
 
-absl::Status Refuse(absl::StatusCode code, absl::string_view reason) { return base::Error(code, reason, reason); }
+absl::Status Refuse(absl::StatusCode code, absl::string_view reason) {
+  return base::Error(code, reason, reason);
+}
 
 }  // namespace
 
 FakeProvider::FakeProvider(FakeNetwork& network, int index)
-    : network_(network), index_(index), key_(base::SigningKey::Generate(network.entropy)),
-      node_(base::SigningKey::Generate(network.entropy)), store_(network.entropy.Draw<base::StoreId>()) {}
+    : network_(network),
+      index_(index),
+      key_(base::SigningKey::Generate(network.entropy)),
+      node_(base::SigningKey::Generate(network.entropy)),
+      store_(network.entropy.Draw<base::StoreId>()) {}
 
 ProviderAddress FakeProvider::Address() const {
-  return {.account = account(), .node_key = node_.public_key(), .tls_pin = {}, .endpoint = absl::StrCat("fake", index_, ":1")};
+  return {.account = account(),
+          .node_key = node_.public_key(),
+          .tls_pin = {},
+          .endpoint = absl::StrCat("fake", index_, ":1")};
 }
 
 absl::Status FakeProvider::Gone() const {
@@ -59,7 +67,8 @@ absl::StatusOr<pb::Object> FakeProvider::Record(const std::string& id) const {
   return answer.objects(0);
 }
 
-absl::StatusOr<pb::Receipt> FakeProvider::Sign(uint32_t position, std::vector<std::string> objects) {
+absl::StatusOr<pb::Receipt> FakeProvider::Sign(uint32_t position,
+                                               std::vector<std::string> objects) {
   std::vector<pb::Object> records;
   for (const std::string& id : objects) {
     ASSIGN_OR_RETURN(pb::Object record, Record(id));
@@ -68,7 +77,8 @@ absl::StatusOr<pb::Receipt> FakeProvider::Sign(uint32_t position, std::vector<st
   pb::QueryRequest request;
   request.set_group(records.front().group());
   ASSIGN_OR_RETURN(pb::QueryResponse answer, network_.chain_->Query(request));
-  base::HolderReceipt claim = chain::BuildReceipt(network_.chain_id(), answer.groups(0), position, records);
+  base::HolderReceipt claim =
+      chain::BuildReceipt(network_.chain_id(), answer.groups(0), position, records);
   claim.store = store_;
   base::Signature signature = node_.Sign(base::SigningDigest(claim));
   if (wrong_receipt) signature.value[3] ^= 1;
@@ -88,17 +98,21 @@ class FakePut final : public PutStream {
     RETURN_IF_ERROR(Close());
     ASSIGN_OR_RETURN(pb::Object record, to_.Record(part.object()));
     std::vector<base::Digest> path;
-    for (const std::string& sibling : part.path()) path.push_back(chain::Trusted<base::Digest>(sibling));
+    for (const std::string& sibling : part.path())
+      path.push_back(chain::Trusted<base::Digest>(sibling));
     const base::ContentId id{chain::Trusted<base::Digest>(part.part())};
-    if (!part.manifest() && !base::CheckLayoutPath(chain::Trusted<base::Digest>(record.layout_root()), id, part.leaf(),
-                                                   part.leaves(), path)) {
+    if (!part.manifest() &&
+        !base::CheckLayoutPath(chain::Trusted<base::Digest>(record.layout_root()), id, part.leaf(),
+                               part.leaves(), path)) {
       return Refuse(absl::StatusCode::kInvalidArgument, "BAD_LAYOUT_PATH");
     }
-    if (part.manifest() && part.part() != record.manifest_id()) return Refuse(absl::StatusCode::kInvalidArgument, "BAD_REQUEST");
+    if (part.manifest() && part.part() != record.manifest_id())
+      return Refuse(absl::StatusCode::kInvalidArgument, "BAD_REQUEST");
     std::lock_guard<std::mutex> lock(to_.mutex_);
     const bool held = to_.parts_.contains(part.part());
     std::string& partial = to_.partial_[part.part()];
-    if (!held && partial.size() < part.from_offset()) return Refuse(absl::StatusCode::kFailedPrecondition, "GAP");
+    if (!held && partial.size() < part.from_offset())
+      return Refuse(absl::StatusCode::kFailedPrecondition, "GAP");
     if (!held) partial.resize(part.from_offset());
     open_ = part;
     skip_ = held;
@@ -145,7 +159,8 @@ class FakePut final : public PutStream {
     if (skip_) return absl::OkStatus();
     std::string bytes = std::move(to_.partial_[open_.part()]);
     to_.partial_.erase(open_.part());
-    if (chain::ToField(base::Blake3(base::AsBytes(bytes))) != open_.part()) return Refuse(absl::StatusCode::kDataLoss, "HASH_MISMATCH");
+    if (chain::ToField(base::Blake3(base::AsBytes(bytes))) != open_.part())
+      return Refuse(absl::StatusCode::kDataLoss, "HASH_MISMATCH");
     to_.parts_[open_.part()] = std::move(bytes);
     return absl::OkStatus();
   }
@@ -181,14 +196,15 @@ class FakeGet final : public GetStream {
       std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(offset), out.size(), out.begin());
       return absl::OkStatus();
     };
-    return base::EncodeSlice(built.root, bytes.size(), built.outboard, what_.range, read, [&](base::ByteView piece) {
-      if (cancelled_) return absl::CancelledError("cancelled");
-      RETURN_IF_ERROR(from_.Gone());
-      if (!from_.wrong_bytes) return sink(piece);
-      base::Bytes damaged = base::ToBytes(piece);
-      damaged.back() ^= 1;
-      return sink(damaged);
-    });
+    return base::EncodeSlice(built.root, bytes.size(), built.outboard, what_.range, read,
+                             [&](base::ByteView piece) {
+                               if (cancelled_) return absl::CancelledError("cancelled");
+                               RETURN_IF_ERROR(from_.Gone());
+                               if (!from_.wrong_bytes) return sink(piece);
+                               base::Bytes damaged = base::ToBytes(piece);
+                               damaged.back() ^= 1;
+                               return sink(damaged);
+                             });
   }
 
  private:
@@ -201,7 +217,8 @@ class FakeTransport final : public Transport {
  public:
   explicit FakeTransport(FakeNetwork& network) : network_(network) {}
 
-  absl::StatusOr<rpc::v1::GetInfoResponse> GetInfo(const ProviderAddress& to, absl::Duration) override {
+  absl::StatusOr<rpc::v1::GetInfoResponse> GetInfo(const ProviderAddress& to,
+                                                   absl::Duration) override {
     ASSIGN_OR_RETURN(FakeProvider * provider, Reach(to));
     rpc::v1::GetInfoResponse out;
     out.set_chain_id(chain::ToField(network_.chain_id()));
@@ -211,20 +228,25 @@ class FakeTransport final : public Transport {
     out.set_free_bytes(uint64_t{1} << 40);
     return out;
   }
-  absl::StatusOr<pb::Approval> Approve(const ProviderAddress& to, const rpc::v1::ApproveRequest& request,
+  absl::StatusOr<pb::Approval> Approve(const ProviderAddress& to,
+                                       const rpc::v1::ApproveRequest& request,
                                        absl::Duration) override {
     ASSIGN_OR_RETURN(FakeProvider * provider, Reach(to));
     pb::Operation operation = request.operation();
-    pb::Approval* approval = operation.has_create_bucket()       ? operation.mutable_create_bucket()->mutable_approval()
-                             : operation.has_replace_primary()   ? operation.mutable_replace_primary()->mutable_approval()
-                             : operation.has_assign_successor()  ? operation.mutable_assign_successor()->mutable_approval()
-                                                                 : operation.mutable_create_objects()->mutable_approval();
+    pb::Approval* approval =
+        operation.has_create_bucket()     ? operation.mutable_create_bucket()->mutable_approval()
+        : operation.has_replace_primary() ? operation.mutable_replace_primary()->mutable_approval()
+        : operation.has_assign_successor()
+            ? operation.mutable_assign_successor()->mutable_approval()
+            : operation.mutable_create_objects()->mutable_approval();
     approval->set_nonce(chain::ToField(network_.entropy.Draw<base::Nonce16>()));
     chain::SignApproval(network_.chain_id(), provider->node_, &operation);
     return *chain::ApprovalOf(operation);
   }
-  absl::StatusOr<rpc::v1::QueryUploadResponse> QueryUpload(const ProviderAddress& to, const base::ObjectId&, uint32_t,
-                                                           const base::ContentId& part, absl::Duration) override {
+  absl::StatusOr<rpc::v1::QueryUploadResponse> QueryUpload(const ProviderAddress& to,
+                                                           const base::ObjectId&, uint32_t,
+                                                           const base::ContentId& part,
+                                                           absl::Duration) override {
     ASSIGN_OR_RETURN(FakeProvider * provider, Reach(to));
     std::lock_guard<std::mutex> lock(provider->mutex_);
     rpc::v1::QueryUploadResponse out;
@@ -237,7 +259,8 @@ class FakeTransport final : public Transport {
     }
     return out;
   }
-  absl::StatusOr<std::unique_ptr<PutStream>> Put(const ProviderAddress& to, absl::Duration) override {
+  absl::StatusOr<std::unique_ptr<PutStream>> Put(const ProviderAddress& to,
+                                                 absl::Duration) override {
     ASSIGN_OR_RETURN(FakeProvider * provider, Reach(to));
     return std::make_unique<FakePut>(*provider);
   }
@@ -246,9 +269,9 @@ class FakeTransport final : public Transport {
     ASSIGN_OR_RETURN(FakeProvider * provider, Reach(to));
     return std::make_unique<FakeGet>(*provider, what);
   }
-  absl::StatusOr<rpc::v1::SubmitReceiptsResponse> SubmitReceipts(const ProviderAddress& to,
-                                                                 const rpc::v1::SubmitReceiptsRequest& request,
-                                                                 absl::Duration) override {
+  absl::StatusOr<rpc::v1::SubmitReceiptsResponse> SubmitReceipts(
+      const ProviderAddress& to, const rpc::v1::SubmitReceiptsRequest& request,
+      absl::Duration) override {
     ASSIGN_OR_RETURN(FakeProvider * provider, Reach(to));
     rpc::v1::SubmitReceiptsResponse out;
     if (provider->refuses_seal) return out;
@@ -273,16 +296,21 @@ class FakeTransport final : public Transport {
 };
 
 FakeNetwork::FakeNetwork(int providers) : seed_(entropy.DrawSecret<32>()) {
-  for (int i = 0; i < providers; ++i) providers_.push_back(std::make_unique<FakeProvider>(*this, i));
+  for (int i = 0; i < providers; ++i)
+    providers_.push_back(std::make_unique<FakeProvider>(*this, i));
   const base::SigningKey engine_key = base::SigningKey::Generate(entropy);
-  std::vector<pb::GenesisAccount> accounts{
-      chain::MakeGenesisAccount(base::AccountKeys::FromSeed(seed_).signing.account(), Crn(1'000'000))};
-  for (const auto& provider : providers_) accounts.push_back(chain::MakeGenesisAccount(provider->account(), Crn(100'000)));
-  std::sort(accounts.begin(), accounts.end(), [](const auto& a, const auto& b) { return a.id() < b.id(); });
+  std::vector<pb::GenesisAccount> accounts{chain::MakeGenesisAccount(
+      base::AccountKeys::FromSeed(seed_).signing.account(), Crn(1'000'000))};
+  for (const auto& provider : providers_)
+    accounts.push_back(chain::MakeGenesisAccount(provider->account(), Crn(100'000)));
+  std::sort(accounts.begin(), accounts.end(),
+            [](const auto& a, const auto& b) { return a.id() < b.id(); });
   kv_ = base::NewMemoryKv();
   auto engine = chain::EmbeddedEngine::Open(
       *kv_, clock, engine_key.Clone(),
-      chain::MakeGenesis({.time = clock.Now(), .engine_key = engine_key.public_key(), .accounts = accounts}, entropy));
+      chain::MakeGenesis(
+          {.time = clock.Now(), .engine_key = engine_key.public_key(), .accounts = accounts},
+          entropy));
   MustBeOk(engine.status());
   engine_ = *std::move(engine);
   chain_ = chain::NewInProcessClient(*engine_);
@@ -290,21 +318,22 @@ FakeNetwork::FakeNetwork(int providers) : seed_(entropy.DrawSecret<32>()) {
   transport_ = std::make_shared<FakeTransport>(*this);
   for (int i = 0; i < providers; ++i) {
     FakeProvider& provider = *providers_[i];
-    provider.sender_ = std::make_unique<Sender>(*chain_, provider.key_, clock, entropy,
-                                                SenderOptions{.chain_id = chain_id(), .lane_folder = ""});
+    provider.sender_ =
+        std::make_unique<Sender>(*chain_, provider.key_, clock, entropy,
+                                 SenderOptions{.chain_id = chain_id(), .lane_folder = ""});
     const base::AccountId operator_id = providers_[i % 4]->account();
     pb::Operation operation;
     pb::RegisterProvider* registration = operation.mutable_register_provider();
     registration->set_operator_(chain::ToField(operator_id));
     registration->set_node_key(base::ToString(provider.node_.public_key().Encode()));
-    registration->set_node_signature(
-        chain::ToField(provider.node_.Sign(chain::RegistrationDigest(chain_id(), provider.account(), operator_id))));
+    registration->set_node_signature(chain::ToField(provider.node_.Sign(
+        chain::RegistrationDigest(chain_id(), provider.account(), operator_id))));
     registration->set_tls_pin(std::string(32, 'p'));
     registration->set_endpoint(absl::StrCat("fake", i, ".example:1"));
     registration->set_network(absl::StrCat("net", i % 4));
     registration->set_region(absl::StrCat("region", i % 3));
     registration->set_capacity_bytes(uint64_t{1} << 40);
-    const pb::Price price = chain::ToProto(base::Price{base::Amount(1'000)});
+    const pb::Price price = chain::ToProto(base::Price{base::Amount(1'000'000'000'000)});
     *registration->mutable_prices()->mutable_primary_storage() = price;
     *registration->mutable_prices()->mutable_holder_storage() = price;
     *registration->mutable_deposit() = chain::ToProto(Crn(10'000));

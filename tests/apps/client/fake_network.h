@@ -1,5 +1,5 @@
-// A whole network in this process: the real ledger, and providers that keep parts in memory behind the client's
-// transport interface. Faults are switches of each provider.
+// A whole network in this process: the real ledger, and providers that keep parts in memory behind
+// the client's transport interface. Faults are switches of each provider.
 #pragma once
 
 #include <atomic>
@@ -19,7 +19,8 @@ namespace cairn::client {
 
 class FakeNetwork;
 
-// Everything a holder and a primary do, checked as the real one would where the client could tell the difference.
+// Everything a holder and a primary do, checked as the real one would where the client could tell
+// the difference.
 class FakeProvider {
  public:
   FakeProvider(FakeNetwork& network, int index);
@@ -28,8 +29,9 @@ class FakeProvider {
   std::atomic<bool> dead{false};          // nobody answers
   std::atomic<bool> refuses_seal{false};  // takes receipts, never seals
   std::atomic<bool> wrong_receipt{false};
-  std::atomic<bool> wrong_bytes{false};   // gives damaged slices
-  std::atomic<uint64_t> dies_after{UINT64_MAX};  // bytes taken in all, then every stream breaks once
+  std::atomic<bool> wrong_bytes{false};  // gives damaged slices
+  std::atomic<uint64_t> dies_after{
+      UINT64_MAX};  // bytes taken in all, then every stream breaks once
 
   base::AccountId account() const { return key_.account(); }
   ProviderAddress Address() const;

@@ -1,10 +1,9 @@
 // References, profiles, wallet, journals, lanes, and what storectl prints.
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <thread>
-
-#include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/journal.h"
@@ -30,13 +29,16 @@ TEST_CASE("a reference is a bucket and a key, and nothing else parses") {
   CHECK(ParseReference("cairn://photos/a/")->Child("b").key == "a/b");
   CHECK(ParseReference("cairn://photos")->Child("b").ToText() == "cairn://photos/b");
   CHECK(base::ReasonOf(ParseReference("s3://photos").status()) == "BAD_REFERENCE");
-  for (const char* bad : {"cairn://", "cairn://ab", "cairn://Photos", "cairn://-photos", "cairn://pho_tos/a"}) {
+  for (const char* bad :
+       {"cairn://", "cairn://ab", "cairn://Photos", "cairn://-photos", "cairn://pho_tos/a"}) {
     CHECK(base::ReasonOf(ParseReference(bad).status()) == "BAD_BUCKET_NAME");
   }
-  for (const char* bad : {"cairn://photos//a", "cairn://photos/a//b", "cairn://photos/../b", "cairn://photos/."}) {
+  for (const char* bad :
+       {"cairn://photos//a", "cairn://photos/a//b", "cairn://photos/../b", "cairn://photos/."}) {
     CHECK(base::ReasonOf(ParseReference(bad).status()) == "BAD_NAME");
   }
-  const auto huge = ParseReference(absl::StrCat("cairn://photos/", std::string(10 << 20, 'x'))).status();
+  const auto huge =
+      ParseReference(absl::StrCat("cairn://photos/", std::string(10 << 20, 'x'))).status();
   CHECK(base::ReasonOf(huge) == "BAD_NAME");
   CHECK(huge.message().size() < 500);
 }
@@ -64,10 +66,11 @@ TEST_CASE("profiles and settings come back as they were saved") {
   **settings.Find("max_cost") = "1.5 \"crn\"";
   REQUIRE(SaveSettings(paths, settings).ok());
   CHECK(LoadSettings(paths)->max_cost == "1.5 \"crn\"");
-  CHECK(base::DetailOf(settings.Find("max_costs").status()).hint.find("max_cost") != std::string::npos);
+  CHECK(base::DetailOf(settings.Find("max_costs").status()).hint.find("max_cost") !=
+        std::string::npos);
 }
 
-TEST_CASE("a phrase brings a key back, a wrong passphrase opens nothing", "[GF-02]") {
+TEST_CASE("a phrase brings a key back, a wrong passphrase opens nothing") {
   TempDir home;
   base::SystemEntropy entropy;
   const Wallet wallet(Paths::Find(home.path()));
@@ -79,12 +82,13 @@ TEST_CASE("a phrase brings a key back, a wrong passphrase opens nothing", "[GF-0
   REQUIRE(again.ok());
   CHECK(again->account == wallet.Find("one")->account);
   CHECK(wallet.Open("two", base::SecretString("other"))->signing.account() == again->account);
-  CHECK(base::ReasonOf(wallet.Open("one", base::SecretString("wrong")).status()) == "WRONG_PASSPHRASE");
+  CHECK(base::ReasonOf(wallet.Open("one", base::SecretString("wrong")).status()) ==
+        "WRONG_PASSPHRASE");
   CHECK(base::ReasonOf(wallet.Create("one", passphrase, entropy, 10).status()) == "KEY_EXISTS");
   CHECK(wallet.List().size() == 2);
 }
 
-TEST_CASE("a journal comes back whole or not at all", "[JS-22]") {
+TEST_CASE("a journal comes back whole or not at all") {
   base::SystemEntropy entropy;
   JournalEntry entry;
   entry.chain = entropy.Draw<base::ChainId>();
@@ -115,7 +119,8 @@ TEST_CASE("one process at a time works on a transfer") {
   {
     auto journal = Journal::Open(folder.path(), chain, {1}, "name");
     REQUIRE(journal.ok());
-    CHECK(base::ReasonOf(Journal::Open(folder.path(), chain, {1}, "name").status()) == "TRANSFER_LOCKED");
+    CHECK(base::ReasonOf(Journal::Open(folder.path(), chain, {1}, "name").status()) ==
+          "TRANSFER_LOCKED");
     CHECK(Journal::Open(folder.path(), chain, {1}, "other").ok());
     REQUIRE((*journal)->Save({.chain = chain, .bucket = {1}, .stored_name = "name"}).ok());
   }
@@ -127,7 +132,7 @@ TEST_CASE("one process at a time works on a transfer") {
   CHECK_FALSE((*again)->Load());
 }
 
-TEST_CASE("parallel clients of one account do not take each other's numbers", "[GF-17]") {
+TEST_CASE("parallel clients of one account do not take each other's numbers") {
   FakeNetwork network(1);
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 4; ++i) clients.push_back(network.NewClient());
@@ -149,7 +154,7 @@ TEST_CASE("parallel clients of one account do not take each other's numbers", "[
   CHECK(sent == 60);
 }
 
-TEST_CASE("a refusal by the rules comes back as its verdict, with a hint", "[GF-18]") {
+TEST_CASE("a refusal by the rules comes back as its verdict, with a hint") {
   FakeNetwork network(1);
   auto client = network.NewClient();
   chain::pb::Operation operation;
@@ -167,10 +172,14 @@ namespace cairn::storectl {
 
 TEST_CASE("JSON writes 64-bit numbers and money as strings, names in the order added") {
   Json json;
-  json.Text("name", "a\"b\n").Number("size_bytes", uint64_t{1} << 60).Small("position", 3).Bool("ok", true)
+  json.Text("name", "a\"b\n")
+      .Number("size_bytes", uint64_t{1} << 60)
+      .Small("position", 3)
+      .Bool("ok", true)
       .Crn("cost", base::Amount(absl::uint128(1'500'000'000'000'000'000)));
-  CHECK(json.Done() == "{\"name\":\"a\\\"b\\n\",\"size_bytes\":\"1152921504606846976\",\"position\":3,\"ok\":true,"
-                       "\"cost\":{\"amount\":\"1.5\",\"asset\":\"crn\"}}");
+  CHECK(json.Done() ==
+        "{\"name\":\"a\\\"b\\n\",\"size_bytes\":\"1152921504606846976\",\"position\":3,\"ok\":true,"
+        "\"cost\":{\"amount\":\"1.5\",\"asset\":\"crn\"}}");
   CHECK(JsonList({"1", "{}"}) == "[1,{}]");
 }
 
@@ -205,8 +214,10 @@ TEST_CASE("a wrong command or flag suggests the nearest") {
   const absl::Status command = ParseWords({"storectl", "walet", "balance"});
   CHECK(base::ReasonOf(command) == "USAGE");
   CHECK(base::DetailOf(command).hint == "did you mean storectl wallet?");
-  CHECK(base::DetailOf(ParseWords({"storectl", "wallet", "balanse"})).hint == "did you mean storectl wallet balance?");
-  CHECK(base::DetailOf(ParseWords({"storectl", "ls", "--recursiv"})).hint == "did you mean --recursive?");
+  CHECK(base::DetailOf(ParseWords({"storectl", "wallet", "balanse"})).hint ==
+        "did you mean storectl wallet balance?");
+  CHECK(base::DetailOf(ParseWords({"storectl", "ls", "--recursiv"})).hint ==
+        "did you mean --recursive?");
 }
 
 TEST_CASE("completions know every command and flag") {
@@ -215,7 +226,8 @@ TEST_CASE("completions know every command and flag") {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     auto script = Completion(*tree, shell);
     REQUIRE(script.ok());
-    for (const char* word : {"replace-primary", "max-cost", "verify", "events"}) CHECK(script->find(word) != std::string::npos);
+    for (const char* word : {"replace-primary", "max-cost", "verify", "events"})
+      CHECK(script->find(word) != std::string::npos);
   }
   CHECK(base::ReasonOf(Completion(*tree, "csh").status()) == "UNKNOWN_SHELL");
 }

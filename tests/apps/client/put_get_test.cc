@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/buckets.h"
@@ -25,7 +26,8 @@ base::Bytes Pattern(size_t size, uint64_t seed = 1) {
   return out;
 }
 
-absl::StatusOr<base::Bytes> Fetch(Client& client, const Reference& ref, base::ByteRange range = {0, UINT64_MAX}) {
+absl::StatusOr<base::Bytes> Fetch(Client& client, const Reference& ref,
+                                  base::ByteRange range = {0, UINT64_MAX}) {
   base::Bytes out;
   RETURN_IF_ERROR(Get(client, ref, {.range = range}, [&](base::ByteView bytes) {
                     out.insert(out.end(), bytes.begin(), bytes.end());
@@ -34,21 +36,26 @@ absl::StatusOr<base::Bytes> Fetch(Client& client, const Reference& ref, base::By
   return out;
 }
 
-absl::StatusOr<PutResult> Store(Client& client, const Reference& ref, base::Bytes bytes, const PutOptions& options = {}) {
+absl::StatusOr<PutResult> Store(Client& client, const Reference& ref, base::Bytes bytes,
+                                const PutOptions& options = {}) {
   return Put(client, *MemorySource(std::move(bytes)), ref, options);
 }
 
-void MakeBucket(Client& client, const std::string& name, const std::string& policy = "rs:4+2", bool open = false) {
-  auto made = CreateBucket(client, name, {.policy = *base::Redundancy::Parse(policy), .public_read = open});
+void MakeBucket(Client& client, const std::string& name, const std::string& policy = "rs:4+2",
+                bool open = false) {
+  auto made =
+      CreateBucket(client, name, {.policy = *base::Redundancy::Parse(policy), .public_read = open});
   INFO(made.status());
   REQUIRE(made.ok());
 }
 
 // Positions of the object's group as indices into the fake network.
-std::vector<FakeProvider*> HoldersOf(FakeNetwork& network, Client& client, const std::string& bucket) {
+std::vector<FakeProvider*> HoldersOf(FakeNetwork& network, Client& client,
+                                     const std::string& bucket) {
   const auto group = client.Group(FindBucket(client, bucket)->group());
   std::vector<FakeProvider*> out;
-  for (const auto& position : group->positions()) out.push_back(network.Find(chain::AccountOf(position.provider())));
+  for (const auto& position : group->positions())
+    out.push_back(network.Find(chain::AccountOf(position.provider())));
   return out;
 }
 
@@ -59,10 +66,13 @@ FakeProvider& PrimaryOf(FakeNetwork& network, Client& client, const std::string&
 
 }  // namespace
 
-TEST_CASE("objects of every size come back equal from a client that has nothing but the key, two holders lost",
-          "[GF-07][CS-01]") {
+TEST_CASE(
+    "objects of every size come back equal from a client that has nothing but the key, two holders "
+    "lost",
+    "[GF-40][MP-08]") {
   FakeNetwork network;
-  const std::vector<size_t> sizes{0, 1, 65'535, 65'536, 262'143, 262'144, 1'048'575, 1'048'577, 5'000'011};
+  const std::vector<size_t> sizes{0,       1,         65'535,    65'536,   262'143,
+                                  262'144, 1'048'575, 1'048'577, 5'000'011};
   {
     auto client = network.NewClient();
     MakeBucket(*client, "photos");
@@ -90,7 +100,7 @@ TEST_CASE("objects of every size come back equal from a client that has nothing 
   CHECK(part->size() == 70'000);
 }
 
-TEST_CASE("with fewer than k holders a get fails with each holder named and leaves no file", "[GF-94]") {
+TEST_CASE("with fewer than k holders a get fails with each holder named and leaves no file") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -105,7 +115,8 @@ TEST_CASE("with fewer than k holders a get fails with each holder named and leav
   CHECK(std::filesystem::is_empty(folder.path()));
 }
 
-TEST_CASE("bytes that a holder damaged are never delivered and the others make up for them", "[CS-25]") {
+TEST_CASE("bytes that a holder damaged are never delivered and the others make up for them",
+          "[MP-20]") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -120,10 +131,12 @@ TEST_CASE("bytes that a holder damaged are never delivered and the others make u
   auto report = VerifyObject(*client, **bucket, *object);
   REQUIRE(report.ok());
   CHECK(report->good == 5);
-  for (const PartReport& part : report->parts) CHECK(part.status.ok() == (part.provider != holders[1]->account()));
+  for (const PartReport& part : report->parts)
+    CHECK(part.status.ok() == (part.provider != holders[1]->account()));
 }
 
-TEST_CASE("neither content nor names of a private bucket reach a provider or the ledger", "[GF-20]") {
+TEST_CASE("neither content nor names of a private bucket reach a provider or the ledger",
+          "[MP-19][CS-26]") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "secrets");
@@ -131,9 +144,11 @@ TEST_CASE("neither content nor names of a private bucket reach a provider or the
   base::Bytes bytes;
   while (bytes.size() < 600'000) bytes.insert(bytes.end(), needle.begin(), needle.end());
   REQUIRE(Store(*client, {"secrets", "folder-of-mine/secret-name"}, bytes).ok());
-  REQUIRE(Store(*client, {"secrets", "folder-of-mine/small"}, base::ToBytes(base::AsBytes(needle))).ok());
+  REQUIRE(Store(*client, {"secrets", "folder-of-mine/small"}, base::ToBytes(base::AsBytes(needle)))
+              .ok());
   for (int i = 0; i < network.size(); ++i) {
-    for (const std::string& part : network.provider(i).PartTexts()) CHECK(part.find(needle) == std::string::npos);
+    for (const std::string& part : network.provider(i).PartTexts())
+      CHECK(part.find(needle) == std::string::npos);
   }
   chain::pb::QueryRequest request;
   for (uint64_t height = 1;; ++height) {
@@ -152,7 +167,7 @@ TEST_CASE("neither content nor names of a private bucket reach a provider or the
   CHECK((*listed)[0].status == ObjectStatus::kDurable);
 }
 
-TEST_CASE("a public object's content id is the hash of the file", "[CS-03]") {
+TEST_CASE("a public object's content id is the hash of the file") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "open", "replicate:3", true);
@@ -165,7 +180,8 @@ TEST_CASE("a public object's content id is the hash of the file", "[CS-03]") {
   }
 }
 
-TEST_CASE("a primary that takes receipts and does not seal is replaced, and the put is durable", "[GF-30]") {
+TEST_CASE("a primary that takes receipts and does not seal is replaced, and the put is durable",
+          "[GF-12]") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -180,12 +196,14 @@ TEST_CASE("a primary that takes receipts and does not seal is replaced, and the 
   CHECK(&PrimaryOf(network, *client, "photos") != &primary);
 }
 
-TEST_CASE("a holder that signs something else, or is dead, is replaced by another provider", "[GF-31]") {
+TEST_CASE("a holder that signs something else, or is dead, is replaced by another provider",
+          "[GF-24]") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
   auto holders = HoldersOf(network, *client, "photos");
-  FakeProvider* liar = holders[2] == &PrimaryOf(network, *client, "photos") ? holders[3] : holders[2];
+  FakeProvider* liar =
+      holders[2] == &PrimaryOf(network, *client, "photos") ? holders[3] : holders[2];
   SECTION("a liar") { liar->wrong_receipt = true; }
   SECTION("a dead one") { liar->dead = true; }
   auto put = Store(*client, {"photos", "a"}, Pattern(900'000));
@@ -197,12 +215,13 @@ TEST_CASE("a holder that signs something else, or is dead, is replaced by anothe
   CHECK(std::find(now.begin(), now.end(), liar) == now.end());
 }
 
-TEST_CASE("with --wait available a dead holder leaves the object available and named as missing", "[GF-29]") {
+TEST_CASE("with --wait available a dead holder leaves the object available and named as missing") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
   auto holders = HoldersOf(network, *client, "photos");
-  FakeProvider* dead = holders[2] == &PrimaryOf(network, *client, "photos") ? holders[3] : holders[2];
+  FakeProvider* dead =
+      holders[2] == &PrimaryOf(network, *client, "photos") ? holders[3] : holders[2];
   dead->dead = true;
   auto put = Store(*client, {"photos", "a"}, Pattern(900'000), {.wait = WaitFor::kAvailable});
   INFO(put.status());
@@ -212,12 +231,14 @@ TEST_CASE("with --wait available a dead holder leaves the object available and n
   CHECK(put->missing[0].provider == dead->account());
 }
 
-TEST_CASE("an interrupted put goes on under the same object id and sends only what is missing", "[JS-22]") {
+TEST_CASE("an interrupted put goes on under the same object id and sends only what is missing",
+          "[JS-22]") {
   FakeNetwork network;
   TempDir state, files;
   const std::string path = files.path() + "/big.bin";
   const base::Bytes bytes = Pattern(24 << 20);
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   MakeBucket(*network.NewClient(), "photos");
 
   StopFlag stop;
@@ -229,7 +250,8 @@ TEST_CASE("an interrupted put goes on under the same object id and sends only wh
     base::ThreadExecutor watcher(1);
     std::atomic<bool> done{false};
     watcher.Post([&] {
-      while (!done && holders[0]->received() < (3 << 20)) std::this_thread::sleep_for(std::chrono::microseconds(50));
+      while (!done && holders[0]->received() < (3 << 20))
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
       stop.Set();
     });
     auto source = OpenFileSource(path);
@@ -253,10 +275,11 @@ TEST_CASE("an interrupted put goes on under the same object id and sends only wh
   CHECK(after < all + (16 << 20));  // at most one part was sent twice
   CHECK(*Fetch(*client, {"photos", "big"}) == bytes);
   // A flock file may stay for a moment; no journal does.
-  for (const auto& entry : std::filesystem::directory_iterator(state.path())) CHECK(entry.path().extension() == ".lock");
+  for (const auto& entry : std::filesystem::directory_iterator(state.path()))
+    CHECK(entry.path().extension() == ".lock");
 }
 
-TEST_CASE("a broken stream is taken up where the holder stands", "[JS-23]") {
+TEST_CASE("a broken stream is taken up where the holder stands") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -291,7 +314,7 @@ class Fickle final : public Source {
 
 }  // namespace
 
-TEST_CASE("a source that changes between the passes is stored as it is at last, under a new key", "[CS-26]") {
+TEST_CASE("a source that changes between the passes is stored as it is at last, under a new key") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -302,7 +325,7 @@ TEST_CASE("a source that changes between the passes is stored as it is at last, 
   CHECK(*Fetch(*client, {"photos", "a"}) == base::Bytes(2 << 20, 'b'));
 }
 
-TEST_CASE("many small files take few transactions", "[JS-24]") {
+TEST_CASE("many small files take few transactions") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "tree");
@@ -338,7 +361,7 @@ TEST_CASE("many small files take few transactions", "[JS-24]") {
   CHECK(base::ReasonOf(RemoveNames(*client, **bucket, {"src/7/777"})) == "NO_SUCH_OBJECT");
 }
 
-TEST_CASE("above --max-cost nothing is stored and nothing is paid", "[MP-19]") {
+TEST_CASE("above --max-cost nothing is stored and nothing is paid") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -356,7 +379,7 @@ TEST_CASE("above --max-cost nothing is stored and nothing is paid", "[MP-19]") {
   CHECK(real->quote.lock == dry->quote.lock);
 }
 
-TEST_CASE("a copy within a bucket sends no bytes, a move leaves one name", "[JS-30]") {
+TEST_CASE("a copy within a bucket sends no bytes, a move leaves one name") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
@@ -380,7 +403,7 @@ TEST_CASE("a copy within a bucket sends no bytes, a move leaves one name", "[JS-
   }
 }
 
-TEST_CASE("a pipe of unknown length is stored and comes back equal", "[JS-06]") {
+TEST_CASE("a pipe of unknown length is stored and comes back equal") {
   FakeNetwork network;
   TempDir state;
   auto client = network.NewClient(state.path());
@@ -388,12 +411,14 @@ TEST_CASE("a pipe of unknown length is stored and comes back equal", "[JS-06]") 
   for (size_t size : {10, 262'144, 3'000'001}) {
     const base::Bytes bytes = Pattern(size);
     size_t at = 0;
-    auto put = PutPipe(*client, [&](base::MutableByteView out) -> absl::StatusOr<size_t> {
-      const size_t n = std::min<size_t>({out.size(), 10'007, bytes.size() - at});
-      std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(at), n, out.begin());
-      at += n;
-      return n;
-    }, {"photos", absl::StrCat(size)}, {});
+    auto put = PutPipe(*client,
+                       [&](base::MutableByteView out) -> absl::StatusOr<size_t> {
+                         const size_t n = std::min<size_t>({out.size(), 10'007, bytes.size() - at});
+                         std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(at), n, out.begin());
+                         at += n;
+                         return n;
+                       },
+                       {"photos", absl::StrCat(size)}, {});
     INFO(size << " " << put.status());
     REQUIRE(put.ok());
     CHECK(*Fetch(*client, {"photos", absl::StrCat(size)}) == bytes);
@@ -401,10 +426,11 @@ TEST_CASE("a pipe of unknown length is stored and comes back equal", "[JS-06]") 
   auto bucket = OpenBucket(*client, "photos");
   auto object = FindObject(*client, **bucket, {"photos", "3000001"});
   CHECK(VerifySource(*client, **bucket, *object, *MemorySource(Pattern(3'000'001))).ok());
-  CHECK(base::ReasonOf(VerifySource(*client, **bucket, *object, *MemorySource(Pattern(3'000'001, 2)))) == "CONTENT_DIFFERS");
+  CHECK(base::ReasonOf(VerifySource(*client, **bucket, *object,
+                                    *MemorySource(Pattern(3'000'001, 2)))) == "CONTENT_DIFFERS");
 }
 
-TEST_CASE("sync copies what differs, deletes what is extra, and does nothing the second time", "[JS-07]") {
+TEST_CASE("sync copies what differs, deletes what is extra, and does nothing the second time") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "site");
@@ -435,13 +461,14 @@ TEST_CASE("sync copies what differs, deletes what is extra, and does nothing the
   CHECK(text == "hello");
 }
 
-TEST_CASE("an unknown bucket, an unknown name and a bad name are three errors", "[GF-42]") {
+TEST_CASE("an unknown bucket, an unknown name and a bad name are three errors") {
   FakeNetwork network;
   auto client = network.NewClient();
   MakeBucket(*client, "photos");
   CHECK(base::ReasonOf(Fetch(*client, {"nowhere", "a"}).status()) == "NO_SUCH_BUCKET");
   CHECK(base::ReasonOf(Fetch(*client, {"photos", "a"}).status()) == "NO_SUCH_OBJECT");
-  CHECK(base::ReasonOf(Store(*client, {"photos", std::string(10 << 20, 'x')}, {}).status()) == "BAD_NAME");
+  CHECK(base::ReasonOf(Store(*client, {"photos", std::string(10 << 20, 'x')}, {}).status()) ==
+        "BAD_NAME");
   CHECK(base::ReasonOf(Store(*client, {"photos", "a/../b"}, {}).status()) == "BAD_NAME");
   CHECK(base::ReasonOf(CreateBucket(*client, "photos", {}).status()) == "BUCKET_EXISTS");
   REQUIRE(Store(*client, {"photos", "a"}, Pattern(10)).ok());

@@ -7,7 +7,8 @@ using namespace cairn;
 using namespace cairn::storaged;
 using namespace cairn::storaged::testing;
 
-TEST_CASE("a private object is read by its owner and its group alone, a public one by anyone", "[GF-43][GF-44]") {
+TEST_CASE("a private object is read by its owner and its group alone, a public one by anyone",
+          "[GF-43]") {
   World world(7);
   TestBucket hidden = world.MakeBucket("rs:4+2", false);
   TestBucket open = world.MakeBucket("rs:4+2", true);

@@ -26,7 +26,8 @@ pb::Operation NewObjects(const TestBucket& bucket, uint64_t size) {
 
 }  // namespace
 
-TEST_CASE("an approval signs exactly the operation, is single use and lives at most ten minutes", "[GF-15]") {
+TEST_CASE("an approval signs exactly the operation, is single use and lives at most ten minutes",
+          "[GF-15]") {
   World world(3);
   TestBucket bucket = world.MakeBucket("replicate:3", true);
   pb::Operation operation = NewObjects(bucket, 100);
@@ -37,7 +38,8 @@ TEST_CASE("an approval signs exactly the operation, is single use and lives at m
   REQUIRE(first.ok());
   REQUIRE(second.ok());
   CHECK(first->nonce() != second->nonce());
-  CHECK(first->expires_ms() <= static_cast<uint64_t>(absl::ToUnixMillis(world.clock.Now() + absl::Minutes(10))));
+  CHECK(first->expires_ms() <=
+        static_cast<uint64_t>(absl::ToUnixMillis(world.clock.Now() + absl::Minutes(10))));
 
   auto verifies = [&](const pb::Operation& approved) {
     const pb::Approval& approval = *chain::ApprovalOf(approved);
@@ -47,8 +49,8 @@ TEST_CASE("an approval signs exactly the operation, is single use and lives at m
     claim.nonce = chain::Trusted<base::Nonce16>(approval.nonce());
     claim.expires_ms = approval.expires_ms();
     claim.request = chain::ApprovalRequest(approved);
-    return bucket.primary->identity.node.public_key().Verify(base::SigningDigest(claim),
-                                                             chain::Trusted<base::Signature>(approval.signature()));
+    return bucket.primary->identity.node.public_key().Verify(
+        base::SigningDigest(claim), chain::Trusted<base::Signature>(approval.signature()));
   };
   *operation.mutable_create_objects()->mutable_approval() = *first;
   CHECK(verifies(operation));
@@ -69,7 +71,8 @@ TEST_CASE("a provider refuses with a stable reason", "[GF-15]") {
   CHECK(reason(approver, NewObjects(bucket, 1), base::AccountId{}) == "NOT_OWNER");
 
   pb::Operation elsewhere = NewObjects(bucket, 1);
-  elsewhere.mutable_create_objects()->mutable_approval()->set_provider(chain::ToField(world.provider(3).id()));
+  elsewhere.mutable_create_objects()->mutable_approval()->set_provider(
+      chain::ToField(world.provider(3).id()));
   CHECK(reason(world.provider(3)->approver, elsewhere, owner) == "GROUP_NOT_MINE");
   CHECK(reason(approver, elsewhere, owner) == "BAD_REQUEST");
 
@@ -82,7 +85,8 @@ TEST_CASE("a provider refuses with a stable reason", "[GF-15]") {
   approver.set_accepting(true);
   pb::Operation maintenance;
   maintenance.mutable_set_maintenance()->set_on(true);
-  maintenance.mutable_set_maintenance()->set_until_ms(absl::ToUnixMillis(world.clock.Now() + absl::Minutes(30)));
+  maintenance.mutable_set_maintenance()->set_until_ms(
+      absl::ToUnixMillis(world.clock.Now() + absl::Minutes(30)));
   REQUIRE(chain::ToStatus(world.Submit(bucket.primary->identity.account, maintenance)).ok());
   world.CatchUp();
   CHECK(reason(approver, NewObjects(bucket, 1), owner) == "NOT_ACCEPTING");

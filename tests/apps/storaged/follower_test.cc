@@ -57,7 +57,9 @@ TEST_CASE("cancelled and expired uploads leave nothing behind, half uploads incl
   {
     Ingest::Session session((*bucket.holders[0])->ingest);
     REQUIRE(session.Open(world.OpenOf(expired, 0)).ok());
-    REQUIRE(session.Data(absl::Cord(base::ToString(base::ByteView(expired.shards[0]).first(1 << 20)))).ok());
+    REQUIRE(
+        session.Data(absl::Cord(base::ToString(base::ByteView(expired.shards[0]).first(1 << 20))))
+            .ok());
   }
   pb::Operation cancel;
   cancel.mutable_cancel_objects()->add_objects(chain::ToField(cancelled.id));
@@ -70,7 +72,8 @@ TEST_CASE("cancelled and expired uploads leave nothing behind, half uploads incl
   CHECK(bucket.holders[0]->blobs->Partials()->empty());
 }
 
-TEST_CASE("a provider that was off while objects were deleted finds out from the ledger", "[GF-109]") {
+TEST_CASE("a provider that was off while objects were deleted finds out from the ledger",
+          "[GF-109]") {
   World world(3);
   TestBucket bucket = world.MakeBucket("replicate:3", true);
   TestObject kept = world.Create(bucket, "kept", Pattern(5000, 1));
@@ -104,16 +107,20 @@ TEST_CASE("a blob without any record is swept, one in use is not", "[GF-109]") {
   CHECK(holder.blobs->Usage().blobs == 1);
 }
 
-TEST_CASE("a copy on the ledger needs no upload: holders receipt what they have and the primary seals", "[GF-24]") {
+TEST_CASE(
+    "a copy on the ledger needs no upload: holders receipt what they have and the primary seals",
+    "[GF-24]") {
   for (const char* policy : {"replicate:3", "rs:4+2"}) {
     World world(6);
     TestBucket bucket = world.MakeBucket(policy, true);
     for (size_t size : {size_t{700}, size_t{700'000}}) {
       TestObject source = world.Create(bucket, "source" + std::to_string(size), Pattern(size));
       world.Store(bucket, source);
-      TestObject copy = world.Create(bucket, "copy" + std::to_string(size), Pattern(size), nullptr, source.id);
+      TestObject copy =
+          world.Create(bucket, "copy" + std::to_string(size), Pattern(size), nullptr, source.id);
       world.CatchUp();
-      for (TestProvider* holder : bucket.holders) REQUIRE((*holder)->puller.RunOnce([] { return false; }).ok());
+      for (TestProvider* holder : bucket.holders)
+        REQUIRE((*holder)->puller.RunOnce([] { return false; }).ok());
       world.CatchUp();
       Record<pb::Object> record = world.Look(copy.id);
       REQUIRE(record != nullptr);

@@ -24,7 +24,8 @@ void AssignSuccessor(World& world, TestBucket& bucket, uint32_t position, TestPr
   assign.set_position(position);
   assign.set_provider(chain::ToField(successor.id()));
   assign.mutable_approval()->set_provider(chain::ToField(successor.id()));
-  *assign.mutable_approval() = successor->approver.Decide(operation, world.owner().account()).value();
+  *assign.mutable_approval() =
+      successor->approver.Decide(operation, world.owner().account()).value();
   world.Do(operation);
   bucket.holders[position] = &successor;
   world.CatchUp();
@@ -37,8 +38,8 @@ struct Stored {
 };
 
 Stored StoreSome(World& world, const TestBucket& bucket) {
-  Stored stored{world.Create(bucket, "large", Pattern(3'000'000, 1)), world.Create(bucket, "small", Pattern(3000, 2)),
-                world.Create(bucket, "empty", {})};
+  Stored stored{world.Create(bucket, "large", Pattern(3'000'000, 1)),
+                world.Create(bucket, "small", Pattern(3000, 2)), world.Create(bucket, "empty", {})};
   for (TestObject* object : {&stored.large, &stored.small, &stored.empty}) {
     if (object->record.state() == pb::OBJECT_STATE_CREATED) world.Store(bucket, *object);
   }
@@ -47,7 +48,8 @@ Stored StoreSome(World& world, const TestBucket& bucket) {
 
 }  // namespace
 
-TEST_CASE("a store that was lost is reported and filled again from the other holders", "[JS-24][GF-24]") {
+TEST_CASE("a store that was lost is reported and filled again from the other holders",
+          "[JS-24][GF-24]") {
   World world(6);
   TestBucket bucket = world.MakeBucket("rs:4+2", true);
   Stored stored = StoreSome(world, bucket);
@@ -58,7 +60,8 @@ TEST_CASE("a store that was lost is reported and filled again from the other hol
   world.CatchUp();
   CHECK(Durable(world, bucket, stored.large));
   CHECK(Durable(world, bucket, stored.small));
-  CHECK(victim.blobs->Read(stored.large.layout.shard_ids[1], 1 << 23).value() == stored.large.shards[1]);
+  CHECK(victim.blobs->Read(stored.large.layout.shard_ids[1], 1 << 23).value() ==
+        stored.large.shards[1]);
 }
 
 TEST_CASE("a holder that lies or is gone is passed over", "[JS-24]") {
@@ -71,10 +74,12 @@ TEST_CASE("a holder that lies or is gone is passed over", "[JS-24]") {
   REQUIRE(victim->puller.RunOnce(Never).ok());
   world.CatchUp();
   CHECK(Durable(world, bucket, stored.large));
-  CHECK(victim.blobs->Read(stored.large.layout.shard_ids[3], 1 << 23).value() == stored.large.shards[3]);
+  CHECK(victim.blobs->Read(stored.large.layout.shard_ids[3], 1 << 23).value() ==
+        stored.large.shards[3]);
 }
 
-TEST_CASE("with fewer than k shards left nothing is invented, and it works once one is back", "[JS-24]") {
+TEST_CASE("with fewer than k shards left nothing is invented, and it works once one is back",
+          "[JS-24]") {
   World world(6);
   TestBucket bucket = world.MakeBucket("rs:4+2", true);
   Stored stored = StoreSome(world, bucket);
@@ -89,7 +94,8 @@ TEST_CASE("with fewer than k shards left nothing is invented, and it works once 
   CHECK(Durable(world, bucket, stored.large));
 }
 
-TEST_CASE("a successor takes the position over and completes, without help of the old holder", "[JS-24][GF-24]") {
+TEST_CASE("a successor takes the position over and completes, without help of the old holder",
+          "[JS-24][GF-24]") {
   for (const char* policy : {"rs:4+2", "replicate:3"}) {
     World world(7);  // the last is of the operator of position 0
     TestBucket bucket = world.MakeBucket(policy, true);
@@ -119,16 +125,21 @@ TEST_CASE("a manifest that is a blob of its own is brought home with the part", 
   victim.LoseStore();
   REQUIRE(victim->puller.RunOnce(Never).ok());
   CHECK(Durable(world, bucket, object));
-  CHECK(victim.blobs->Read(base::ContentId::Of(object.manifest), 1 << 16).value() == object.manifest);
+  CHECK(victim.blobs->Read(base::ContentId::Of(object.manifest), 1 << 16).value() ==
+        object.manifest);
 }
 
-TEST_CASE("what the client did not deliver is fetched by the holder itself after a grace", "[JS-24]") {
+TEST_CASE("what the client did not deliver is fetched by the holder itself after a grace",
+          "[JS-24]") {
   World world(6);
   TestBucket bucket = world.MakeBucket("rs:4+2", true);
   TestObject object = world.Create(bucket, "a", Pattern(700'000));
   std::vector<pb::Receipt> receipts;
-  for (uint32_t position : {0, 1, 2, 3, 4}) receipts.push_back(world.Put(bucket, object, position).value());
-  REQUIRE((*bucket.primary)->sealer.Accept(world.Submission(bucket, object, receipts), absl::ZeroDuration()).ok());
+  for (uint32_t position : {0, 1, 2, 3, 4})
+    receipts.push_back(world.Put(bucket, object, position).value());
+  REQUIRE((*bucket.primary)
+              ->sealer.Accept(world.Submission(bucket, object, receipts), absl::ZeroDuration())
+              .ok());
   world.CatchUp();
   TestProvider& missing = *bucket.holders[5];
   REQUIRE(missing->puller.RunOnce(Never).ok());
@@ -138,7 +149,8 @@ TEST_CASE("what the client did not deliver is fetched by the holder itself after
   CHECK(Durable(world, bucket, object));
 }
 
-TEST_CASE("a flipped byte is found by scrub, named, never served, and mended from the others", "[GF-94]") {
+TEST_CASE("a flipped byte is found by scrub, named, never served, and mended from the others",
+          "[GF-94]") {
   World world(6);
   TestBucket bucket = world.MakeBucket("rs:4+2", true);
   Stored stored = StoreSome(world, bucket);

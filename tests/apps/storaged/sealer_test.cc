@@ -11,16 +11,19 @@ using namespace cairn::storaged::testing;
 
 namespace {
 
-std::vector<pb::Receipt> ReceiptsOf(World& world, const TestBucket& bucket, const TestObject& object,
+std::vector<pb::Receipt> ReceiptsOf(World& world, const TestBucket& bucket,
+                                    const TestObject& object,
                                     const std::vector<uint32_t>& positions) {
   std::vector<pb::Receipt> receipts;
-  for (uint32_t position : positions) receipts.push_back(world.Put(bucket, object, position).value());
+  for (uint32_t position : positions)
+    receipts.push_back(world.Put(bucket, object, position).value());
   return receipts;
 }
 
 }  // namespace
 
-TEST_CASE("the primary says uploaded with its signature once the quorum is there, and seals", "[GF-23][GF-24][GF-25]") {
+TEST_CASE("the primary says uploaded with its signature once the quorum is there, and seals",
+          "[GF-23][GF-24][GF-25]") {
   World world(6);
   TestBucket bucket = world.MakeBucket("rs:4+2", true);
   TestObject object = world.Create(bucket, "a", Pattern(700'000));
@@ -59,7 +62,8 @@ TEST_CASE("a receipt that the ledger would refuse is refused by the primary", "[
     auto changed = receipts;
     change(changed[2]);
     rpc::v1::SubmitReceiptsRequest request = world.Submission(bucket, object, changed);
-    return base::ReasonOf((*bucket.holders[whose])->sealer.Accept(request, absl::ZeroDuration()).status());
+    return base::ReasonOf(
+        (*bucket.holders[whose])->sealer.Accept(request, absl::ZeroDuration()).status());
   };
   CHECK(reason([](auto& receipt) { receipt.mutable_signature()->at(3) ^= 1; }) == "BAD_RECEIPT");
   CHECK(reason([](auto& receipt) { receipt.set_position(5); }) == "BAD_RECEIPT");
@@ -72,39 +76,49 @@ TEST_CASE("a receipt that the ledger would refuse is refused by the primary", "[
   CHECK(world.Look(object.id)->state() == pb::OBJECT_STATE_CREATED);
 }
 
-TEST_CASE("a primary that was killed after it said uploaded still seals when it is back", "[GF-25]") {
+TEST_CASE("a primary that was killed after it said uploaded still seals when it is back",
+          "[GF-25]") {
   World world(3);
   TestBucket bucket = world.MakeBucket("replicate:3", true);
   TestObject object = world.Create(bucket, "a", Pattern(5000));
   auto receipts = ReceiptsOf(world, bucket, object, {0, 1, 2});
-  REQUIRE((*bucket.primary)->sealer.Accept(world.Submission(bucket, object, receipts), absl::ZeroDuration()).ok());
+  REQUIRE((*bucket.primary)
+              ->sealer.Accept(world.Submission(bucket, object, receipts), absl::ZeroDuration())
+              .ok());
   bucket.primary->Restart();  // before anything was sent to the ledger
   CHECK(world.Look(object.id)->state() == pb::OBJECT_STATE_CREATED);
   world.CatchUp();
   CHECK(world.Look(object.id)->state() == pb::OBJECT_STATE_SEALED);
 }
 
-TEST_CASE("submissions that wait together go into one transaction; a refused one does not stop the others") {
+TEST_CASE(
+    "submissions that wait together go into one transaction; a refused one does not stop the "
+    "others") {
   World world(3);
   TestBucket bucket = world.MakeBucket("replicate:3", true);
   std::vector<TestObject> objects;
-  for (int i = 0; i < 5; ++i) objects.push_back(world.Create(bucket, "o" + std::to_string(i), Pattern(500 + i)));
+  for (int i = 0; i < 5; ++i)
+    objects.push_back(world.Create(bucket, "o" + std::to_string(i), Pattern(500 + i)));
   for (TestObject& object : objects) {
     auto receipts = ReceiptsOf(world, bucket, object, {0, 1, 2});
-    REQUIRE((*bucket.primary)->sealer.Accept(world.Submission(bucket, object, receipts), absl::ZeroDuration()).ok());
+    REQUIRE((*bucket.primary)
+                ->sealer.Accept(world.Submission(bucket, object, receipts), absl::ZeroDuration())
+                .ok());
   }
   pb::Operation cancel;
   cancel.mutable_cancel_objects()->add_objects(chain::ToField(objects[2].id));
   world.Do(cancel);
   uint64_t before = world.engine->height();
   world.CatchUp();
-  CHECK(world.engine->height() - before == 2);  // refused as a whole, then without the cancelled one
+  CHECK(world.engine->height() - before ==
+        2);  // refused as a whole, then without the cancelled one
   for (int i : {0, 1, 3, 4}) CHECK(world.Look(objects[i].id)->state() == pb::OBJECT_STATE_SEALED);
   CHECK(world.Look(objects[2].id) == nullptr);
   CHECK((*bucket.primary)->sealer.pending() == 0);
 }
 
-TEST_CASE("a primary may reject what it does not want while it is not sealed; the parts go", "[GF-26]") {
+TEST_CASE("a primary may reject what it does not want while it is not sealed; the parts go",
+          "[GF-26]") {
   World world(3);
   TestBucket bucket = world.MakeBucket("replicate:3", true);
   TestObject object = world.Create(bucket, "a", Pattern(5000));

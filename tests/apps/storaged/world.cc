@@ -6,6 +6,7 @@
 #include "cairn/chain/convert.h"
 #include "cairn/chain/genesis.h"
 #include "cairn/chain/transaction.h"
+#include "cairn/storage/bucket_keys.h"
 #include "cairn/storage/manifest.h"
 #include "cairn/storage/memory_blob_store.h"
 
@@ -21,19 +22,23 @@ T Must(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
-base::Amount Crn(uint64_t whole) { return base::Amount(absl::uint128(whole) * 1'000'000'000'000'000'000u); }
+base::Amount Crn(uint64_t whole) {
+  return base::Amount(absl::uint128(whole) * 1'000'000'000'000'000'000u);
+}
 
 }  // namespace
 
 base::Bytes Pattern(size_t size, uint8_t seed) {
   base::Bytes bytes(size);
   uint32_t state = 0x9e3779b9u * (seed + 1u);
-  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
+  for (uint8_t& byte : bytes)
+    byte = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
   return bytes;
 }
 
 absl::Status WorldSource::Fetch(const base::AccountId& provider, const base::ObjectId& object,
-                                const base::ContentId& part, base::ByteRange range, const storage::ByteSink& sink) {
+                                const base::ContentId& part, base::ByteRange range,
+                                const storage::ByteSink& sink) {
   TestProvider* peer = world_.Find(provider);
   if (peer == nullptr || peer->off) return absl::UnavailableError("nobody answers");
   auto kept = (*peer)->index.Find(object, part);
@@ -51,17 +56,22 @@ absl::Status WorldSource::Fetch(const base::AccountId& provider, const base::Obj
 }
 
 TestProvider::Parts::Parts(TestProvider& p)
-    : writes(*p.kv), index(writes, *p.blobs), ledger(*p.world.client, p.world.clock),
+    : writes(*p.kv),
+      index(writes, *p.blobs),
+      ledger(*p.world.client, p.world.clock),
       seal_lane(*p.world.client, p.identity, p.world.clock, 1),
       pull_lane(*p.world.client, p.identity, p.world.clock, 2),
       approver(p.identity, ledger, p.world.entropy, p.world.clock, {.max_object_bytes = 1 << 30},
                [&p] { return p.quota - std::min(p.quota, p.blobs->Usage().disk_bytes); }),
       ingest({p.identity, ledger, index, *p.blobs, faults}),
       sealer({p.identity, ledger, writes, seal_lane, p.world.clock, faults}),
-      puller({p.identity, ledger, index, *p.blobs, ingest, sealer, pull_lane, p.source, p.world.clock},
-             {.grace = absl::Seconds(5)}),
-      scrubber({p.identity, *p.blobs, writes, p.world.clock, [this](const auto& id) { puller.AddDamaged(id); }}),
-      follower({p.identity, ledger, index, writes, sealer, puller, [] { return absl::OkStatus(); }, [] {}}) {
+      puller(
+          {p.identity, ledger, index, *p.blobs, ingest, sealer, pull_lane, p.source, p.world.clock},
+          {.grace = absl::Seconds(5)}),
+      scrubber({p.identity, *p.blobs, writes, p.world.clock,
+                [this](const auto& id) { puller.AddDamaged(id); }}),
+      follower({p.identity, ledger, index, writes, sealer, puller, [] { return absl::OkStatus(); },
+                [] {}}) {
   pull_lane.Start();  // Puller waits for its transactions
   Must(follower.Load());
   Must(scrubber.Load());
@@ -72,11 +82,15 @@ TestProvider::Parts::~Parts() {
   pull_lane.Stop();
 }
 
-TestProvider::TestProvider(World& w, base::SigningKey account, base::SigningKey node, base::Entropy& entropy,
-                           uint64_t quota_bytes)
-    : world(w), identity{w.engine->chain_id(), std::move(account), std::move(node)}, quota(quota_bytes),
-      kv(base::NewMemoryKv()), memory(storage::NewMemoryBlobStore(entropy.Draw<base::StoreId>(), quota)),
-      blobs(std::make_unique<storage::FaultyBlobStore>(*memory)), source(w),
+TestProvider::TestProvider(World& w, base::SigningKey account, base::SigningKey node,
+                           base::Entropy& entropy, uint64_t quota_bytes)
+    : world(w),
+      identity{w.engine->chain_id(), std::move(account), std::move(node)},
+      quota(quota_bytes),
+      kv(base::NewMemoryKv()),
+      memory(storage::NewMemoryBlobStore(entropy.Draw<base::StoreId>(), quota)),
+      blobs(std::make_unique<storage::FaultyBlobStore>(*memory)),
+      source(w),
       parts(std::make_unique<Parts>(*this)) {}
 
 void TestProvider::Restart() {
@@ -130,10 +144,11 @@ World::World(size_t providers, uint64_t quota)
                                             chain::MakeGenesis(options, entropy)));
   client = chain::NewInProcessClient(*engine);
   std::vector<base::SigningKey> operators;
-  for (size_t i = 0; i < std::max<size_t>(3, providers / 2); ++i) operators.push_back(base::SigningKey::Generate(entropy));
+  for (size_t i = 0; i < std::max<size_t>(3, providers / 2); ++i)
+    operators.push_back(base::SigningKey::Generate(entropy));
   for (size_t i = 0; i < providers; ++i) {
-    providers_.push_back(std::make_unique<TestProvider>(*this, std::move(accounts[i]),
-                                                        base::SigningKey::Generate(entropy), entropy, quota));
+    providers_.push_back(std::make_unique<TestProvider>(
+        *this, std::move(accounts[i]), base::SigningKey::Generate(entropy), entropy, quota));
     Register(*providers_.back(), operators[i % operators.size()]);
   }
 }
@@ -158,9 +173,12 @@ void World::Register(TestProvider& provider, const base::SigningKey& operator_ke
   record.set_endpoint("127.0.0.1:1");
   record.set_network("net");
   record.set_region("region");
-  record.set_capacity_bytes(uint64_t{1} << 40);  // more than there is: the store refuses, not the ledger
-  *record.mutable_prices()->mutable_primary_storage() = chain::ToProto(base::Price{base::Amount(1'000'000)});
-  *record.mutable_prices()->mutable_holder_storage() = chain::ToProto(base::Price{base::Amount(1'000'000)});
+  record.set_capacity_bytes(uint64_t{1}
+                            << 40);  // more than there is: the store refuses, not the ledger
+  *record.mutable_prices()->mutable_primary_storage() =
+      chain::ToProto(base::Price{base::Amount(1'000'000)});
+  *record.mutable_prices()->mutable_holder_storage() =
+      chain::ToProto(base::Price{base::Amount(1'000'000)});
   *record.mutable_prices()->mutable_egress() = chain::ToProto(base::Price{base::Amount(1)});
   *record.mutable_prices()->mutable_ingress() = chain::ToProto(base::Price{base::Amount(1)});
   *record.mutable_deposit() = chain::ToProto(Crn(1000));
@@ -169,7 +187,8 @@ void World::Register(TestProvider& provider, const base::SigningKey& operator_ke
   provider->follower.Skip(engine->height());
 }
 
-pb::TransactionReceipt World::Submit(const base::SigningKey& signer, const pb::Operation& operation, uint32_t lane) {
+pb::TransactionReceipt World::Submit(const base::SigningKey& signer, const pb::Operation& operation,
+                                     uint32_t lane) {
   pb::QueryRequest query;
   query.mutable_lane()->set_account(chain::ToField(signer.account()));
   query.mutable_lane()->set_lane(lane);
@@ -186,7 +205,8 @@ pb::TransactionReceipt World::Submit(const base::SigningKey& signer, const pb::O
 
 void World::Do(const pb::Operation& operation) { Must(chain::ToStatus(Submit(owner_, operation))); }
 
-TestBucket World::MakeBucket(const std::string& policy_text, bool is_public, size_t first_provider) {
+TestBucket World::MakeBucket(const std::string& policy_text, bool is_public,
+                             size_t first_provider) {
   TestBucket bucket;
   bucket.policy = Must(base::Redundancy::Parse(policy_text));
   bucket.is_public = is_public;
@@ -212,7 +232,8 @@ TestBucket World::MakeBucket(const std::string& policy_text, bool is_public, siz
     wrap.set_wrapped("wrapped");
   }
   create.mutable_approval()->set_provider(chain::ToField(bucket.primary->id()));
-  *create.mutable_approval() = Must((*bucket.primary)->approver.Decide(operation, owner_.account()));
+  *create.mutable_approval() =
+      Must((*bucket.primary)->approver.Decide(operation, owner_.account()));
   pb::TransactionReceipt receipt = Submit(owner_, operation);
   Must(chain::ToStatus(receipt));
   for (const std::string& id : receipt.created()) {
@@ -227,17 +248,19 @@ TestBucket World::MakeBucket(const std::string& policy_text, bool is_public, siz
   return bucket;
 }
 
-TestObject World::Create(const TestBucket& bucket, const std::string& name, base::ByteView plaintext,
-                         const storage::VersionKey* key, const base::ObjectId& copy_of) {
+TestObject World::Create(const TestBucket& bucket, const std::string& name,
+                         base::ByteView plaintext, const storage::VersionKey* key,
+                         const base::ObjectId& copy_of) {
   TestObject object;
   object.shards.resize(bucket.policy.width());
   storage::EncodeOptions options;
   options.policy = bucket.policy;
   options.key = key;
-  auto encoder = Must(storage::ObjectEncoder::Create(options, plaintext.size(), [&](uint32_t shard, base::ByteView piece) {
-    object.shards[shard].insert(object.shards[shard].end(), piece.begin(), piece.end());
-    return absl::OkStatus();
-  }));
+  auto encoder = Must(storage::ObjectEncoder::Create(
+      options, plaintext.size(), [&](uint32_t shard, base::ByteView piece) {
+        object.shards[shard].insert(object.shards[shard].end(), piece.begin(), piece.end());
+        return absl::OkStatus();
+      }));
   Must(encoder->Feed(plaintext));
   storage::EncodedObject encoded = Must(encoder->Finish());
   object.layout = encoded.stored;
@@ -245,7 +268,8 @@ TestObject World::Create(const TestBucket& bucket, const std::string& name, base
   manifest.head.stored = encoded.stored;
   manifest.plaintext_size = plaintext.size();
   if (key != nullptr) {
-    manifest.head.seal = storage::SealInfo{storage::KeyIdOf(*key), 1, base::Bytes(60)};
+    manifest.head.seal =
+        storage::SealInfo{storage::KeyIdOf(*key), 1, base::Bytes(storage::kWrappedVersionKeyBytes)};
   }
   auto encoded_manifest = storage::EncodeManifest(manifest, key);
   if (encoded_manifest.ok()) object.manifest = *encoded_manifest;
@@ -267,7 +291,8 @@ TestObject World::Create(const TestBucket& bucket, const std::string& name, base
   if (!copy_of.empty()) fresh.set_copy_of(chain::ToField(copy_of));
   *create.mutable_max_lock() = chain::ToProto(Crn(1000));
   create.mutable_approval()->set_provider(chain::ToField(bucket.primary->id()));
-  *create.mutable_approval() = Must((*bucket.primary)->approver.Decide(operation, owner_.account()));
+  *create.mutable_approval() =
+      Must((*bucket.primary)->approver.Decide(operation, owner_.account()));
   object.id = base::ObjectIdFor(engine->chain_id(), {bucket.id},
                                 chain::Trusted<base::Nonce16>(create.approval().nonce()), 0);
   Do(operation);
@@ -287,11 +312,13 @@ rpc::v1::PutOpen World::OpenOf(const TestObject& object, uint32_t position) cons
   open.set_size(object.shards[leaf].size());
   open.set_leaf(leaf);
   open.set_leaves(static_cast<uint32_t>(leaves.size()));
-  for (const base::Digest& sibling : base::LayoutPath(leaves, leaf)) open.add_path(chain::ToField(sibling));
+  for (const base::Digest& sibling : base::LayoutPath(leaves, leaf))
+    open.add_path(chain::ToField(sibling));
   return open;
 }
 
-absl::StatusOr<pb::Receipt> World::Put(const TestBucket& bucket, const TestObject& object, uint32_t position) {
+absl::StatusOr<pb::Receipt> World::Put(const TestBucket& bucket, const TestObject& object,
+                                       uint32_t position) {
   Ingest::Session session((*bucket.holders[position])->ingest);
   if (!object.record.manifest_id().empty()) {
     rpc::v1::PutOpen open;
@@ -322,8 +349,10 @@ rpc::v1::SubmitReceiptsRequest World::Submission(const TestBucket& bucket, const
 
 void World::Store(const TestBucket& bucket, TestObject& object) {
   std::vector<pb::Receipt> receipts;
-  for (uint32_t position : object.record.positions()) receipts.push_back(Must(Put(bucket, object, position)));
-  Must((*bucket.primary)->sealer.Accept(Submission(bucket, object, receipts), absl::ZeroDuration()));
+  for (uint32_t position : object.record.positions())
+    receipts.push_back(Must(Put(bucket, object, position)));
+  Must(
+      (*bucket.primary)->sealer.Accept(Submission(bucket, object, receipts), absl::ZeroDuration()));
   CatchUp();
   object.record = *Look(object.id);
 }

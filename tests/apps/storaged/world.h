@@ -1,5 +1,5 @@
-// A small network in one process: the real embedded ledger on a simulated clock, and providers made of storaged's own
-// parts over stores in memory. No sockets, no threads, no waiting.
+// A small network in one process: the real embedded ledger on a simulated clock, and providers made
+// of storaged's own parts over stores in memory. No sockets, no threads, no waiting.
 #pragma once
 
 #include <map>
@@ -27,21 +27,23 @@ class World;
 class WorldSource final : public PartSource {
  public:
   explicit WorldSource(World& world) : world_(world) {}
-  absl::Status Fetch(const base::AccountId& provider, const base::ObjectId& object, const base::ContentId& part,
-                     base::ByteRange range, const storage::ByteSink& sink) override;
+  absl::Status Fetch(const base::AccountId& provider, const base::ObjectId& object,
+                     const base::ContentId& part, base::ByteRange range,
+                     const storage::ByteSink& sink) override;
 
  private:
   World& world_;
 };
 
 struct TestProvider {
-  TestProvider(World& world, base::SigningKey account, base::SigningKey node, base::Entropy& entropy,
-               uint64_t quota);
+  TestProvider(World& world, base::SigningKey account, base::SigningKey node,
+               base::Entropy& entropy, uint64_t quota);
   // Everything in memory goes, index and store stay: what kill -9 leaves.
   void Restart();
   // The store is lost as well; a new, empty one takes its place and the ledger is told.
   void LoseStore();
-  // Handles the blocks made since the last call, sends what waits for the ledger, until nothing moves.
+  // Handles the blocks made since the last call, sends what waits for the ledger, until nothing
+  // moves.
   void CatchUp();
 
   World& world;
@@ -51,8 +53,8 @@ struct TestProvider {
   std::unique_ptr<storage::BlobStore> memory;
   std::unique_ptr<storage::FaultyBlobStore> blobs;
   WorldSource source;
-  bool off = false;       // does not answer other providers
-  bool lies = false;      // serves a flipped bit
+  bool off = false;   // does not answer other providers
+  bool lies = false;  // serves a flipped bit
 
   struct Parts {  // what a restart loses
     explicit Parts(TestProvider& provider);
@@ -105,7 +107,8 @@ class World {
 
   // ---- the owner's side ----
   const base::SigningKey& owner() const { return owner_; }
-  pb::TransactionReceipt Submit(const base::SigningKey& signer, const pb::Operation& operation, uint32_t lane = 9);
+  pb::TransactionReceipt Submit(const base::SigningKey& signer, const pb::Operation& operation,
+                                uint32_t lane = 9);
   void Do(const pb::Operation& operation);  // by the owner; must be accepted
   TestBucket MakeBucket(const std::string& policy, bool is_public, size_t first_provider = 0);
   // Creates on the ledger, approved by the primary; nothing is uploaded.
@@ -113,7 +116,8 @@ class World {
                     const storage::VersionKey* key = nullptr, const base::ObjectId& copy_of = {});
   rpc::v1::PutOpen OpenOf(const TestObject& object, uint32_t position) const;
   // Sends one object's part to the provider at a position. Returns the receipt.
-  absl::StatusOr<pb::Receipt> Put(const TestBucket& bucket, const TestObject& object, uint32_t position);
+  absl::StatusOr<pb::Receipt> Put(const TestBucket& bucket, const TestObject& object,
+                                  uint32_t position);
   rpc::v1::SubmitReceiptsRequest Submission(const TestBucket& bucket, const TestObject& object,
                                             const std::vector<pb::Receipt>& receipts) const;
   // Put to all positions, receipts to the primary, seal.

@@ -14,12 +14,14 @@ Json CostJson(const payment::Quote& quote);
 Json PutJson(const client::PutResult& result);
 std::string PutText(const client::PutResult& result);
 
-// One command's many items: shown as they come under jsonl, together otherwise, failures on stderr. Finish gives the
-// status of the whole: OK, or PARTIAL (exit 3) when some failed, or the error when the only one did.
+// One command's many items: shown as they come under jsonl, together otherwise, failures on stderr.
+// Finish gives the status of the whole: OK, or PARTIAL (exit 3) when some failed, or the error when
+// the only one did.
 class Batch {
  public:
   Batch(const Context& context, absl::string_view verb) : context_(context), verb_(verb) {}
-  void Put(const absl::StatusOr<client::PutResult>& result, const std::string& name, client::WaitFor wait);
+  void Put(const absl::StatusOr<client::PutResult>& result, const std::string& name,
+           client::WaitFor wait);
   void Done(const std::string& name, uint64_t bytes, const absl::Status& status);
   void Transactions(uint32_t count) { transactions_ += count; }
   absl::Status Finish();
@@ -32,6 +34,7 @@ class Batch {
   const std::string verb_;
   std::vector<std::string> items_;
   std::vector<absl::Status> failures_;
+  std::vector<std::string> told_;  // what failed first, for people
   size_t not_durable_ = 0;
   size_t done_ = 0;
   uint64_t bytes_ = 0;

@@ -1,0 +1,70 @@
+"""Wrong input: one error each, with a stable reason, the right exit code, and nothing lost."""
+import os
+
+from harness import expect, main, random_file, rule
+
+
+@rule("an unknown bucket, object, provider or command is named, with the exit code for it [GF-07]")
+def _(net):
+    path = random_file(os.path.join(net.root, "small"), 1000)
+    net.refused(4, "NO_SUCH_BUCKET", "cp", path, "cairn://nowhere/x")
+    net.refused(4, "NO_SUCH_BUCKET", "ls", "cairn://nowhere/")
+    net.ok("bucket", "create", "here", "--policy", "rs:4+2")
+    net.refused(4, "NO_SUCH_OBJECT", "get", "cairn://here/missing", os.path.join(net.root, "missing"))
+    net.refused(4, "NO_SUCH_FILE", "cp", os.path.join(net.root, "absent"), "cairn://here/x")
+    net.refused(2, "bucket", "buckett", "ls")
+
+
+@rule("names that cannot be stored are refused before anything is sent, very long ones too")
+def _(net):
+    path = os.path.join(net.root, "small")
+    for bad in ("a//b", "a/../b", "x" * 1025, "a/./b"):
+        net.refused(2, "BAD_NAME", "cp", path, f"cairn://here/{bad}")
+    net.refused(2, "BAD_NAME", "bucket", "create", "No_Capitals")
+    # A command line holds 128 KiB; what is longer comes by the list.
+    net.refused(2, "BAD_NAME", "cp", path, "cairn://here/" + "n" * 130_000)
+
+
+@rule("a wrong passphrase opens nothing and says so")
+def _(net):
+    wrong = os.path.join(net.root, "wrong-passphrase")
+    with open(wrong, "w", encoding="ascii") as out:
+        out.write("not it\n")
+    net.refused(5, "WRONG_PASSPHRASE", "--passphrase-file", wrong, "bucket", "create", "locked")
+
+
+@rule("an account without funds is told what is missing and how to get it [GF-02]")
+def _(net):
+    poor = net.newcomer("poor")
+    poor.ok("wallet", "new", "main")
+    poor.refused(7, "UNKNOWN_ACCOUNT", "bucket", "create", "too-dear", "--policy", "rs:4+2")
+    account = poor.json("wallet", "balance")["account"]
+    net.ok("dev", "fund", "0.0001", account)
+    poor.refused(7, "NO_FUNDS", "bucket", "create", "too-dear", "--policy", "rs:4+2")
+
+
+@rule("a price above --max-cost moves nothing [JS-30]")
+def _(net):
+    path = random_file(os.path.join(net.root, "dear"), 2_000_000)
+    before = net.json("wallet", "balance")
+    net.refused(8, "PRICE_GUARD", "--max-cost", "0.000000000000000001", "cp", path, "cairn://here/dear")
+    expect(net.json("wallet", "balance") == before, "the balance changed")
+    net.refused(4, "NO_SUCH_OBJECT", "stat", "cairn://here/dear")
+
+
+@rule("a bucket that exists, a policy nobody can place, and a bucket that is not empty are refused [GF-01]")
+def _(net):
+    net.refused(6, "EXISTS", "bucket", "create", "here", "--policy", "rs:4+2")
+    net.refused(12, "NOT_ENOUGH_PROVIDERS", "bucket", "create", "wide", "--policy", "rs:20+10")
+    net.refused(2, "BAD_POLICY", "bucket", "create", "odd", "--policy", "rs:0+0")
+    net.ok("cp", os.path.join(net.root, "small"), "cairn://here/kept")
+    net.refused(6, "NOT_EMPTY", "bucket", "rm", "here")
+
+
+@rule("an unknown setting is refused with those there are")
+def _(net):
+    net.refused(2, "UNKNOWN_SETTING", "config", "set", "no.such.key", "1")
+
+
+if __name__ == "__main__":
+    main()
