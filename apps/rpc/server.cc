@@ -1,5 +1,6 @@
 #include "apps/rpc/server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
@@ -131,6 +132,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options) {
                  "switch TLS on, or listen on a loopback address", {{"listen", options.listen}});
   }
   RETURN_IF_ERROR(app::CanListen(options.listen));
+  // Malformed messages of strangers are answered, not printed.
+  google::protobuf::SetLogHandler(nullptr);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::EnableDefaultHealthCheckService(true);
   auto state = std::make_unique<State>();

@@ -164,7 +164,7 @@ TEST_CASE("thousands of random operations keep every invariant, and a restart gi
   }
 }
 
-TEST_CASE("the blocks of one ledger, executed anew over its genesis, lead to the same root") {
+TEST_CASE("a stranger who executes the public blocks over the genesis gets the same receipts and the same root [CS-01]") {
   World world(9);
   world.h().Fund("bob", 50);
   for (int i = 0; i < 300; ++i) world.Step();

@@ -76,6 +76,15 @@ TEST_CASE("a provider refuses with a stable reason", "[GF-15]") {
   CHECK(reason(world.provider(3)->approver, elsewhere, owner) == "GROUP_NOT_MINE");
   CHECK(reason(approver, elsewhere, owner) == "BAD_REQUEST");
 
+  pb::Operation whole;
+  pb::CreateBucket& create = *whole.mutable_create_bucket();
+  create.mutable_policy()->set_whole_at_primary(true);
+  create.mutable_new_group()->set_primary(chain::ToField(bucket.primary->id()));
+  create.mutable_approval()->set_provider(chain::ToField(bucket.primary->id()));
+  CHECK(reason(approver, whole, owner) == "POLICY_NOT_SERVED");
+  create.mutable_policy()->set_whole_at_primary(false);
+  CHECK(reason(approver, whole, owner) == "OK");
+
   pb::Operation unasked;
   unasked.mutable_transfer()->set_to("x");
   CHECK(reason(approver, unasked, owner) == "BAD_REQUEST");
