@@ -426,7 +426,7 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
     object.status = client::ObjectStatus::kDegraded;
   Json json = ObjectJson(object);
   const std::string hash = base::ToHex(base::AsBytes(object.record->content_id()));
-  const auto primary = base::ToText(chain::Trusted<base::AccountId>(object.record->primary()));
+  const auto primary = base::ToText(chain::AccountOf(group.primary()));
   json.Text("content_hash", hash)
       .Text("primary", primary)
       .List("holders", parts)
