@@ -20,7 +20,7 @@ def _(net):
     path = os.path.join(net.root, "small")
     for bad in ("a//b", "a/../b", "x" * 1025, "a/./b"):
         net.refused(2, "BAD_NAME", "cp", path, f"cairn://here/{bad}")
-    net.refused(2, "BAD_NAME", "bucket", "create", "No_Capitals")
+    net.refused(2, "BAD_BUCKET_NAME", "bucket", "create", "No_Capitals")
     # A command line holds 128 KiB; what is longer comes by the list.
     net.refused(2, "BAD_NAME", "cp", path, "cairn://here/" + "n" * 130_000)
 
@@ -40,7 +40,7 @@ def _(net):
     poor.refused(7, "UNKNOWN_ACCOUNT", "bucket", "create", "too-dear", "--policy", "rs:4+2")
     account = poor.json("wallet", "balance")["account"]
     net.ok("dev", "fund", "0.0001", account)
-    poor.refused(7, "NO_FUNDS", "bucket", "create", "too-dear", "--policy", "rs:4+2")
+    poor.refused(7, "NO_FEE_FUNDS", "bucket", "create", "too-dear", "--policy", "rs:4+2")
 
 
 @rule("a price above --max-cost moves nothing [JS-30]")
