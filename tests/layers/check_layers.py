@@ -43,7 +43,7 @@ GENERATED = re.compile(r"\.pb\.h$")
 POSIX = re.compile(
     r"^(sys|netinet|arpa|net|linux)/|^(unistd|fcntl|poll|termios|dirent|signal|pthread|spawn|pwd|netdb|errno|dlfcn)\.h$")
 # Vector instructions and plain C headers are part of the compiler.
-COMPILER = re.compile(r"^([a-z]*mmintrin|immintrin|cpuid|stdint|stddef|stdlib|string|assert|math)\.h$|^[a-z_]+$")
+COMPILER = re.compile(r"^([a-z]*mmintrin|immintrin|cpuid|stdint|stddef|stdlib|string|assert|math|malloc)\.h$|^[a-z_]+$")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', re.M)
 NAMESPACE = re.compile(r"\bcairn::(base|storage|payment|chain|client|rpc|app)::")
 
