@@ -207,10 +207,13 @@ absl::Status DevNetwork::State::MakeWallet(std::string* user_account) {
   base::SystemEntropy entropy;
   client::Wallet wallet(paths);
   record.set_passphrase_file(directory + "/passphrase");
-  std::string passphrase = base::ToHex(entropy.Draw<base::Nonce16>().view());
   if (!fs::exists(record.passphrase_file())) {
-    RETURN_IF_ERROR(app::WriteFileAtomically(record.passphrase_file(), passphrase + "\n"));
+    std::string drawn = base::ToHex(entropy.Draw<base::Nonce16>().view());
+    RETURN_IF_ERROR(app::WriteFileAtomically(record.passphrase_file(), drawn + "\n"));
   }
+  // The file may be older than the key: it outlives a reset.
+  ASSIGN_OR_RETURN(std::string line, app::ReadSmallFile(record.passphrase_file()));
+  std::string passphrase(absl::StripTrailingAsciiWhitespace(line));
   auto known = wallet.Find("main");
   if (!known.ok()) {
     RETURN_IF_ERROR(

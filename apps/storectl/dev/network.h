@@ -2,10 +2,11 @@
 //
 // Everything lives in one folder (`network.json`, `chain/`, `p1/` ...), so `Reset`
 // is removing it. Providers listen on 127.0.N.1, belong to four operators, three regions and four networks in turn, and
-// talk TLS as they would elsewhere. Daemons go on when the command ends; `Down` ends them. The state file is written
-// after every step and replaced atomically, so a killed command leaves something that `Down` can clean up.
+// talk TLS as they would elsewhere. Daemons go on when the command ends; `Down` ends them. The state file is
+// replaced atomically once what runs has changed; a command killed in the middle of `Up` may leave daemons running that
+// the file does not name yet.
 //
-// One command at a time a folder (reason NETWORK_BUSY); calls block.
+// One command at a time a folder, a second one waits for the first (NETWORK_BUSY: the lock cannot be had); calls block.
 #pragma once
 
 #include <memory>
