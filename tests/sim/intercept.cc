@@ -49,9 +49,14 @@ std::map<cairn::sim::Process, std::set<int>>& FileLocks() {
   return locks;
 }
 
+extern "C" char __executable_start, etext;
+
+// Only the program's own mutexes let others run first: how often libraries lock theirs may depend on where memory
+// happens to lie, and whether the process was forked (BoringSSL's read-write locks).
+bool OurOwn(const void* caller) { return caller >= &__executable_start && caller < &etext; }
+
 template <class TryLock>
 int Lock(void* lock, TryLock try_lock) {
-  Scheduler::Running()->MaybePreempt();
   Scheduler::Running()->LockContended(lock, [&] { return try_lock() == 0; });
   return 0;
 }
@@ -68,6 +73,7 @@ extern "C" {
 int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
   REAL(pthread_mutex_lock);
   if (Scheduler::Running() == nullptr) return real(mutex);
+  if (OurOwn(__builtin_return_address(0))) Scheduler::Running()->MaybePreempt();
   return Lock(mutex, [&] { return pthread_mutex_trylock(mutex); });
 }
 int pthread_mutex_unlock(pthread_mutex_t* mutex) noexcept {

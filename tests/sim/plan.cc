@@ -167,10 +167,10 @@ Plan MakePlan(uint64_t seed, Mode mode) {
   for (int client = 0; client < plan.clients; ++client) {
     plan.policies.push_back(kPolicies[draw.Below(std::size(kPolicies))]);
     plan.open.push_back(draw.OneIn(2));
-    const uint64_t ops = draw.Between(4, 9);
+    const uint64_t ops = draw.Between(6, 15);
     for (uint64_t i = 0; i < ops; ++i) plan.ops.push_back(DrawOp(draw, client));
   }
-  const uint64_t faults = draw.Between(1, 8);
+  const uint64_t faults = draw.Between(1, 11);
   for (uint64_t i = 0; i < faults; ++i) plan.faults.push_back(DrawFault(draw, plan));
   if (mode == Mode::kCalibration) AddCalibration(draw, plan);
   return plan;

@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t kMaxEvents = 20'000;
 constexpr absl::Duration kSetup = absl::Minutes(2);
 constexpr absl::Duration kWork = absl::Minutes(30);
+constexpr absl::Duration kScrubbed = absl::Seconds(75);
 constexpr absl::Duration kSettle = absl::Minutes(12);
 
 bool Has(const Plan& plan, Fault::Kind kind) {
@@ -88,6 +89,8 @@ bool World::Converge() {
   bool calm = false;
   std::string last;
   scheduler_.Spawn(driver_, [this, &calm, &last] {
+    // A round of scrubbing has to come by what rotted.
+    scheduler_.Sleep(healed_at_ + kScrubbed - scheduler_.now());
     while (!(last = oracles_->Unsettled()).empty()) scheduler_.Sleep(absl::Seconds(5));
     calm = true;
   });
