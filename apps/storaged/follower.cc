@@ -202,6 +202,25 @@ bool Follower::StillOurs(const base::ObjectId& object, const pb::Object& record)
   });
 }
 
+void Follower::RepairMissing(const base::ObjectId& object, const pb::Object& record) {
+  auto parts = env_.index.PartsOf(object);
+  auto group = env_.ledger.Group({record.group()});
+  if (!parts.ok() || !group.ok()) return;
+  std::vector<uint32_t> unsigned_yet = chain::MissingPositions(record, **group);
+  for (const Part& part : *parts) {
+    bool ours =
+        part.position < static_cast<uint32_t>((*group)->positions_size()) &&
+        (*group)->positions(static_cast<int>(part.position)).provider() ==
+            chain::ToField(env_.identity.id()) &&
+        std::find(unsigned_yet.begin(), unsigned_yet.end(), part.position) == unsigned_yet.end();
+    if (!ours || env_.index.Has(part.id)) continue;
+    app::LogWarning("blob.missing", "a part that we signed for is not in the store",
+                    {{"object", object.ToHexString()}, {"part", part.id.ToText()}});
+    env_.puller.AddDamaged(part.id);
+    env_.wake_puller();
+  }
+}
+
 absl::StatusOr<size_t> Follower::Reconcile(const std::function<bool()>& stopping) {
   base::ObjectId last;
   size_t dropped = 0;
@@ -213,7 +232,11 @@ absl::StatusOr<size_t> Follower::Reconcile(const std::function<bool()>& stopping
                      env_.ledger.Objects(ids, Freshness::kFresh));
     std::vector<base::ObjectId> gone;
     for (size_t i = 0; i < ids.size(); ++i) {
-      if (records[i] == nullptr || !StillOurs(ids[i], *records[i])) gone.push_back(ids[i]);
+      if (records[i] == nullptr || !StillOurs(ids[i], *records[i])) {
+        gone.push_back(ids[i]);
+      } else {
+        RepairMissing(ids[i], *records[i]);
+      }
     }
     dropped += gone.size();
     ASSIGN_OR_RETURN(size_t blobs, env_.index.Drop(gone));

@@ -43,6 +43,7 @@ absl::Status Puller::RunOnce(const std::function<bool()>& stopping) {
   for (const pb::Group& group : groups) {
     if (stopping()) return absl::OkStatus();
     absl::Status status = CheckGroup(group, stopping);
+    if (absl::IsAborted(status)) return status;
     if (!status.ok()) app::LogError("pull.group", status, {{"group", absl::StrCat(group.id())}});
   }
   return absl::OkStatus();
@@ -69,6 +70,7 @@ absl::Status Puller::RunCopies() {
         if (objects[i] != nullptr) wanted.push_back({objects[i], next.second[i].source});
       }
       absl::Status status = PullBatch(target, wanted);
+      if (absl::IsAborted(status)) return status;
       if (!status.ok())
         app::LogError("pull.copies", status, {{"group", absl::StrCat(group->id())}});
     }

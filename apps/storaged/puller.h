@@ -60,7 +60,8 @@ class Puller {
   bool lost_parts() const { return rebuilding_; }
 
   // One round over damage, copies and every group that names us. Errors of single objects are
-  // logged and tried again in the next round.
+  // logged and tried again in the next round; Aborted, which a store that failed answers,
+  // ends it.
   absl::Status RunOnce(const std::function<bool()>& stopping);
 
  private:

@@ -40,7 +40,7 @@ absl::Status Service::CheckReady() const {
 }
 
 absl::Status Service::Watch(absl::Status status) const {
-  if (base::ReasonOf(status) == "STORE_POISONED" || absl::IsAborted(status)) env_.fatal(status);
+  if (absl::IsAborted(status)) env_.failed(status);
   return status;
 }
 

@@ -29,6 +29,7 @@ class DiskStore final : public DiskBlobStore {
   ~DiskStore() override;
 
   bool lost() const override { return lost_; }
+  absl::Status Health() const override { return log_->Health(); }
   absl::Status Checkpoint() override { return log_->Checkpoint(); }
   base::StoreId store_id() const override { return parts_->file.store; }
 

@@ -345,6 +345,11 @@ void PackLog::CheckpointIfDue() {
   }
 }
 
+absl::Status PackLog::Health() const {
+  Lock lock(mutex_);
+  return poison_;
+}
+
 absl::Status PackLog::Checkpoint() {
   {
     Lock lock(mutex_);

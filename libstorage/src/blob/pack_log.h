@@ -79,6 +79,7 @@ class PackLog {
 
   // A durable step of the index. Due after `index_step` changes or a pack's worth of bytes.
   absl::Status Checkpoint();
+  absl::Status Health() const;
   void CheckpointIfDue();
 
   // Begins a new pack, so that the newest one can be rewritten.
