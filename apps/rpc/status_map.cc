@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "cairn/base/status.h"
+#include "cairn/chain/transaction.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -93,7 +94,9 @@ grpc::Status ToGrpc(const absl::Status& status) {
   google::rpc::Status wire;
   wire.set_code(static_cast<int>(status.code()));
   wire.set_message(message);
-  wire.add_details()->PackFrom(info);
+  auto* any = wire.add_details();
+  any->PackFrom(info);
+  any->set_value(chain::Canonical(info));  // the same error, the same bytes: maps have no order of their own
   return grpc::Status(ToGrpcCode(status.code()), message, wire.SerializeAsString());
 }
 

@@ -73,7 +73,7 @@ class Tally {
     ++failures_;
     std::cout << "FAILED " << text.ToText() << "\n  " << why << "\n" << std::flush;
     if (!fresh || failures_ > 5) return;
-    const PlanText small = Shrink(text, outcome, 60);
+    const PlanText small = outcome.oracle.empty() ? text : Shrink(text, outcome, 60);
     std::cout << "  small: sim_test --plan \"" << small.ToText() << "\"\n" << std::flush;
     Record(small, why);
   }
