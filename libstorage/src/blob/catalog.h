@@ -10,6 +10,7 @@
 // key-value store.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <set>
@@ -105,7 +106,7 @@ class Catalog {
   uint64_t blobs() const { return totals_.blobs; }
   uint64_t live_bytes() const { return totals_.live_bytes; }
   uint64_t damaged() const { return totals_.damaged; }
-  uint64_t disk_bytes() const { return disk_bytes_; }
+  uint64_t disk_bytes() const { return disk_bytes_; }  // without the owner's lock too
 
   size_t held_back() const { return table_.held_back(); }
   // The step to commit: all changes, and that the packs are in the index up to `position`.
@@ -142,7 +143,7 @@ class Catalog {
   std::map<uint32_t, PackStats> packs_;
   std::set<uint32_t> changed_packs_;
   Totals totals_;
-  uint64_t disk_bytes_ = 0;
+  std::atomic<uint64_t> disk_bytes_ = 0;
   uint64_t next_sequence_ = 1;
 };
 
