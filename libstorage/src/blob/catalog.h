@@ -19,6 +19,7 @@
 
 #include "blob/index_table.h"
 #include "blob/pack_format.h"
+#include "blob/place_cache.h"
 #include "cairn/storage/blob_store.h"
 
 namespace cairn::storage {
@@ -87,6 +88,11 @@ class Catalog {
   absl::StatusOr<std::set<base::ContentId>> FindInRegion(uint32_t pack, uint64_t from,
                                                          uint64_t to) const;
 
+  // A sound small blob; told by whoever has looked it up, under the owner's lock.
+  void Remember(const base::ContentId& id, const Entry& entry) const;
+  // Without the owner's lock too. Only a hint: see place_cache.h.
+  std::optional<PlaceCache::Hint> Hint(const base::ContentId& id) const { return hot_.Find(id); }
+
   void MarkDamaged(const DamagedBlob& damage);
   // The pack holds a record of this id that does not count.
   void Garbage(const base::ContentId& id, uint32_t pack);
@@ -140,6 +146,7 @@ class Catalog {
   absl::Status DropDamage(const base::ContentId& id);
 
   IndexTable table_;
+  mutable PlaceCache hot_;
   std::map<uint32_t, PackStats> packs_;
   std::set<uint32_t> changed_packs_;
   Totals totals_;

@@ -1,5 +1,7 @@
 #include "blob/pack_log.h"
 
+#include <semaphore.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +11,7 @@ namespace cairn::storage {
 namespace {
 
 constexpr uint64_t kAlignedBytes = 256 * 1024;  // records from here on are written in whole blocks
+constexpr size_t kGatherBytes = 64 * 1024;
 constexpr size_t kIdleBlocks = 4;
 constexpr size_t kSpareBytes = 8 << 20;  // of a group's buffer, kept for the next one
 // Nearer to full than this, the disk is asked each time.
@@ -24,17 +27,41 @@ absl::Status Full(absl::string_view reason, absl::string_view message, absl::str
 
 }  // namespace
 
+// A caller who sleeps. Each is woken by itself: a hundred that wake at once for one lock would spend
+// more on the lock than on their records.
+class PackLog::Sleeper {
+ public:
+  Sleeper() { sem_init(&told_, 0, 0); }
+  ~Sleeper() { sem_destroy(&told_); }
+  Sleeper(const Sleeper&) = delete;
+  Sleeper& operator=(const Sleeper&) = delete;
+  void Sleep() {
+    while (sem_wait(&told_) != 0) {
+    }
+  }
+  void Wake() { sem_post(&told_); }
+
+ private:
+  sem_t told_;
+};
+
+// Guarded by the log's mutex; `settled` and then `status` are read without it.
 struct PackLog::Group {
   explicit Group(uint64_t number) : ticket(number) {}
   const uint64_t ticket;
   base::Bytes buffer;  // header room and payload of each record
   std::vector<RecordHeader> records;
   bool written = false;
+  std::atomic<bool> settled = false;  // durable or failed
   absl::Status status;
-  // Callers who wait for `written`, and for the sync after it. One of them is woken to lead, or to
-  // sync, when that has become free.
   std::condition_variable on_written;
-  std::condition_variable on_durable;
+  std::vector<Sleeper*> sleepers;  // until it is settled, or one has to take over a role
+
+  void OfferRole() {
+    if (sleepers.empty()) return;
+    sleepers.back()->Wake();
+    sleepers.pop_back();
+  }
 };
 
 absl::StatusOr<std::shared_ptr<base::File>> CreatePack(base::Disk& disk, const PackHeader& header) {
@@ -76,31 +103,51 @@ absl::StatusOr<PackLog::GroupPtr> PackLog::Add(RecordHeader header, base::ByteVi
 
 absl::Status PackLog::WaitDurable(const GroupPtr& group) {
   Lock lock(mutex_);
-  for (;;) {
-    RETURN_IF_ERROR(group->status);
-    if (group->ticket <= synced_ticket_) return absl::OkStatus();
-    RETURN_IF_ERROR(poison_);
-    if (!group->written && !leading_) {
+  while (!group->settled) {
+    // A small group gathers on while somebody syncs, and the next sync takes it along.
+    const bool worth = !syncing_ || group->buffer.size() >= kGatherBytes;
+    if (!group->written && !leading_ && worth) {
       Lead(lock);
     } else if (group->written && !syncing_) {
-      (void)SyncWritten(lock);  // a failure has poisoned the log
+      if (!leading_ && !open_->records.empty()) Lead(lock);
+      if (!syncing_) (void)SyncWritten(lock);  // a failure has poisoned the log
     } else {
-      group->on_durable.wait(lock);
+      Sleeper self;
+      group->sleepers.push_back(&self);
+      lock.unlock();
+      self.Sleep();
+      if (group->settled) return group->status;
+      lock.lock();
     }
   }
+  return group->status;
+}
+
+// Their callers are woken by WakeSleepers, when the lock is not held.
+void PackLog::Settle(Group& group) {
+  group.settled = true;
+  to_wake_.insert(to_wake_.end(), group.sleepers.begin(), group.sleepers.end());
+  group.sleepers.clear();
+}
+
+void PackLog::WakeSleepers(Lock& lock) {
+  if (to_wake_.empty()) return;
+  const std::vector<Sleeper*> sleepers = std::exchange(to_wake_, {});
+  lock.unlock();
+  for (Sleeper* sleeper : sleepers) sleeper->Wake();
+  lock.lock();
 }
 
 absl::Status PackLog::Flush(const GroupPtr& group) {
   Lock lock(mutex_);
-  while (!group->written) {
-    RETURN_IF_ERROR(poison_);
+  while (!group->written && poison_.ok()) {
     if (leading_) {
       group->on_written.wait(lock);
     } else {
       Lead(lock);
     }
   }
-  return group->status;
+  return group->written ? group->status : poison_;
 }
 
 absl::Status PackLog::WriteNow(RecordHeader header, base::ByteView payload) {
@@ -187,8 +234,8 @@ void PackLog::EndLead(Lock&) {
   ++writes_;
   written_size_ = head_size_;
   lead_free_.notify_one();
-  open_->on_durable.notify_one();
   open_->on_written.notify_one();
+  open_->OfferRole();
 }
 
 void PackLog::Lead(Lock& lock) {
@@ -206,11 +253,12 @@ void PackLog::Lead(Lock& lock) {
   if (written.ok()) {
     unsynced_.push_back(group);
   } else {
-    group->on_durable.notify_all();
+    Settle(*group);
   }
   group->on_written.notify_all();
-  if (!poison_.ok()) WakeEverybody(lock);
+  if (!poison_.ok()) SettleEverybody(lock);
   EndLead(lock);
+  WakeSleepers(lock);
 }
 
 // Syncs what has been written so far, while the next group may be written already.
@@ -231,6 +279,7 @@ absl::Status PackLog::SyncWritten(Lock& lock) {
     NoteSynced(ticket, writes);
   }
   EndSync(lock);
+  WakeSleepers(lock);
   return status;
 }
 
@@ -238,7 +287,7 @@ void PackLog::NoteSynced(uint64_t ticket, uint64_t writes) {
   synced_ticket_ = std::max(synced_ticket_.load(), ticket);
   synced_writes_ = std::max(synced_writes_, writes);
   while (!unsynced_.empty() && unsynced_.front()->ticket <= ticket) {
-    unsynced_.front()->on_durable.notify_all();
+    Settle(*unsynced_.front());
     unsynced_.pop_front();
   }
 }
@@ -246,7 +295,8 @@ void PackLog::NoteSynced(uint64_t ticket, uint64_t writes) {
 void PackLog::EndSync(Lock&) {
   syncing_ = false;
   sync_free_.notify_all();
-  for (const GroupPtr& group : unsynced_) group->on_durable.notify_one();
+  for (const GroupPtr& group : unsynced_) group->OfferRole();
+  open_->OfferRole();
 }
 
 // Writes the records in as few pieces as the ends of packs allow.
@@ -346,15 +396,21 @@ absl::Status PackLog::Poison(const absl::Status& cause) {
                             .name = "blob.poisoned",
                             .message = std::string(cause.message()),
                             .fields = {{"pack", PackName(head_pack_)}}});
-    WakeEverybody(lock);
+    SettleEverybody(lock);
   }
   return poison_;
 }
 
-void PackLog::WakeEverybody(Lock&) {
-  for (const GroupPtr& group : unsynced_) group->on_durable.notify_all();
-  open_->on_durable.notify_all();
-  open_->on_written.notify_all();
+// With the failure that has poisoned the log.
+void PackLog::SettleEverybody(Lock& lock) {
+  unsynced_.push_back(open_);
+  for (const GroupPtr& group : unsynced_) {
+    group->status.Update(poison_);
+    Settle(*group);
+    group->on_written.notify_all();
+  }
+  unsynced_.clear();
+  WakeSleepers(lock);
 }
 
 absl::Status PackLog::Reserve(uint64_t bytes) {

@@ -94,13 +94,17 @@ class PackLog {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
+  class Sleeper;
+
+  void Settle(Group& group);
+  void WakeSleepers(Lock& lock);
   void WaitForLead(Lock& lock);
   void EndLead(Lock& lock);
   void Lead(Lock& lock);
   absl::Status SyncWritten(Lock& lock);
   void NoteSynced(uint64_t ticket, uint64_t writes);
   void EndSync(Lock& lock);
-  void WakeEverybody(Lock& lock);
+  void SettleEverybody(Lock& lock);
   RecordBlocks TakeBlocks();
   absl::Status WriteRecord(RecordHeader header, base::ByteView payload);
   absl::Status WriteBlocks(RecordHeader header, RecordBlocks& blocks);
@@ -124,6 +128,7 @@ class PackLog {
   std::condition_variable step_ended_;
   GroupPtr open_;                  // gathers what is added
   std::deque<GroupPtr> unsynced_;  // written; the oldest first
+  std::vector<Sleeper*> to_wake_;
   bool leading_ = false;           // somebody writes
   bool syncing_ = false;           // somebody syncs
   uint64_t writes_ = 0;            // how often somebody has written
