@@ -64,8 +64,8 @@ constexpr uint32_t kDueMarker = UINT32_MAX;
 class Block {
  public:
   Block(const Ledger& ledger, const LedgerHooks& hooks, const BlockContext& context, const ReadView& view)
-      : ledger_(ledger), hooks_(hooks), context_(context), state_(&view) {
-    params_ = view.Find(keys::Params()).value_or(pb::Params());
+      : ledger_(ledger), hooks_(hooks), context_(context), memo_(&view), state_(&memo_) {
+    params_ = memo_.Find(keys::Params()).value_or(pb::Params());
   }
 
   void PostponeDeadlines();
@@ -87,6 +87,7 @@ class Block {
   const Ledger& ledger_;
   const LedgerHooks& hooks_;
   BlockContext context_;
+  MemoView memo_;
   WriteView state_;
   pb::Params params_;
   uint32_t included_ = 0;

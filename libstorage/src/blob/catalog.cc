@@ -194,6 +194,7 @@ absl::Status Catalog::Accept(const RecordHeader& header, Place at,
     --totals_.blobs;
     if (old->sequence < header.sequence) RETURN_IF_ERROR(DropDamage(header.id));
   }
+  hot_.Forget(header.id);
   Set(Key(kBlobKey, header.id), {header.sequence, header.size, at});
   if (header.kind == RecordKind::kCommit) table_.Delete(Key(kPartialKey, header.id));
   AddLive(at.pack, static_cast<int64_t>(header.record_bytes()));
@@ -295,6 +296,7 @@ absl::Status Catalog::KillBlob(const RecordHeader& tombstone) {
   ASSIGN_OR_RETURN(auto blob, FindBlob(tombstone.id));
   if (!blob.has_value() || blob->sequence > tombstone.sequence) return absl::OkStatus();
   Release(tombstone.id, blob->place, BlobRecordBytes(blob->size));
+  hot_.Forget(tombstone.id);
   table_.Delete(Key(kBlobKey, tombstone.id));
   totals_.live_bytes -= blob->size;
   --totals_.blobs;
@@ -456,7 +458,13 @@ absl::StatusOr<std::set<base::ContentId>> Catalog::FindInRegion(uint32_t pack, u
   return found;
 }
 
+void Catalog::Remember(const base::ContentId& id, const Entry& entry) const {
+  if (!IsSmall(entry.size)) return;
+  hot_.Remember(id, {entry.place.pack, entry.place.offset, static_cast<uint32_t>(entry.size)});
+}
+
 void Catalog::MarkDamaged(const DamagedBlob& damage) {
+  hot_.Forget(damage.id);
   const std::string key = Key(kDamageKey, damage.id);
   const auto known = table_.Get(key);
   if (!known.ok() || !known->has_value()) ++totals_.damaged;

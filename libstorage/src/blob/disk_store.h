@@ -81,6 +81,7 @@ class DiskStore final : public DiskBlobStore {
   bool Claim(const base::ContentId& id);  // for one writer at a time
   void Release(const base::ContentId& id);
 
+  std::optional<base::Bytes> ReadHot(const base::ContentId& id, uint64_t max_bytes);
   absl::StatusOr<base::Bytes> ReadSmall(const base::ContentId& id, Catalog::Entry entry);
   // Remembers that the blob stored under this sequence number is damaged, and returns the error
   // that says so.

@@ -272,10 +272,8 @@ absl::Status Replay::Mend(base::File& file, const std::vector<PackScanner::Item>
   if (torn.empty() && tail.end == size) return absl::OkStatus();
   for (const PackScanner::Item& item : torn) {
     if (item.bytes < kRecordHeaderBytes) continue;
-    RecordHeader filler;
-    filler.length = static_cast<uint32_t>(item.bytes - kRecordHeaderBytes);
     uint8_t bytes[kRecordHeaderBytes];
-    parts_.codec.Encode(filler, bytes);
+    parts_.codec.Encode(Filler(item.bytes), bytes);
     RETURN_IF_ERROR(file.WriteAt(item.offset, bytes));
   }
   if (tail.end < size) RETURN_IF_ERROR(file.Truncate(tail.end));
