@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "cairn/base/status.h"
 #include "storage/blob_rig.h"
 #include "support/temp_dir.h"
 
@@ -20,13 +21,27 @@ uint64_t PackBytes(const std::string& folder) {
   return total;
 }
 
-absl::Status FirstLife(const std::string& folder, BlobRun& run, Model& model) {
+// What a store says that has failed once.
+void AskAgain(DiskBlobStore& store, Model& model, BlobRun& run) {
+  static const auto* fresh = new std::vector<Sample>{MakeSample(2000, 501), MakeSample(300'000, 502)};
+  for (const Sample& sample : *fresh) {
+    const absl::Status status = Put(store, model, sample);
+    run.later.push_back(status.ok() ? "" : base::ReasonOf(status));
+  }
+}
+
+absl::Status FirstLife(const std::string& folder, BlobRun& run, Model& model, const Recorder& recorder) {
   base::SeededEntropy entropy(42);
   ASSIGN_OR_RETURN(auto store, DiskBlobStore::OpenAt(folder, entropy, base::NullObserver(), TinyPacks()));
   run.store = store->store_id();
   model.Changed();
   run.opened = run.told.size();
-  return RunScript(*store, model);
+  const absl::Status status = RunScript(*store, model);
+  if (!status.ok()) {
+    run.failed_at = recorder.size();
+    AskAgain(*store, model, run);
+  }
+  return status;
 }
 
 // Without an index it is built anew from the packs; then blobs go and come once more.
@@ -101,7 +116,7 @@ BlobRun RecordBlobs(size_t random_lives, std::optional<Fault> fault) {
     run.told.push_back(now);
     run.told.back().changed = nullptr;
   };
-  run.status = FirstLife(scratch.path(), run, model);
+  run.status = FirstLife(scratch.path(), run, model, recorder);
   if (run.status.ok()) run.status = SecondLife(scratch.path(), model);
   for (uint64_t life = 0; run.status.ok() && life < random_lives; ++life) {
     run.status = RandomLife(scratch.path(), model, CrashSeed() * 1000 + life, 40);

@@ -146,7 +146,12 @@ class Follower {
 
   absl::Status All() {
     RETURN_IF_ERROR(Open());
-    for (const LedgerScript::Step& step : TheLedgerScript().steps) RETURN_IF_ERROR(One(step));
+    for (const LedgerScript::Step& step : TheLedgerScript().steps) {
+      const absl::Status status = One(step);
+      if (status.ok()) continue;
+      if (engine_ != nullptr) AskAgain(step);
+      return status;
+    }
     return absl::OkStatus();
   }
   absl::Time now() const { return clock_.Now(); }
@@ -183,6 +188,17 @@ class Follower {
     told_.receipts = run_.receipts.size();
     Tell();
     return absl::OkStatus();
+  }
+
+  // What an engine says that has failed once.
+  void AskAgain(const LedgerScript::Step& step) {
+    run_.failed_at = position_();
+    if (step.transactions.empty()) {
+      run_.later = engine_->Health();
+      return;
+    }
+    engine_->Submit(step.transactions[0], [&](const auto& receipt) { run_.later = receipt.status(); });
+    RunOut(*engine_);
   }
 
   void Tell() {

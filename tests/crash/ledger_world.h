@@ -39,6 +39,9 @@ struct LedgerRun {
   std::map<uint64_t, base::Digest> states;  // by height: all that its store held but for the marks
   absl::Time end;                           // of the script, by the wall clock
   absl::Status status;                      // how it ended: at the first error
+  // After an error the same engine is asked for one thing more: the log's length then, and what it said.
+  size_t failed_at = SIZE_MAX;
+  absl::Status later;
 };
 LedgerRun RecordLedger(std::optional<Fault> fault = std::nullopt);
 
