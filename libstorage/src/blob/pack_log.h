@@ -51,7 +51,7 @@ struct StoreParts {
   Catalog catalog;  // guarded by mutex
 };
 
-// A new pack, with its header, of which the name is durable.
+// A new pack, with its header, of which the name is durable; the header is with the next sync of the file.
 absl::StatusOr<std::shared_ptr<base::File>> CreatePack(base::Disk& disk, const PackHeader& header);
 
 class PackLog {
