@@ -47,6 +47,29 @@ constexpr ReasonExit kByReason[] = {
     {"TERMINATED", Exit::kTerminated},
 };
 
+constexpr std::pair<Exit, const char*> kMeanings[] = {
+    {Exit::kOk, "success"},
+    {Exit::kFailure, "a failure that no other code describes"},
+    {Exit::kUsage, "wrong usage or configuration"},
+    {Exit::kPartial, "some of the items failed"},
+    {Exit::kNotFound, "not found"},
+    {Exit::kPermission, "not permitted, or a wrong key or passphrase"},
+    {Exit::kPrecondition, "it exists already, or its state does not allow this"},
+    {Exit::kFunds, "not enough money"},
+    {Exit::kGuard, "a guard on price or quota refused"},
+    {Exit::kUnreachable, "unreachable; try again later"},
+    {Exit::kDeadline, "not within the time given"},
+    {Exit::kIntegrity, "bytes or a proof are not what they should be"},
+    {Exit::kNotEnoughProviders, "not enough providers or parts"},
+    {Exit::kChainRejected, "the ledger refused the transaction"},
+    {Exit::kLocalDisk, "a local file or disk"},
+    {Exit::kLocked, "in use by another process"},
+    {Exit::kIncompatible, "another version is needed"},
+    {Exit::kNothingToDo, "nothing to do"},
+    {Exit::kInterrupted, "interrupted"},
+    {Exit::kTerminated, "terminated"},
+};
+
 Exit ByCode(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kOk:
@@ -114,6 +137,8 @@ std::string OneLine(absl::string_view text) {
 }
 
 }  // namespace
+
+absl::Span<const std::pair<Exit, const char*>> ExitMeanings() { return kMeanings; }
 
 Exit ExitOf(const absl::Status& status) {
   if (status.ok()) return Exit::kOk;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 
 namespace cairn::app {
 
@@ -30,6 +32,9 @@ enum class Exit : int {
   kInterrupted = 130,
   kTerminated = 143,
 };
+
+// Each code with what it means, for people, in ascending order.
+absl::Span<const std::pair<Exit, const char*>> ExitMeanings();
 
 // By the status's reason where the reason decides (funds, verdicts, locks, disk), by its code
 // otherwise.
