@@ -1,9 +1,10 @@
 #include "apps/client/connect.h"
 
 #include "apps/client/provider_transport.h"
+#include "apps/client/seen_head.h"
 #include "apps/rpc/chain_client.h"
 #include "cairn/base/status.h"
-#include "cairn/chain/client.h"
+#include "cairn/chain/verifying_client.h"
 
 namespace cairn::client {
 namespace {
@@ -21,12 +22,18 @@ struct Connection::Parts {
 Connection::Connection() : parts_(std::make_unique<Parts>()) {}
 Connection::~Connection() { client_.reset(); }
 
-absl::StatusOr<std::shared_ptr<chain::Client>> ConnectChain(const Profile& profile) {
+absl::StatusOr<std::shared_ptr<chain::Client>> ConnectChain(const Paths& paths, const Profile& profile) {
   const rpc::PeerPin pin = profile.chain_tls_pin.empty() ? rpc::PeerPin::Plaintext()
                                                          : rpc::PeerPin::Of(profile.chain_tls_pin);
-  ASSIGN_OR_RETURN(std::unique_ptr<chain::Client> client,
-                   rpc::ConnectChain(profile.chain_endpoint, pin));
-  return std::shared_ptr<chain::Client>(std::move(client));
+  ASSIGN_OR_RETURN(std::shared_ptr<chain::Client> ledger, rpc::ConnectChain(profile.chain_endpoint, pin));
+  chain::Trust trust{profile.chain_id, std::nullopt};
+  if (!(profile.engine_key == base::PublicKey())) trust.engine_key = profile.engine_key;
+  const std::string path = paths.SeenHead(profile.chain_id.ToHexString());
+  auto* verifying = new chain::VerifyingClient(std::move(ledger), trust, LoadSeenHead(path));
+  return std::shared_ptr<chain::Client>(verifying, [verifying, path](chain::Client*) {
+    SaveSeenHead(path, verifying->seen());
+    delete verifying;
+  });
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Paths& paths,
@@ -35,7 +42,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Paths& paths,
                                                              Progress* progress,
                                                              const StopFlag* stop) {
   std::unique_ptr<Connection> out(new Connection());
-  ASSIGN_OR_RETURN(std::shared_ptr<chain::Client> chain, ConnectChain(profile));
+  ASSIGN_OR_RETURN(std::shared_ptr<chain::Client> chain, ConnectChain(paths, profile));
   ClientOptions options{
       .chain = std::move(chain),
       .transport = NewProviderTransport(profile.chain_id, keys.signing, out->parts_->clock),
