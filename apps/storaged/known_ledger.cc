@@ -30,4 +30,14 @@ absl::StatusOr<bool> IsTestNetwork(chain::Client& ledger) {
   return answer.genesis().network_class() == chain::pb::NETWORK_CLASS_TEST;
 }
 
+absl::Status FollowTime(chain::Client& ledger, base::RealClock& clock) {
+  chain::pb::QueryRequest request;
+  request.set_status(true);
+  ASSIGN_OR_RETURN(const chain::pb::QueryResponse answer, ledger.Query(request));
+  const absl::Time theirs = absl::FromUnixMillis(static_cast<int64_t>(answer.status().time_ms()));
+  const absl::Duration lead = theirs - clock.Now();
+  if (lead > absl::Seconds(1)) clock.SetOffset(clock.offset() + lead);
+  return absl::OkStatus();
+}
+
 }  // namespace cairn::storaged

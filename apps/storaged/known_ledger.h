@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "apps/rpc/chain_client.h"
 #include "apps/storaged/settings.h"
+#include "cairn/base/clock.h"
 #include "cairn/chain/client.h"
 
 namespace cairn::storaged {
@@ -24,6 +25,8 @@ absl::StatusOr<KnownLedger> MeetLedger(const Settings& settings, const rpc::Chai
 
 // A test network, by its genesis record.
 absl::StatusOr<bool> IsTestNetwork(chain::Client& ledger);
+// For test networks: lets our clock run as far ahead as the ledger's, which may have been advanced before we started.
+absl::Status FollowTime(chain::Client& ledger, base::RealClock& clock);
 
 absl::Status WrongChain(const base::ChainId& found);
 

@@ -387,6 +387,7 @@ absl::Status RunStoraged(app::DaemonContext& context) {
 
   ASSIGN_OR_RETURN(KnownLedger ledger, WaitForLedger(settings, context));
   ASSIGN_OR_RETURN(const bool test_network, IsTestNetwork(*ledger.client));
+  if (test_network) RETURN_IF_ERROR(FollowTime(*ledger.client, clock));
   Identity identity{ledger.chain, keys.account.Clone(), keys.node.Clone()};
   Daemon::Opened opened{std::move(settings), std::move(keys), std::move(certificate), std::move(kv),
                         std::move(store)};

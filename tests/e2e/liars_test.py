@@ -145,5 +145,15 @@ def _(net):
     net.ok("dev", "misbehave", primary, "none")
 
 
+@rule("puts and reads go on after the clocks were moved, also with a daemon started afterwards")
+def _(net):
+    net.ok("dev", "advance", "20m")
+    _, holders = names(net, "cairn://honest/first")
+    net.ok("dev", "fail", holders[1])
+    net.ok("dev", "heal", holders[1])
+    put_and_check(net, "later")
+    wait_until(lambda: net.json("verify", "cairn://honest/later")["items"][0]["good"] == 6, 20, "all holders answer")
+
+
 if __name__ == "__main__":
     main()
