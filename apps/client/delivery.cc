@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "apps/client/owed.h"
 #include "apps/client/primary.h"
 #include "cairn/base/claim.h"
 #include "cairn/base/status.h"
@@ -267,7 +268,10 @@ absl::Status Shipment::SubmitOnce(WaitFor wait) {
   ASSIGN_OR_RETURN(ProviderAddress primary, client_.Address(chain::AccountOf(now.primary())));
   auto answer = client_.transport().SubmitReceipts(primary, request, kSealTimeout);
   if (!answer.ok()) return answer.status();
-  if (wait == WaitFor::kCreated || answer->sealed_height() != 0) return absl::OkStatus();
+  if (answer->sealed_height() != 0) return absl::OkStatus();
+  // From here on the primary owes the seal, whatever becomes of us.
+  RETURN_IF_ERROR(KeepOwed(client_, primary.account, records_, answer->upload_signature()));
+  if (wait == WaitFor::kCreated) return absl::OkStatus();
   return base::Error(absl::StatusCode::kUnavailable, "REFUSED_TO_SEAL",
                      absl::StrCat("primary ", base::ToText(primary.account),
                                   " took the receipts and did not seal"));
@@ -290,7 +294,10 @@ absl::Status Shipment::Seal(WaitFor wait) {
     if (last.ok()) break;
     if (wait != WaitFor::kCreated) {
       auto sealed = SealedOnLedger();
-      if (sealed.ok() && *sealed) return absl::OkStatus();
+      if (sealed.ok() && *sealed) {
+        ForgetOwed(client_, records_);
+        return absl::OkStatus();
+      }
     }
     if (StaleReceipts(last)) {
       Pause(attempt);
@@ -317,7 +324,10 @@ absl::Status Shipment::Seal(WaitFor wait) {
   // A primary's word is not the ledger's.
   if (wait == WaitFor::kCreated) return absl::OkStatus();
   ASSIGN_OR_RETURN(bool sealed, SealedOnLedger());
-  if (sealed) return absl::OkStatus();
+  if (sealed) {
+    ForgetOwed(client_, records_);
+    return absl::OkStatus();
+  }
   return base::Error(absl::StatusCode::kUnavailable, "REFUSED_TO_SEAL",
                      "the primary said sealed, the ledger does not", "run the same command again");
 }

@@ -75,8 +75,12 @@ void Follower::OnOperation(const pb::Operation& operation, const base::AccountId
   switch (operation.kind_case()) {
     case pb::Operation::kCreateObjects:
       return OnCreated(operation.create_objects(), touched);
+    case pb::Operation::kSealObjects:
+      return OnSealed(operation.seal_objects(), signer);
     case pb::Operation::kReplacePrimary:
-      return env_.ledger.Forget(base::GroupId{operation.replace_primary().group()});
+      env_.ledger.Forget(base::GroupId{operation.replace_primary().group()});
+      if (operation.replace_primary().primary() == chain::ToField(env_.identity.id())) env_.wake_puller();
+      return;
     case pb::Operation::kAssignSuccessor:
       env_.ledger.Forget(base::GroupId{operation.assign_successor().group()});
       return env_.wake_puller();
@@ -130,6 +134,15 @@ void Follower::OnCreated(const pb::CreateObjects& create, Touched& touched) {
   }
   if (copies.empty()) return;
   env_.puller.AddCopies({(*bucket)->group()}, std::move(copies));
+  env_.wake_puller();
+}
+
+// Only a primary seals: its own seal is where its whole copy falls due.
+void Follower::OnSealed(const pb::SealObjects& seal, const base::AccountId& signer) {
+  if (signer != env_.identity.id()) return;
+  auto group = env_.ledger.Group({seal.group()});
+  if (!group.ok() || !(*group)->policy().whole_at_primary()) return;
+  for (const std::string& id : seal.objects()) env_.puller.AddWhole(chain::Trusted<base::ObjectId>(id));
   env_.wake_puller();
 }
 
@@ -194,6 +207,7 @@ bool Follower::StillOurs(const base::ObjectId& object, const pb::Object& record)
   auto group = env_.ledger.Group({record.group()});
   if (!parts.ok() || !group.ok()) return true;  // not known: keep
   std::string self = chain::ToField(env_.identity.id());
+  if ((*group)->policy().whole_at_primary() && (*group)->primary() == self) return true;
   return std::any_of(parts->begin(), parts->end(), [&](const Part& part) {
     if (part.position >= static_cast<uint32_t>((*group)->positions_size())) return false;
     const pb::GroupPosition& position = (*group)->positions(static_cast<int>(part.position));

@@ -59,6 +59,7 @@ class Follower {
   };
   void OnOperation(const pb::Operation& operation, const base::AccountId& signer, Touched& touched);
   void OnCreated(const pb::CreateObjects& create, Touched& touched);
+  void OnSealed(const pb::SealObjects& seal, const base::AccountId& signer);
   void OnEvent(const pb::Event& event, Touched& touched);
   absl::Status Settle(const Touched& touched);
   void SealPosted(const std::set<base::ObjectId>& posted);

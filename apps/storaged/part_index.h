@@ -22,6 +22,9 @@
 
 namespace cairn::storaged {
 
+// Position of the whole copy that a primary keeps beside the parts of its group (+primary).
+inline constexpr uint32_t kWholeAtPrimary = 0xffffffff;
+
 struct Part {
   base::ObjectId object{};
   base::ContentId id{};  // of the blob

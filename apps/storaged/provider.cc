@@ -1,3 +1,4 @@
+#include "apps/storaged/known_ledger.h"
 #include "apps/storaged/provider.h"
 
 #include "apps/common/log.h"
@@ -24,10 +25,7 @@ class ChainGuard {
       auto view = writes_.kv().Snapshot();
       ASSIGN_OR_RETURN(auto known, view->Get(kKey));
       if (known.has_value() && *known != chain::ToField(chain)) {
-        return base::Error(absl::StatusCode::kFailedPrecondition, "WRONG_CHAIN",
-                           "the ledger is another one than this provider's data belongs to",
-                           "set chain.endpoint to the right network, or use another node.data_dir",
-                           {{"found", chain.ToHexString()}});
+        return WrongChain(chain);
       }
       if (known.has_value()) return absl::OkStatus();
     }

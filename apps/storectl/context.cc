@@ -194,7 +194,7 @@ absl::StatusOr<base::SecretString> Context::Passphrase(absl::string_view prompt,
 absl::StatusOr<chain::Client*> Context::chain() {
   if (!chain_) {
     ASSIGN_OR_RETURN(client::Profile where, profile());
-    ASSIGN_OR_RETURN(chain_, client::ConnectChain(where));
+    ASSIGN_OR_RETURN(chain_, client::ConnectChain(paths_, where));
   }
   return chain_.get();
 }

@@ -1,4 +1,4 @@
-// wallet new, import, export, ls, use, balance, receive, send, history.
+// wallet new, import, export, ls, use, balance, receive, send, fines, claim, history.
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "apps/client/owed.h"
 #include "apps/common/key_file.h"
 #include "apps/storectl/commands.h"
 #include "cairn/base/status.h"
@@ -237,6 +238,48 @@ absl::Status History(Context& context, uint64_t blocks) {
   return absl::OkStatus();
 }
 
+std::string FineText(const client::OwedReport& report) {
+  return report.fine.zero() ? "" : Crn(report.fine);
+}
+
+absl::Status ShowOwed(Context& context, const std::vector<client::OwedReport>& reports) {
+  Table table({"STATE", "FINE", "DEADLINE", "OBJECTS", "PRIMARY"}, {false, true, false, true, false});
+  std::vector<std::string> items;
+  for (const client::OwedReport& report : reports) {
+    const std::string state(report.paid ? "paid" : client::ToText(report.state));
+    const absl::Time deadline = absl::FromUnixMillis(static_cast<int64_t>(report.owed.deadline_ms));
+    std::vector<std::string> objects;
+    for (const base::ObjectId& object : report.owed.objects)
+      objects.push_back(absl::StrCat("\"", object.ToHexString(), "\""));
+    items.push_back(Json()
+                        .Text("state", state)
+                        .Crn("fine", report.fine)
+                        .Time("deadline", deadline)
+                        .Text("primary", base::ToText(report.owed.primary))
+                        .Number("bucket", report.owed.bucket.value)
+                        .List("objects", objects)
+                        .Done());
+    table.Row({state, FineText(report), HumanTime(deadline), absl::StrCat(report.owed.objects.size()),
+               base::ToText(report.owed.primary)});
+  }
+  context.Items("fines", items, table);
+  return absl::OkStatus();
+}
+
+// Uploads that a primary signed for and did not seal yet.
+absl::Status Fines(Context& context) {
+  ASSIGN_OR_RETURN(client::Client * client, context.client());
+  ASSIGN_OR_RETURN(std::vector<client::OwedReport> reports, client::ListOwed(*client));
+  return ShowOwed(context, reports);
+}
+
+absl::Status Claim(Context& context) {
+  ASSIGN_OR_RETURN(client::Client * client, context.client());
+  ASSIGN_OR_RETURN(std::vector<client::OwedReport> reports,
+                   context.globals.dry_run ? client::ListOwed(*client) : client::ClaimOwed(*client));
+  return ShowOwed(context, reports);
+}
+
 }  // namespace
 
 void AddWalletCommands(CLI::App& app, Context& context) {
@@ -254,50 +297,56 @@ void AddWalletCommands(CLI::App& app, Context& context) {
   import->add_option("name", imported->first, "default: default");
   import->add_option("--phrase-file", imported->second, "file with the 24 words");
   import->callback([&context, imported] {
-    context.action = [&context, imported] { return Import(context, imported->first, imported->second);
-};
-}  // namespace cairn::storectl
-);
+    context.action = [&context, imported] {
+      return Import(context, imported->first, imported->second);
+    };
+  });
 
-wallet->add_subcommand("export", "show the recovery phrase")->callback([&context] {
-  context.action = [&context] { return Export(context); };
-});
-wallet->add_subcommand("ls", "list keys")->callback([&context] {
-  context.action = [&context] { return List(context); };
-});
+  wallet->add_subcommand("export", "show the recovery phrase")->callback([&context] {
+    context.action = [&context] { return Export(context); };
+  });
+  wallet->add_subcommand("ls", "list keys")->callback([&context] {
+    context.action = [&context] { return List(context); };
+  });
 
-auto used = std::make_shared<std::string>();
-CLI::App* use = wallet->add_subcommand("use", "sign with this key from now on");
-use->add_option("name", *used)->required();
-use->callback([&context, used] {
-  context.action = [&context, used] { return Use(context, *used); };
-});
+  auto used = std::make_shared<std::string>();
+  CLI::App* use = wallet->add_subcommand("use", "sign with this key from now on");
+  use->add_option("name", *used)->required();
+  use->callback([&context, used] {
+    context.action = [&context, used] { return Use(context, *used); };
+  });
 
-auto asked = std::make_shared<std::string>();
-CLI::App* balance = wallet->add_subcommand("balance", "what is free and what is locked");
-balance->add_option("account", *asked, "cairn1...; default: yours");
-balance->callback([&context, asked] {
-  context.action = [&context, asked] { return Balance(context, *asked); };
-});
+  auto asked = std::make_shared<std::string>();
+  CLI::App* balance = wallet->add_subcommand("balance", "what is free and what is locked");
+  balance->add_option("account", *asked, "cairn1...; default: yours");
+  balance->callback([&context, asked] {
+    context.action = [&context, asked] { return Balance(context, *asked); };
+  });
 
-wallet->add_subcommand("receive", "your account, for others to send to")->callback([&context] {
-  context.action = [&context] { return Receive(context); };
-});
+  wallet->add_subcommand("receive", "your account, for others to send to")->callback([&context] {
+    context.action = [&context] { return Receive(context); };
+  });
 
-auto sent = std::make_shared<SendFlags>();
-CLI::App* send = wallet->add_subcommand("send", "transfer money");
-send->add_option("to", sent->to, "cairn1...")->required();
-send->add_option("amount", sent->amount, "1.5, 1.5crn or 3usdc")->required();
-send->callback([&context, sent] {
-  context.action = [&context, sent] { return Send(context, *sent); };
-});
+  auto sent = std::make_shared<SendFlags>();
+  CLI::App* send = wallet->add_subcommand("send", "transfer money");
+  send->add_option("to", sent->to, "cairn1...")->required();
+  send->add_option("amount", sent->amount, "1.5, 1.5crn or 3usdc")->required();
+  send->callback([&context, sent] {
+    context.action = [&context, sent] { return Send(context, *sent); };
+  });
 
-auto blocks = std::make_shared<uint64_t>(1000);
-CLI::App* history = wallet->add_subcommand("history", "events that name your account");
-history->add_option("--blocks", *blocks, "how many blocks to look back; 0: all that are kept");
-history->callback([&context, blocks] {
-  context.action = [&context, blocks] { return History(context, *blocks); };
-});
+  wallet->add_subcommand("fines", "uploads a primary signed for and did not seal, and what it owes")
+      ->callback([&context] { context.action = [&context] { return Fines(context); }; });
+  wallet->add_subcommand("claim", "have the fines paid that are due")->callback([&context] {
+    context.action = [&context] { return Claim(context); };
+  });
+
+  auto blocks = std::make_shared<uint64_t>(1000);
+  CLI::App* history = wallet->add_subcommand("history", "events that name your account");
+  history->add_option("--blocks", *blocks, "how many blocks to look back; 0: all that are kept");
+  history->callback([&context, blocks] {
+    context.action = [&context, blocks] { return History(context, *blocks); };
+  });
 }
 
 }  // namespace cairn::storectl

@@ -1,5 +1,6 @@
 """Wrong input: one error each, with a stable reason, the right exit code, and nothing lost."""
 import os
+import re
 
 from harness import expect, main, random_file, rule
 
@@ -64,6 +65,37 @@ def _(net):
 @rule("an unknown setting is refused with those there are")
 def _(net):
     net.refused(2, "UNKNOWN_SETTING", "config", "set", "no.such.key", "1")
+
+
+def distrusting(net, name, key, value):
+    """A client whose profile says something else than the network's."""
+    home = net.newcomer(name)
+    profile = os.path.join(home.folder, "profiles", "dev.toml")
+    with open(profile, encoding="ascii") as text:
+        changed = re.sub(rf'^{key} = "[0-9a-f]*"$', f'{key} = "{value}"', text.read(), flags=re.M)
+    with open(profile, "w", encoding="ascii") as out:
+        out.write(changed)
+    return home
+
+
+@rule("a ledger that does not prove its answers is refused: another engine's key, another chain, an older state [GF-95]")
+def _(net):
+    key = net.json("chain", "status")["engine_key"]
+    stranger = net.json("provider", "ls")["providers"][0]
+    other = distrusting(net, "other-key", "engine_key", net.json("provider", "show", stranger["account"])["node_key"])
+    other.refused(11, "LEDGER_ANSWER_UNPROVEN", "provider", "ls")
+    other = distrusting(net, "other-chain", "id", "ab" * 32)
+    other.refused(11, "LEDGER_ANSWER_UNPROVEN", "provider", "ls")
+    keyless = distrusting(net, "no-key", "engine_key", "")
+    expect(keyless.json("chain", "status")["engine_key"] == key, "the genesis record names another key")
+
+    folder = os.path.join(keyless.folder, "ledgers")
+    seen = os.path.join(folder, os.listdir(folder)[0])
+    with open(seen, "w", encoding="ascii") as out:
+        out.write(f"1000000 1 {'00' * 32}\n")
+    keyless.refused(11, "LEDGER_ANSWER_UNPROVEN", "provider", "ls")
+    os.remove(seen)
+    keyless.ok("provider", "ls")
 
 
 if __name__ == "__main__":

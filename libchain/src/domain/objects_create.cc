@@ -106,7 +106,11 @@ Verdict UseCopySource(const pb::NewObject& object, const Context& context, const
 
 Verdict Charge(const Site& site, const Context& context, pb::Object* planned) {
   base::ChargeTerms terms;
-  terms.primary = FromProto(site.primary.prices().primary_storage());
+  const auto primary = base::PrimaryPrice(FromProto(site.primary.prices().primary_storage()),
+                                          FromProto(site.primary.prices().holder_storage()),
+                                          site.group.policy().whole_at_primary());
+  if (!primary) return Verdict::kChargeOverflow;
+  terms.primary = *primary;
   for (const uint32_t position : planned->positions()) {
     terms.holders.push_back(FromProto(site.holders[position].prices().holder_storage()));
   }

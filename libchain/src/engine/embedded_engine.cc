@@ -31,31 +31,6 @@ absl::Status Stopped() {
                      "try again when it runs");
 }
 
-// Root over hashes in order; the zero digest for none.
-base::Digest MerkleRoot(absl::string_view context, std::vector<base::Digest> level) {
-  if (level.empty()) return {};
-  while (level.size() > 1) {
-    std::vector<base::Digest> next;
-    for (size_t i = 0; i + 1 < level.size(); i += 2) {
-      next.push_back(base::Hasher::DeriveKey(context).Field(level[i].view()).Field(level[i + 1].view()).Finish());
-    }
-    if (level.size() % 2 != 0) next.push_back(level.back());
-    level = std::move(next);
-  }
-  return level.front();
-}
-
-base::Digest ReceiptHash(const pb::TransactionReceipt& receipt) {
-  const base::Amount fee = FromProto(receipt.fee());
-  return base::Hasher::DeriveKey("cairn v1 receipt leaf")
-      .Field(receipt.transaction())
-      .Field(uint64_t{receipt.verdict()})
-      .Field(uint64_t{receipt.operation()})
-      .Field(fee.high())
-      .Field(fee.low())
-      .Finish();
-}
-
 }  // namespace
 
 struct EmbeddedEngine::State {
@@ -209,11 +184,10 @@ absl::Status EmbeddedEngine::State::AnswerRepeated(const base::KvSnapshot& snaps
 pb::Block EmbeddedEngine::State::MakeBlock(const BlockContext& context, std::vector<Pending>& batch,
                                            BlockResult& result, const base::Digest& state_root) const {
   pb::Block block;
-  std::vector<base::Digest> transactions, receipts;
+  std::vector<base::Digest> transactions;
   for (size_t i = 0; i < batch.size(); ++i) {
     if (!Included(VerdictOf(result.receipts[i]))) continue;
     transactions.push_back(batch[i].transaction.hash);
-    receipts.push_back(ReceiptHash(result.receipts[i]));
     *block.add_transactions() = batch[i].transaction.transaction;
     *block.add_receipts() = result.receipts[i];
   }
@@ -226,8 +200,8 @@ pb::Block EmbeddedEngine::State::MakeBlock(const BlockContext& context, std::vec
   header.set_time_ms(context.time_ms);
   header.set_gap_ms(context.gap_ms);
   if (context.height != 0) header.set_parent(ToField(HeaderDigest(head.header_bytes)));
-  header.set_transactions_root(ToField(MerkleRoot("cairn v1 block transactions", transactions)));
-  header.set_receipts_root(ToField(MerkleRoot("cairn v1 block receipts", receipts)));
+  header.set_transactions_root(ToField(TransactionsRoot(transactions)));
+  header.set_receipts_root(ToField(ReceiptsRoot(block)));
   header.set_state_root(ToField(state_root));
   block.set_header(header.SerializeAsString());
   block.set_signature(ToField(key.Sign(HeaderDigest(block.header()))));
@@ -503,9 +477,7 @@ absl::StatusOr<pb::QueryResponse> EmbeddedEngine::Query(const pb::QueryRequest& 
   response.set_header(head->header_bytes);
   response.set_header_signature(head->signature);
   const KvView pages(snapshot, kPagePrefix);
-  for (const std::string& key : shown) {
-    ASSIGN_OR_RETURN(*response.add_proofs(), Prove(pages, view, key));
-  }
+  ASSIGN_OR_RETURN(*response.mutable_proofs(), ProveAll(pages, view, shown));
   return response;
 }
 

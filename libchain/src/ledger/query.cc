@@ -17,6 +17,9 @@ constexpr uint32_t kMaxLimit = 1000;
 constexpr uint32_t kMaxVisited = 10'000;
 constexpr size_t kMaxKeyBytes = 480;
 constexpr size_t kMaxBucketName = 63;
+// A page ends early rather than outgrow one message: the records stand in it twice when proofs are asked for.
+constexpr size_t kMaxPageBytes = 3 << 19;
+constexpr size_t kProofBytes = 700;
 
 absl::Status NotFound(absl::string_view what) {
   return base::Error(absl::StatusCode::kNotFound, "NOT_FOUND", absl::StrCat("no such ", what), "check the name or id");
@@ -25,6 +28,9 @@ absl::Status NotFound(absl::string_view what) {
 absl::Status BadQuery(absl::string_view what) {
   return base::Error(absl::StatusCode::kInvalidArgument, "BAD_QUERY", what, "correct the question");
 }
+
+size_t SizeOf(const google::protobuf::MessageLite& record) { return record.ByteSizeLong(); }
+size_t SizeOf(const Raw& record) { return record.bytes.size(); }
 
 class Answer {
  public:
@@ -40,11 +46,20 @@ class Answer {
   // A record, remembered for the proofs. `out` stays as it was when absent.
   template <class R>
   bool Show(const Key<R>& key, R* out) {
-    if (shown_ != nullptr) shown_->push_back(key.bytes);
+    Remember(key.bytes);
     auto record = view_.Find(key);
     if (!record) return false;
+    bytes_ += SizeOf(*record) + kProofBytes;
     *out = *std::move(record);
     return true;
+  }
+  void Remember(const std::string& key) {
+    if (shown_ != nullptr) shown_->push_back(key);
+  }
+  // An entry of an index that led to a result.
+  void Listed(const std::string& key) {
+    Remember(key);
+    bytes_ += kProofBytes;
   }
   // NotFound, unless its absence is to be proven.
   absl::Status Missing(absl::string_view what) const {
@@ -80,6 +95,7 @@ class Answer {
   const pb::QueryRequest& request_;
   std::vector<std::string>* shown_;
   uint32_t limit_ = kDefaultLimit;
+  size_t bytes_ = 0;  // of the answer so far
   pb::QueryResponse response_;
 };
 
@@ -88,7 +104,7 @@ void Answer::Page(const std::string& prefix, const std::string& from, F visit) {
   const std::string& cursor = request_.page().cursor();
   uint32_t added = 0, visited = 0;
   view_.Scan(prefix, std::max(from, cursor), [&](const std::string& key, const std::string& value) {
-    if (added >= limit_ || visited++ >= kMaxVisited) {
+    if (added >= limit_ || visited++ >= kMaxVisited || bytes_ >= kMaxPageBytes) {
       response_.set_next_cursor(key);
       return false;
     }
@@ -136,6 +152,7 @@ absl::Status Answer::Groups() {
   const std::string prefix = keys::ProviderGroupPrefix(id);
   Page(prefix, "", [&](const std::string& key, const std::string&) {
     const uint64_t group = NumberFromField(absl::string_view(key).substr(prefix.size()));
+    Listed(key);
     Show(keys::Group(group), response_.add_groups());
     return 1;
   });
@@ -154,7 +171,8 @@ absl::Status Answer::Buckets() {
     return One(keys::Bucket(NumberFromField(id.bytes)), response_.mutable_buckets(), "bucket");
   }
   ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.buckets_of()));
-  Page(keys::BucketNamePrefix(owner), "", [&](const std::string&, const std::string& value) {
+  Page(keys::BucketNamePrefix(owner), "", [&](const std::string& key, const std::string& value) {
+    Listed(key);
     Show(keys::Bucket(NumberFromField(value)), response_.add_buckets());
     return 1;
   });
@@ -186,7 +204,8 @@ absl::Status Answer::Objects() {
   if (question.prefix().size() > kMaxNameBytes || question.start_after().size() > kMaxNameBytes) {
     return BadQuery("a name has at most 4,096 bytes");
   }
-  if (!view_.Has(keys::Bucket(question.bucket()))) return NotFound("bucket");
+  pb::Bucket bucket;
+  if (!Show(keys::Bucket(question.bucket()), &bucket)) return Missing("bucket");
   const std::string table = keys::NamePrefix(question.bucket());
   // Only as much of a prefix is in the key as the key has of a name; the record tells the rest.
   const std::string prefix = table + question.prefix().substr(0, 400);
@@ -194,7 +213,7 @@ absl::Status Answer::Objects() {
   if (!question.start_after().empty()) {
     from = std::max(from, keys::Name(question.bucket(), question.start_after()).bytes + '\0');
   }
-  Page(prefix, from, [&](const std::string&, const std::string& value) {
+  Page(prefix, from, [&](const std::string& key, const std::string& value) {
     pb::Name name;
     const bool wanted = keys::Decode(value, &name) && absl::string_view(name.name()).substr(
                                                           0, question.prefix().size()) == question.prefix();
@@ -206,6 +225,7 @@ absl::Status Answer::Objects() {
       ShowObject(name.current());
     }
     if (question.pending()) ShowObject(name.pending());
+    if (response_.objects_size() != before) Listed(key);
     return response_.objects_size() - before;
   });
   return absl::OkStatus();
@@ -213,19 +233,20 @@ absl::Status Answer::Objects() {
 
 absl::Status Answer::GroupObjects() {
   const auto& question = request_.group_objects();
-  const auto group = view_.Find(keys::Group(question.group()));
-  if (!group) return NotFound("group");
-  if (question.missing_position() >= group->positions_size()) return BadQuery("the group has no such position");
+  pb::Group group;
+  if (!Show(keys::Group(question.group()), &group)) return Missing("group");
+  if (question.missing_position() >= group.positions_size()) return BadQuery("the group has no such position");
   const std::string prefix = keys::GroupObjectPrefix(question.group());
   Page(prefix, "", [&](const std::string& key, const std::string&) {
     const std::string id = key.substr(prefix.size());
     if (question.missing_position() >= 0) {
       const auto object = view_.Find(keys::Object(id));
       if (!object) return 0;
-      const std::vector<uint32_t> missing = MissingPositions(*object, *group);
+      const std::vector<uint32_t> missing = MissingPositions(*object, group);
       const auto position = static_cast<uint32_t>(question.missing_position());
       if (std::find(missing.begin(), missing.end(), position) == missing.end()) return 0;
     }
+    Listed(key);
     ShowObject(id);
     return 1;
   });
@@ -283,7 +304,7 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
       if (request_.state_key().empty() || request_.state_key().size() > kMaxKeyBytes) {
         return BadQuery("a state key has 1 to 480 bytes");
       }
-      if (shown_ != nullptr) shown_->push_back(request_.state_key());
+      Remember(request_.state_key());
       break;
     case pb::QueryRequest::kStatus:
     case pb::QueryRequest::kTransaction:

@@ -23,7 +23,7 @@ namespace cairn::chain {
 
 struct EngineOptions {
   size_t max_block_transactions = 2000;
-  size_t max_block_bytes = 8 << 20;
+  size_t max_block_bytes = 3 << 19;                      // of bodies: with events, one message of a network
   size_t max_queue = 20000;                              // beyond it Submit answers ResourceExhausted (QUEUE_FULL)
   absl::Duration keep_history = absl::Hours(24 * 90);    // blocks and receipts
   absl::Duration max_clock_jump = absl::Minutes(10);     // wall against monotonic

@@ -6,6 +6,9 @@
 // and these functions. Nodes are kept four levels to a page; an update touches the pages of changed leaves only.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "absl/status/statusor.h"
 #include "cairn/base/hash.h"
 #include "cairn/base/key.h"
@@ -22,6 +25,10 @@ struct TreeUpdate {
 absl::StatusOr<TreeUpdate> UpdateTree(const ReadView& pages, const ChangeSet& changes);
 absl::StatusOr<base::Digest> TreeRoot(const ReadView& pages);
 absl::StatusOr<pb::StateProof> Prove(const ReadView& pages, const ReadView& state, const std::string& key);
+using StateProofs = google::protobuf::RepeatedPtrField<pb::StateProof>;
+// Of every key once, in the order first named.
+absl::StatusOr<StateProofs> ProveAll(const ReadView& pages, const ReadView& state,
+                                     const std::vector<std::string>& keys);
 
 // Is the proof right under `root`? DataLoss (reason BAD_PROOF) otherwise. What it proves: record `key` is
 // `proof.value` when `proof.present`, and not there otherwise.
@@ -35,5 +42,14 @@ absl::StatusOr<pb::BlockHeader> VerifyHeader(const base::ChainId& chain, const b
 // Header, then every proof of the answer under its state root.
 absl::Status VerifyAnswer(const base::ChainId& chain, const base::PublicKey& engine_key,
                           const pb::QueryResponse& response);
+
+// What a header's two other roots are made of: hashes of the transactions in order, and the receipts in order (their
+// transaction, verdict, operation and fee). The zero digest for none.
+base::Digest TransactionsRoot(std::vector<base::Digest> hashes);
+base::Digest ReceiptsRoot(const pb::Block& block);
+// Header, transactions and receipts of a block; the header inside. Events, and what a receipt says beside the fields
+// above, are under no root: they stay what the node says.
+absl::StatusOr<pb::BlockHeader> VerifyBlock(const base::ChainId& chain, const base::PublicKey& engine_key,
+                                            const pb::Block& block);
 
 }  // namespace cairn::chain
