@@ -150,7 +150,8 @@ Reject Payee::CheckAgainstBest(const base::Voucher& voucher) const {
   }
   // A voucher that only opens a new chain of ticks, or a new rate, need not be worth more.
   const bool opens = voucher.ticks != 0 || voucher.rate != held.rate;
-  return worth > earned() || opens ? Reject::kNone : Reject::kStaleNonce;
+  const bool more = worth > earned() || voucher.bytes > paid_bytes();
+  return more || opens ? Reject::kNone : Reject::kStaleNonce;
 }
 
 void Payee::Take(const base::Claim& claim) {
