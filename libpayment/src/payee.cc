@@ -58,10 +58,12 @@ absl::Status Refused(absl::string_view reason, absl::string_view message, absl::
   return base::Error(absl::StatusCode::kFailedPrecondition, reason, message, hint);
 }
 
-base::Amount CostOfChunk(base::Price rate) {
+// What can be unpaid after the first chunk was paid, at the rate.
+base::Amount CostOfFirstWindow(base::Price rate) {
   base::Voucher voucher;
   voucher.rate = rate;
-  return base::WorthAt(voucher, base::kTickBytes).value_or(base::Amount::Max());
+  return base::WorthAt(voucher, CreditWindow(base::kTickBytes, kMaxWindowBytes))
+      .value_or(base::Amount::Max());
 }
 
 }  // namespace
@@ -95,11 +97,11 @@ absl::StatusOr<Payee> Payee::Open(const ChannelFacts& facts, const PayeeTerms& t
                                 ", settling it is worth while from ", terms.min_deposit.ToString()),
                    "top the channel up");
   }
-  const base::Amount chunk = CostOfChunk(terms.rate);
-  if (chunk > facts.open_fee) {
-    return Refused("CHUNK_ABOVE_OPEN_FEE",
-                   absl::StrCat("a chunk costs ", chunk.ToString(), ", opening the channel cost ",
-                                facts.open_fee.ToString()),
+  const base::Amount first = CostOfFirstWindow(terms.rate);
+  if (first > facts.open_fee) {
+    return Refused("WINDOW_ABOVE_OPEN_FEE",
+                   absl::StrCat("what a new payer may leave unpaid costs ", first.ToString(),
+                                ", opening the channel cost ", facts.open_fee.ToString()),
                    "ask for a lower rate");
   }
   return payee;

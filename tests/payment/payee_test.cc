@@ -237,10 +237,10 @@ TEST_CASE("dust, an ended channel and a rate above the open fee are not served")
   ChannelFacts ended = ends.Facts();
   ended.phase = ChannelPhase::kClosing;
   CHECK(reason(ended) == "CHANNEL_ENDED");
-  terms.rate = PerMebibyte(1600);
+  terms.rate = PerMebibyte(1422);  // nine eighths of a chunk cost 100 units
   CHECK(reason(ends.Facts()) == "OK");
-  terms.rate = PerMebibyte(1601);
-  CHECK(reason(ends.Facts()) == "CHUNK_ABOVE_OPEN_FEE");
+  terms.rate = PerMebibyte(1423);
+  CHECK(reason(ends.Facts()) == "WINDOW_ABOVE_OPEN_FEE");
 }
 
 TEST_CASE("after the payee signed a close by both it takes no voucher until the close has expired [CD-17]") {

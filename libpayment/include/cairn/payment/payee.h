@@ -71,8 +71,9 @@ enum class SendDecision : uint8_t {
 // One channel.
 class Payee {
  public:
-  // FailedPrecondition: DUST_CHANNEL, CHANNEL_ENDED, CHUNK_ABOVE_OPEN_FEE (a chunk at the asked rate
-  // costs more than opening a channel did, so a thief would gain). `best` is what the store holds.
+  // FailedPrecondition: DUST_CHANNEL, CHANNEL_ENDED, WINDOW_ABOVE_OPEN_FEE (the first window at the
+  // asked rate costs more than opening a channel did, so a thief would gain). `best` is what the
+  // store holds.
   static absl::StatusOr<Payee> Open(const ChannelFacts& facts, const PayeeTerms& terms,
                                     const std::optional<base::Claim>& best,
                                     const std::optional<Waiver>& waiver, absl::Time now);
