@@ -1,7 +1,7 @@
-#include "apps/storaged/known_ledger.h"
 #include "apps/storaged/provider.h"
 
 #include "apps/common/log.h"
+#include "apps/storaged/known_ledger.h"
 #include "apps/storaged/registration.h"
 #include "cairn/chain/convert.h"
 

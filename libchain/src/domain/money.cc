@@ -36,10 +36,18 @@ void TakeFrom(pb::Amount* field, base::Amount amount) {
 
 std::optional<base::Amount> Sum(base::Amount a, base::Amount b) { return a.Plus(b); }
 
+void CreditFree(Edits& edits, const Context& context, const base::AccountId& to, pb::Asset asset, base::Amount amount) {
+  AddTo(FreeField(Existing(edits, context, to), asset), amount);
+}
+
+void DebitFree(Edits& edits, const base::AccountId& from, pb::Asset asset, base::Amount amount) {
+  TakeFrom(FreeField(edits.At(keys::Account(from)), asset), amount);
+}
+
 void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
               pb::Asset asset, base::Amount amount) {
-  TakeFrom(FreeField(edits.At(keys::Account(from)), asset), amount);
-  AddTo(FreeField(Existing(edits, context, to), asset), amount);
+  DebitFree(edits, from, asset, amount);
+  CreditFree(edits, context, to, asset, amount);
 }
 
 void PayTreasury(Edits& edits, const base::AccountId& from, base::Amount amount) {

@@ -16,6 +16,9 @@ void TakeFrom(pb::Amount* field, base::Amount amount);
 // nullopt when the sum does not fit.
 std::optional<base::Amount> Sum(base::Amount a, base::Amount b);
 
+// Free money comes from, or leaves for, elsewhere; the caller keeps the totals. The credited account exists from then on.
+void CreditFree(Edits& edits, const Context& context, const base::AccountId& to, pb::Asset asset, base::Amount amount);
+void DebitFree(Edits& edits, const base::AccountId& from, pb::Asset asset, base::Amount amount);
 // Free money of `from` becomes free money of `to`, which exists from then on.
 void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
               pb::Asset asset, base::Amount amount);

@@ -66,6 +66,14 @@ Key<pb::Name> Name(uint64_t bucket, const std::string& name) {
 }
 Key<pb::ExpiredUpload> ExpiredUpload(const std::string& object) { return {Of('X', object)}; }
 
+Key<pb::Channel> Channel(const std::string& id) { return {Of('h', id)}; }
+Key<Raw> ChannelOfPayer(const base::AccountId& payer, const std::string& id) { return {Of('i', payer) + id}; }
+Key<Raw> ChannelOfPayee(const base::AccountId& payee, const std::string& id) { return {Of('j', payee) + id}; }
+Key<pb::Pool> Pool(const std::string& id) { return {Of('k', id)}; }
+Key<Raw> PoolOfOwner(const base::AccountId& owner, const std::string& id) { return {Of('l', owner) + id}; }
+Key<pb::PoolLane> PoolLane(const std::string& pool, const std::string& lane) { return {Of('m', pool) + lane}; }
+Key<pb::PoolSigner> PoolSigner(const std::string& pool, const std::string& signer) { return {Of('n', pool) + signer}; }
+
 Key<Raw> Due(uint64_t time_ms, DueKind kind, const std::string& id) {
   return {Of('D', time_ms) + static_cast<char>(kind) + id};
 }
@@ -79,6 +87,11 @@ std::string BucketPrefix() { return "B"; }
 std::string BucketNamePrefix(const base::AccountId& owner) { return Of('O', owner); }
 std::string ObjectPrefix() { return "J"; }
 std::string NamePrefix(uint64_t bucket) { return Of('V', bucket); }
+std::string PayerChannelPrefix(const base::AccountId& payer) { return Of('i', payer); }
+std::string PayeeChannelPrefix(const base::AccountId& payee) { return Of('j', payee); }
+std::string OwnerPoolPrefix(const base::AccountId& owner) { return Of('l', owner); }
+std::string PoolLanePrefix(const std::string& pool) { return Of('m', pool); }
+std::string PoolSignerPrefix(const std::string& pool) { return Of('n', pool); }
 std::string DuePrefix() { return "D"; }
 
 DueEntry ParseDue(const std::string& key) {

@@ -4,6 +4,7 @@
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/accounts.h"
+#include "cairn/chain/domain/channels.h"
 #include "cairn/chain/domain/objects.h"
 #include "cairn/chain/domain/providers.h"
 #include "cairn/chain/genesis.h"
@@ -27,6 +28,10 @@ void HandleDue(const keys::DueEntry& due, const Context& context, Edits& edits) 
       return AllowanceExpired(due.id, context, edits);
     case DueKind::kMaintenanceEnd:
       return MaintenanceEnded(due.id, context, edits);
+    case DueKind::kChannelDue:
+      return ChannelDue(due.id, context, edits);
+    case DueKind::kPoolDue:
+      return PoolDue(due.id, context, edits);
   }
 }
 
@@ -48,6 +53,12 @@ void Postpone(const keys::DueEntry& due, uint64_t gap_ms, const pb::Params& para
     }
     case DueKind::kMaintenanceEnd:
       edits.At(keys::Provider(AccountOf(due.id))).set_maintenance_until_ms(later);
+      break;
+    case DueKind::kChannelDue:
+      edits.At(keys::Channel(due.id)).set_due_ms(later);
+      break;
+    case DueKind::kPoolDue:
+      edits.At(keys::Pool(due.id)).set_due_ms(later);
       break;
     case DueKind::kApproval:
     case DueKind::kAllowance:

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
+#include "cairn/chain/genesis.h"
 #include "cairn/chain/ledger.h"
 #include "cairn/chain/transaction.h"
 #include "domain/object_records.h"
@@ -89,6 +90,8 @@ class Answer {
   absl::Status ObjectByName();
   absl::Status Objects();
   absl::Status GroupObjects();
+  absl::Status Channels();
+  absl::Status Pools();
   void ShowObject(const std::string& id);
 
   const ReadView& view_;
@@ -253,6 +256,48 @@ absl::Status Answer::GroupObjects() {
   return absl::OkStatus();
 }
 
+absl::Status Answer::Channels() {
+  if (request_.question_case() == pb::QueryRequest::kChannel) {
+    if (request_.channel().size() != base::ChannelId::kSize) return BadQuery("a channel id has 16 bytes");
+    return One(keys::Channel(request_.channel()), response_.mutable_channels(), "channel");
+  }
+  const bool payer = request_.question_case() == pb::QueryRequest::kChannelsOfPayer;
+  ASSIGN_OR_RETURN(const base::AccountId id, Id(payer ? request_.channels_of_payer() : request_.channels_of_payee()));
+  const std::string prefix = payer ? keys::PayerChannelPrefix(id) : keys::PayeeChannelPrefix(id);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    Show(keys::Channel(key.substr(prefix.size())), response_.add_channels());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Pools() {
+  if (request_.question_case() == pb::QueryRequest::kPool) {
+    if (request_.pool().size() != base::ChannelId::kSize) return BadQuery("a pool id has 16 bytes");
+    return One(keys::Pool(request_.pool()), response_.mutable_pools(), "pool");
+  }
+  if (request_.question_case() == pb::QueryRequest::kPoolLane) {
+    const auto& question = request_.pool_lane();
+    const auto pool = FromField<base::ChannelId>(question.pool());
+    const auto signer = base::PublicKey::Decode(base::AsBytes(question.signer()));
+    if (!pool || !signer.ok()) return BadQuery("a lane is named by pool, signer and payee");
+    ASSIGN_OR_RETURN(const base::AccountId payee, Id(question.payee()));
+    const auto genesis = view_.Find(keys::Genesis());
+    const base::ChainId chain = genesis ? ChainIdOf(*genesis) : base::ChainId();
+    const std::string lane = ToField(base::LaneIdFor(chain, *pool, *signer, payee));
+    Show(keys::PoolLane(question.pool(), lane), response_.mutable_pool_lane());
+    Show(keys::PoolSigner(question.pool(), question.signer()), response_.mutable_pool_signer());
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.pools_of()));
+  const std::string prefix = keys::OwnerPoolPrefix(owner);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    Show(keys::Pool(key.substr(prefix.size())), response_.add_pools());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
 absl::StatusOr<pb::QueryResponse> Answer::Run() {
   if (request_.page().cursor().size() > kMaxKeyBytes) return BadQuery("a cursor is one from an earlier answer");
   absl::Status status;
@@ -299,6 +344,16 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
       break;
     case pb::QueryRequest::kGroupObjects:
       status = GroupObjects();
+      break;
+    case pb::QueryRequest::kChannel:
+    case pb::QueryRequest::kChannelsOfPayer:
+    case pb::QueryRequest::kChannelsOfPayee:
+      status = Channels();
+      break;
+    case pb::QueryRequest::kPool:
+    case pb::QueryRequest::kPoolsOf:
+    case pb::QueryRequest::kPoolLane:
+      status = Pools();
       break;
     case pb::QueryRequest::kStateKey:
       if (request_.state_key().empty() || request_.state_key().size() > kMaxKeyBytes) {

@@ -29,6 +29,8 @@ enum class DueKind : uint8_t {
   kApproval = 3,        // id: provider account, nonce
   kAllowance = 4,       // id: sponsor account, nonce
   kMaintenanceEnd = 5,  // id: provider account
+  kChannelDue = 40,     // id: channel; its settlement, or the end of its record
+  kPoolDue = 41,        // id: pool; return of the rest, then the end of its entries
 };
 
 namespace keys {
@@ -37,7 +39,7 @@ namespace keys {
 Key<pb::Params> Params();
 // 'g' | Genesis | genesis
 Key<pb::Genesis> Genesis();
-// 'c' | Counters | create bucket
+// 'c' | Counters | create bucket, open channel, open pool
 Key<pb::Counters> Counters();
 // 'S' asset (1) | Supply | everything that moves money between free, locked, treasury
 Key<pb::Supply> Supply(pb::Asset asset);
@@ -74,6 +76,21 @@ Key<pb::Name> Name(uint64_t bucket, const std::string& name);
 // 'X' object (16) | ExpiredUpload | seal deadline, reject; dropped when fined or after the window
 Key<pb::ExpiredUpload> ExpiredUpload(const std::string& object);
 
+// 'h' channel (16) | Channel | the channels domain; dropped some time after its settlement
+Key<pb::Channel> Channel(const std::string& id);
+// 'i' payer (20) channel (16) | Raw: "c" | open channel, end of its record
+Key<Raw> ChannelOfPayer(const base::AccountId& payer, const std::string& id);
+// 'j' payee (20) channel (16) | Raw: "c" | open channel, end of its record
+Key<Raw> ChannelOfPayee(const base::AccountId& payee, const std::string& id);
+// 'k' pool (16) | Pool | the pools of the channels domain
+Key<pb::Pool> Pool(const std::string& id);
+// 'l' owner (20) pool (16) | Raw: "p" | open pool, end of its record
+Key<Raw> PoolOfOwner(const base::AccountId& owner, const std::string& id);
+// 'm' pool (16) lane (16) | PoolLane | redeem; dropped with the pool
+Key<pb::PoolLane> PoolLane(const std::string& pool, const std::string& lane);
+// 'n' pool (16) signer (33) | PoolSigner | redeem, revoke; dropped with the pool
+Key<pb::PoolSigner> PoolSigner(const std::string& pool, const std::string& signer);
+
 // 'D' time ms (8) kind (1) id | Raw: "d" | whoever sets a deadline; dropped when handled
 Key<Raw> Due(uint64_t time_ms, DueKind kind, const std::string& id);
 
@@ -87,6 +104,11 @@ std::string BucketPrefix();
 std::string BucketNamePrefix(const base::AccountId& owner);
 std::string ObjectPrefix();
 std::string NamePrefix(uint64_t bucket);
+std::string PayerChannelPrefix(const base::AccountId& payer);
+std::string PayeeChannelPrefix(const base::AccountId& payee);
+std::string OwnerPoolPrefix(const base::AccountId& owner);
+std::string PoolLanePrefix(const std::string& pool);
+std::string PoolSignerPrefix(const std::string& pool);
 std::string DuePrefix();
 
 struct DueEntry {
