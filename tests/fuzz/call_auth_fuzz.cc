@@ -25,8 +25,8 @@ struct Parties {
 
 void FuzzOne(base::ByteView input) {
   static const Parties parties;
-  const std::pair<absl::string_view, absl::string_view> halves =
-      absl::StrSplit(base::AsText(input), absl::MaxSplits("\n\n", 1));
+  const std::pair<std::string, std::string> halves =
+      absl::StrSplit(base::ToString(input), absl::MaxSplits("\n\n", 1));
   const rpc::CallMetadata right = parties.signer.Sign(kMethod, halves.second);
   rpc::CallMetadata metadata;
   for (absl::string_view line : absl::StrSplit(halves.first, '\n')) {

@@ -38,8 +38,8 @@ void Read(const app::Config& config) {
 }  // namespace
 
 void FuzzOne(base::ByteView input) {
-  const std::vector<absl::string_view> parts =
-      absl::StrSplit(base::AsText(input), absl::MaxSplits('\0', 2));
+  const std::string text = base::ToString(input);
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, absl::MaxSplits('\0', 2));
   const MemoryFile file(base::AsBytes(parts[0]));
   app::ConfigInputs inputs;
   inputs.file = file.path();

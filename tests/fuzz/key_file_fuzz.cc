@@ -1,5 +1,6 @@
-// A daemon's key file: the first byte picks its mode, the rest is the file. Only the one line that is written is read,
-// and never from a file that others may read.
+// A daemon's key file: the first byte picks its mode, the rest is the file. Only the one line that is written is read, in
+// either case of its digits, and never from a file that others may read.
+#include "absl/strings/ascii.h"
 #include "apps/common/key_file.h"
 #include "memory_file.h"
 
@@ -13,8 +14,8 @@ void FuzzOne(base::ByteView input) {
   auto seed = app::ReadPlainSeedFile(file.path());
   if (seed.ok()) {
     FUZZ_CHECK(!open);
-    const std::string line = "CAIRN-SEED-V1 " + base::ToHex(seed->Reveal());
-    const absl::string_view text = base::AsText(content);
+    const std::string line = "cairn-seed-v1 " + base::ToHex(seed->Reveal());
+    const std::string text = absl::AsciiStrToLower(base::AsText(content));
     FUZZ_CHECK(text == line || text == line + "\n");
   }
   static const base::SecretString passphrase("open");

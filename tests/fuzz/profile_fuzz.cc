@@ -14,7 +14,7 @@ struct Home {
   Home() : paths(client::Paths::Find(folder.path())) {
     FUZZ_CHECK(app::MakeFolders(paths.config + "/profiles").ok());
   }
-  void Write(const std::string& path, absl::string_view text) {
+  void Write(const std::string& path, const std::string& text) {
     FILE* file = std::fopen(path.c_str(), "wb");
     FUZZ_CHECK(file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size());
     std::fclose(file);
@@ -32,8 +32,8 @@ bool Same(const client::Profile& a, const client::Profile& b) {
 
 void FuzzOne(base::ByteView input) {
   static Home home;
-  const std::pair<absl::string_view, absl::string_view> parts =
-      absl::StrSplit(base::AsText(input), absl::MaxSplits('\0', 1));
+  const std::pair<std::string, std::string> parts =
+      absl::StrSplit(base::ToString(input), absl::MaxSplits('\0', 1));
   home.Write(home.paths.Profile("a"), parts.first);
   home.Write(home.paths.Settings(), parts.second);
   auto profile = client::LoadProfile(home.paths, "a");

@@ -106,7 +106,8 @@ absl::StatusOr<std::optional<Place>> Catalog::Load(const base::StoreId& store) {
       table_.Scan(Key(kPackKey), "", [&](absl::string_view key, absl::string_view value) {
         base::Reader stats(base::AsBytes(value));
         const PackStats read{.bytes = stats.U64(), .live = stats.U64()};
-        sound = sound && stats.Finish().ok() && key.size() == 1 + sizeof(uint32_t);
+        sound = sound && stats.Finish().ok() && key.size() == 1 + sizeof(uint32_t) &&
+                read.bytes <= kMaxPackBytes + kChunkBytes;
         packs_[FromBigEndian(key.substr(1))] = read;
         disk_bytes_ += read.bytes;
         return sound;

@@ -68,7 +68,11 @@ absl::StatusOr<ScrubReport> DiskStore::Scrub(absl::string_view cursor, uint64_t 
       at.offset = static_cast<uint32_t>(item->offset + item->bytes);
       seen += item->bytes;
     }
-    if (at.offset >= pack->bytes) at = {at.pack + 1, kPackHeaderBytes};
+    if (at.offset < pack->bytes) continue;
+    if (pack->bytes < pack->claimed) {
+      RETURN_IF_ERROR(MarkRegion(at.pack, pack->bytes, UINT32_MAX, "its pack was cut", &report));
+    }
+    at = {at.pack + 1, kPackHeaderBytes};
   }
   if (!report.finished) report.next_cursor = absl::StrCat(at.pack, ":", at.offset);
   if (!report.damaged.empty()) RETURN_IF_ERROR(log_->Checkpoint());  // remembered from here on

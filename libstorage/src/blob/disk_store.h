@@ -94,7 +94,8 @@ class DiskStore final : public DiskBlobStore {
   struct PackFile {
     uint32_t pack;
     std::shared_ptr<base::File> file;
-    uint64_t bytes;
+    uint64_t bytes;    // what the file holds of what the index knows
+    uint64_t claimed;  // what the index knows
   };
   absl::StatusOr<PackFile> OpenPack(uint32_t pack);
   absl::StatusOr<uint64_t> CopyLive(const PackFile& victim);
