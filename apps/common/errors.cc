@@ -43,6 +43,7 @@ constexpr ReasonExit kByReason[] = {
     {"NOTHING_TO_DO", Exit::kNothingToDo},
     {"INCOMPATIBLE_VERSION", Exit::kIncompatible},
     {"WRONG_PASSPHRASE", Exit::kPermission},
+    {"PIN_MISMATCH", Exit::kPermission},
     {"INTERRUPTED", Exit::kInterrupted},
     {"TERMINATED", Exit::kTerminated},
 };
@@ -151,6 +152,7 @@ Exit ExitOf(const absl::Status& status) {
 }
 
 bool IsRetryable(const absl::Status& status) {
+  if (ExitOf(status) == Exit::kPermission) return false;  // the same key meets the same answer
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
          absl::IsAborted(status) || ExitOf(status) == Exit::kLocked;
 }

@@ -48,16 +48,20 @@ bool IsReason(const std::string& text) {
   });
 }
 
+constexpr char kPinMismatch[] = "PIN_MISMATCH";
+
 struct Transport {
   const char* reason;
   const char* hint;
+  const char* message = "the call failed";  // when the status brings none that says it better
 };
 
 // What a status means that no program of ours wrote.
 Transport TransportDetail(const grpc::Status& status) {
-  if (absl::StrContains(status.error_message(), "PIN_MISMATCH")) {
-    return {"PIN_MISMATCH",
-            "the server's key is not the registered one: do not trust it; look its entry up again"};
+  if (absl::StrContains(status.error_message(), kPinMismatch)) {
+    return {kPinMismatch,
+            "do not trust it; look its entry up again, or take the network's profile anew",
+            "another server answers there: its key is not the one that is known"};
   }
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
@@ -114,7 +118,11 @@ absl::Status FromGrpc(const grpc::Status& status) {
               IsReason(info.reason());
   if (!ours) {
     Transport transport = TransportDetail(status);
-    return base::Error(code, transport.reason, message.empty() ? "the call failed" : message,
+    // What the transport says of a handshake is its own trace, for the evidence.
+    if (absl::string_view(transport.reason) == kPinMismatch)
+      return base::Error(code, transport.reason, transport.message, transport.hint,
+                         {{"handshake", message}});
+    return base::Error(code, transport.reason, message.empty() ? transport.message : message,
                        transport.hint);
   }
   base::Evidence evidence;

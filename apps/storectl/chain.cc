@@ -1,4 +1,4 @@
-// chain status, block, tx show, params, events, check.
+// chain status, block, tx, params, events, check.
 #include <google/protobuf/util/json_util.h>
 
 #include <CLI/CLI.hpp>
@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "apps/storectl/commands.h"
+#include "apps/storectl/raw_transactions.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
 #include "cairn/chain/convert.h"
@@ -142,17 +143,7 @@ absl::Status Block(Context& context, uint64_t height) {
 }
 
 absl::Status Transaction(Context& context, const std::string& text) {
-  ASSIGN_OR_RETURN(base::Bytes hash, base::FromHex(text));
-  pb::QueryRequest request;
-  request.set_transaction(base::ToString(hash));
-  auto answer = Ask(context, request);
-  if (absl::IsNotFound(answer.status())) {
-    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_TRANSACTION",
-                       absl::StrCat("no transaction ", text.substr(0, 64)),
-                       "it was never in a block, or its block was pruned");
-  }
-  RETURN_IF_ERROR(answer.status());
-  const pb::TransactionReceipt& receipt = answer->transaction();
+  ASSIGN_OR_RETURN(const pb::TransactionReceipt receipt, FindReceipt(context, text));
   const std::string verdict(chain::Name(chain::VerdictOf(receipt)));
   std::vector<std::string> created;
   for (const std::string& id : receipt.created()) created.push_back(Hex(id));
@@ -307,6 +298,7 @@ void AddChainCommands(CLI::App& app, Context& context) {
   show->callback([&context, hash] {
     context.action = [&context, hash] { return Transaction(context, *hash); };
   });
+  AddRawTransactionCommands(*tx, context);
 
   auto flags = std::make_shared<EventFlags>();
   CLI::App* events = chain->add_subcommand("events", "what happened, block by block");

@@ -234,7 +234,13 @@ absl::StatusOr<client::PutOptions> Context::PutFlags() const {
   return out;
 }
 
-int Report(const Context& context, const absl::Status& status) {
+int Report(const Context& context, absl::Status status) {
+  // A result that did not arrive is no success.
+  if (status.ok() && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
+    status = base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE",
+                         "standard output takes no more: the result above is incomplete",
+                         "make room where it is written, and run the command again");
+  }
   if (status.ok()) return 0;
   const bool quiet_noop = app::ExitOf(status) == app::Exit::kNothingToDo && context.globals.quiet;
   if (!quiet_noop) {

@@ -17,6 +17,7 @@
 #include "apps/client/sender.h"
 #include "apps/client/wallet.h"
 #include "apps/common/key_file.h"
+#include "apps/common/listen.h"
 #include "apps/rpc/chain_client.h"
 #include "apps/rpc/provider_service.h"
 #include "apps/rpc/tls.h"
@@ -189,6 +190,7 @@ struct DevNetwork::State {
   absl::Status MakeProviderKeys(DevProvider& provider);
   absl::Status MakeWallet(std::string* user_account);
   absl::Status MakeChain(const std::string& user_account);
+  absl::Status PortsAreFree() const;
   absl::Status StartChain();
   absl::Status StartProvider(DevProvider& provider);
   absl::Status Register(const DevProvider& provider);
@@ -249,6 +251,18 @@ absl::Status DevNetwork::State::MakeChain(const std::string& user_account) {
   record.set_chain_id(Field(out, "chain_id"));
   record.set_engine_key(Field(out, "engine_key"));
   record.set_chain_pin(Field(out, "tls_pin"));
+  return absl::OkStatus();
+}
+
+// Of everything that is about to start: asked before anything does.
+absl::Status DevNetwork::State::PortsAreFree() const {
+  std::vector<std::string> wanted;
+  if (!IsRunning(IdOf(record.chaind()))) wanted = {record.chain_endpoint(), record.chain_http()};
+  for (const DevProvider& provider : record.providers()) {
+    if (provider.failed() || IsRunning(IdOf(provider.process()))) continue;
+    wanted.insert(wanted.end(), {provider.endpoint(), provider.admin(), provider.http()});
+  }
+  for (const std::string& endpoint : wanted) RETURN_IF_ERROR(app::CanListen(endpoint));
   return absl::OkStatus();
 }
 
@@ -329,6 +343,7 @@ absl::Status DevNetwork::State::Create(const DevOptions& options) {
     provider.set_network(absl::StrCat("net", 1 + (i - 1) % kOperators));
     provider.set_region(kRegionNames[(i - 1) % kRegions]);
   }
+  RETURN_IF_ERROR(PortsAreFree());
   std::string user_account;
   RETURN_IF_ERROR(MakeWallet(&user_account));
   std::vector<std::function<absl::Status()>> tasks;
@@ -375,6 +390,7 @@ absl::Status DevNetwork::Up(const DevOptions& options) {
       return made;
     }
   }
+  RETURN_IF_ERROR(state_->PortsAreFree());
   RETURN_IF_ERROR(state_->StartChain());
   std::vector<std::function<absl::Status()>> tasks;
   for (DevProvider& provider : *state_->record.mutable_providers()) {
