@@ -86,7 +86,9 @@ absl::StatusOr<Payee> Payee::Open(const ChannelFacts& facts, const PayeeTerms& t
   Payee payee(facts, terms);
   payee.best_ = best;
   payee.waiver_ = waiver;
-  payee.sent_ = payee.paid_bytes();
+  // The chunk that was paid ahead may not have been sent before the restart: it is still owed.
+  payee.durable_ = payee.paid_bytes();
+  payee.sent_ = payee.paid_bytes() - std::min(payee.paid_bytes(), base::kTickBytes);
   if (payee.Ended(now)) {
     return Refused("CHANNEL_ENDED", "the channel is expiring, closing or settled",
                    "open another channel");
@@ -117,7 +119,7 @@ base::Amount Payee::earned() const {
 
 uint64_t Payee::paid_bytes() const { return best_ ? base::BytesOf(*best_).value_or(0) : 0; }
 
-uint64_t Payee::unpaid_bytes() const { return sent_ - std::min(sent_, paid_bytes()); }
+uint64_t Payee::unpaid_bytes() const { return sent_ - std::min(sent_, durable_); }
 
 Reject Payee::CheckTerms(const base::Voucher& voucher, absl::Time now) const {
   if (voucher.channel != facts_.id || voucher.chain != facts_.chain) return Reject::kWrongChannel;
@@ -203,9 +205,9 @@ SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time no
   if (Ended(now) || (waiver_ && now < waiver_->expires)) return SendDecision::kEnded;
   if (now < refused_until_) return SendDecision::kRefused;
   const uint64_t after = sent_ + bytes;
-  const uint64_t unpaid_after = after - std::min(after, paid_bytes());
-  const bool prepaid = paid_bytes() >= std::min(base::kTickBytes, after);
-  if (!prepaid || unpaid_after > CreditWindow(paid_bytes(), terms_.max_window_bytes)) {
+  const uint64_t unpaid_after = after - std::min(after, durable_);
+  const bool prepaid = durable_ >= std::min(base::kTickBytes, after);
+  if (!prepaid || unpaid_after > CreditWindow(durable_, terms_.max_window_bytes)) {
     if (!waiting_since_) waiting_since_ = now;
     if (now - *waiting_since_ < terms_.pay_timeout) return SendDecision::kWaitForPayment;
     refused_until_ = now + terms_.refusal;
@@ -321,6 +323,7 @@ absl::StatusOr<std::vector<PayeeBook::Ack>> PayeeBook::Commit() {
   std::vector<Ack> acks;
   std::erase_if(pending_, [&](const Pending& pending) {
     if (pending.number > durable.up_to()) return false;
+    if (Payee* payee = Find(pending.channel)) payee->OnDurable(pending.ack.paid_bytes);
     acks.push_back(pending.ack);
     return true;
   });

@@ -8,6 +8,7 @@
 // Not thread-safe. Rules: CD-10, CD-11, CD-15, CD-36, CD-40, CD-49.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -87,6 +88,9 @@ class Payee {
   // the key that the payer says it signed with.
   Reject OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated, absl::Time now);
   Reject OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick& x, absl::Time now);
+  // A claim of so many bytes is in the store now. Only such claims open the window: what a crash
+  // could undo is not served against.
+  void OnDurable(uint64_t paid_bytes) { durable_ = std::max(durable_, paid_bytes); }
 
   // May `bytes` more be sent, a chunk at most? `payer_unpaid` counts the payer's other channels.
   SendDecision MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time now);
@@ -102,6 +106,7 @@ class Payee {
   const std::optional<Waiver>& waiver() const { return waiver_; }
   base::Amount earned() const;
   uint64_t paid_bytes() const;
+  uint64_t durable_bytes() const { return durable_; }
   uint64_t sent_bytes() const { return sent_; }
   uint64_t unpaid_bytes() const;
 
@@ -117,6 +122,7 @@ class Payee {
   std::optional<base::Claim> best_;
   std::optional<Waiver> waiver_;
   uint64_t sent_ = 0;
+  uint64_t durable_ = 0;  // bytes paid by the claim in the store
   std::optional<absl::Time> waiting_since_;
   absl::Time refused_until_ = absl::InfinitePast();
 };
