@@ -80,7 +80,7 @@ class Payee {
                                     const std::optional<Waiver>& waiver, absl::Time now);
 
   // News of the ledger about the same channel.
-  void OnFacts(const ChannelFacts& facts) { facts_ = facts; }
+  void OnFacts(const ChannelFacts& facts);
   // From now on more is asked (or less). Vouchers at a lower rate are refused.
   void Requote(base::Price rate) { terms_.rate = rate; }
 
@@ -116,6 +116,7 @@ class Payee {
   Reject CheckTerms(const base::Voucher& voucher, absl::Time now) const;
   Reject CheckAgainstBest(const base::Voucher& voucher) const;
   void Take(const base::Claim& claim);
+  void CountCovered();
 
   ChannelFacts facts_;
   PayeeTerms terms_;
@@ -123,6 +124,7 @@ class Payee {
   std::optional<Waiver> waiver_;
   uint64_t sent_ = 0;
   uint64_t durable_ = 0;  // bytes paid by the claim in the store
+  uint64_t covered_ = 0;  // bytes that the deposit pays for under the best voucher
   std::optional<absl::Time> waiting_since_;
   absl::Time refused_until_ = absl::InfinitePast();
 };
@@ -155,22 +157,18 @@ class PayeeBook {
   // Settled: forgotten here and in the store.
   void Forget(const base::ChannelId& channel);
 
-  // One durable commit for everything accepted since the last one; only then the acknowledgements.
+  // One durable commit for everything accepted since the last one; only then the acknowledgements,
+  // one for each channel with news: it covers all that was accepted before.
   absl::StatusOr<std::vector<Ack>> Commit();
   uint64_t UnpaidOf(const base::AccountId& payer) const;
 
  private:
-  struct Pending {
-    base::ChannelId channel;
-    uint64_t number;
-    Ack ack;
-  };
   void StageBest(const Payee& payee);
 
   ClaimStore& store_;
   PayeeTerms terms_;
   std::map<base::ChannelId, Payee> payees_;
-  std::vector<Pending> pending_;
+  std::map<base::ChannelId, uint64_t> pending_;  // what a Durable must reach to acknowledge it
 };
 
 }  // namespace cairn::payment
