@@ -1,5 +1,9 @@
 #include "cairn/base/voucher.h"
 
+#include <blake3.h>
+
+#include <cstring>
+
 #include "cairn/base/codec.h"
 #include "check.h"
 
@@ -8,10 +12,35 @@ namespace {
 
 constexpr uint8_t kClaimVersion = 1;
 
-Hasher TickHasher() {
-  static const Hasher& context = *new Hasher(Hasher::DeriveKey("cairn v1 tick"));
+constexpr absl::uint128 kUnit = uint64_t{1} << 20;
+
+// The state after the context; copied on the stack for every tick, of which there are millions.
+const blake3_hasher& TickContext() {
+  static const blake3_hasher context = [] {
+    constexpr absl::string_view kContext = "cairn v1 tick";
+    blake3_hasher hasher;
+    blake3_hasher_init_derive_key_raw(&hasher, kContext.data(), kContext.size());
+    return hasher;
+  }();
   return context;
 }
+
+// The fields of a hashed structure, as Hasher::Field lays them out, in a buffer of known size.
+template <size_t N>
+struct Fields {
+  std::array<uint8_t, N> bytes;
+  size_t size = 0;
+  Fields& Number(uint64_t number) {
+    for (int i = 0; i < 8; ++i) bytes[size++] = static_cast<uint8_t>(number >> (8 * i));
+    return *this;
+  }
+  Fields& Field(ByteView field) {
+    Number(field.size());
+    std::memcpy(bytes.data() + size, field.data(), field.size());
+    size += field.size();
+    return *this;
+  }
+};
 
 void Put(Writer& out, Amount amount) {
   out.U64(amount.high());
@@ -51,7 +80,6 @@ std::optional<uint64_t> BytesOf(const Claim& claim) {
 
 std::optional<Amount> WorthAt(const Voucher& voucher, uint64_t total_bytes) {
   if (total_bytes < voucher.base_bytes) return std::nullopt;
-  constexpr absl::uint128 kUnit = uint64_t{1} << 20;
   const auto since = voucher.rate.per_unit_e18.MulDivCeil(total_bytes - voucher.base_bytes,
                                                           kUnit * kPriceScale);
   return since ? voucher.base_amount.Plus(*since) : std::nullopt;
@@ -60,6 +88,16 @@ std::optional<Amount> WorthAt(const Voucher& voucher, uint64_t total_bytes) {
 std::optional<Amount> WorthOf(const Claim& claim) {
   const auto total = BytesOf(claim);
   return total ? WorthAt(claim.voucher, *total) : std::nullopt;
+}
+
+std::optional<uint64_t> BytesWithin(const Voucher& voucher, Amount limit) {
+  const auto left = limit.Minus(voucher.base_amount);
+  if (!left) return std::nullopt;
+  // ceil(bytes * rate / unit) <= left exactly when bytes <= floor(left * unit / rate).
+  const auto more = left->MulDiv(kUnit * kPriceScale, voucher.rate.per_unit_e18.units());
+  const absl::uint128 most = UINT64_MAX - voucher.base_bytes;
+  if (!more || more->units() > most) return UINT64_MAX;
+  return voucher.base_bytes + static_cast<uint64_t>(more->units());
 }
 
 ClaimFault CheckShape(const Claim& claim) {
@@ -84,13 +122,12 @@ ClaimFault CheckClaim(const Claim& claim, const PublicKey& signer) {
 }
 
 Tick TickBefore(const ChannelId& channel, const Nonce16& epoch, uint32_t tick, const Tick& x) {
+  Fields<(8 + 16) + (8 + 16) + 8 + (8 + 32)> fields;
+  fields.Field(channel.view()).Field(epoch.view()).Number(tick).Field(x.view());
+  blake3_hasher hasher = TickContext();
+  blake3_hasher_update(&hasher, fields.bytes.data(), fields.size);
   Tick before;
-  TickHasher()
-      .Field(channel.view())
-      .Field(epoch.view())
-      .Field(uint64_t{tick})
-      .Field(x.view())
-      .FinishXof(MutableByteView(before.value.data(), Tick::kSize));
+  blake3_hasher_finalize(&hasher, before.value.data(), Tick::kSize);
   return before;
 }
 

@@ -86,7 +86,10 @@ absl::StatusOr<Payee> Payee::Open(const ChannelFacts& facts, const PayeeTerms& t
   Payee payee(facts, terms);
   payee.best_ = best;
   payee.waiver_ = waiver;
-  payee.sent_ = payee.paid_bytes();
+  // The chunk that was paid ahead may not have been sent before the restart: it is still owed.
+  payee.CountCovered();
+  payee.durable_ = payee.paid_bytes();
+  payee.sent_ = payee.paid_bytes() - std::min(payee.paid_bytes(), base::kTickBytes);
   if (payee.Ended(now)) {
     return Refused("CHANNEL_ENDED", "the channel is expiring, closing or settled",
                    "open another channel");
@@ -117,7 +120,7 @@ base::Amount Payee::earned() const {
 
 uint64_t Payee::paid_bytes() const { return best_ ? base::BytesOf(*best_).value_or(0) : 0; }
 
-uint64_t Payee::unpaid_bytes() const { return sent_ - std::min(sent_, paid_bytes()); }
+uint64_t Payee::unpaid_bytes() const { return sent_ - std::min(sent_, durable_); }
 
 Reject Payee::CheckTerms(const base::Voucher& voucher, absl::Time now) const {
   if (voucher.channel != facts_.id || voucher.chain != facts_.chain) return Reject::kWrongChannel;
@@ -156,8 +159,18 @@ Reject Payee::CheckAgainstBest(const base::Voucher& voucher) const {
   return more || opens ? Reject::kNone : Reject::kStaleNonce;
 }
 
+void Payee::CountCovered() {
+  covered_ = best_ ? base::BytesWithin(best_->voucher, facts_.deposit).value_or(0) : 0;
+}
+
+void Payee::OnFacts(const ChannelFacts& facts) {
+  facts_ = facts;
+  CountCovered();
+}
+
 void Payee::Take(const base::Claim& claim) {
   best_ = claim;
+  CountCovered();
   waiting_since_.reset();
   refused_until_ = absl::InfinitePast();
 }
@@ -185,17 +198,21 @@ Reject Payee::OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick
   if (tick <= best_->tick) return Reject::kStaleNonce;
   if (facts_.phase != ChannelPhase::kOpen || now >= facts_.expires) return Reject::kExpired;
   if (waiver_ && now < waiver_->expires) return Reject::kCooperativeCloseSigned;
-  const base::Claim next{best_->voucher, tick, x};
-  if (base::CheckShape(next) != base::ClaimFault::kNone) return Reject::kBadTick;
-  if (*base::WorthOf(next) > facts_.deposit) return Reject::kInsufficientDeposit;
-  const uint64_t total = *base::BytesOf(next);
+  if (tick > best_->voucher.ticks) return Reject::kBadTick;
+  const auto more = base::BytesOf({best_->voucher, tick, x});
+  if (!more) return Reject::kBadTick;
+  const uint64_t total = *more;
+  if (total > covered_) return Reject::kInsufficientDeposit;
   if (total - std::min(total, sent_) > base::kTickBytes + terms_.max_window_bytes) {
     return Reject::kOverpaid;
   }
   if (!base::TicksConnect(facts_.id, epoch, best_->tick, best_->preimage, tick, x)) {
     return Reject::kBadTick;
   }
-  Take(next);
+  best_->tick = tick;
+  best_->preimage = x;
+  waiting_since_.reset();
+  refused_until_ = absl::InfinitePast();
   return Reject::kNone;
 }
 
@@ -203,9 +220,9 @@ SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time no
   if (Ended(now) || (waiver_ && now < waiver_->expires)) return SendDecision::kEnded;
   if (now < refused_until_) return SendDecision::kRefused;
   const uint64_t after = sent_ + bytes;
-  const uint64_t unpaid_after = after - std::min(after, paid_bytes());
-  const bool prepaid = paid_bytes() >= std::min(base::kTickBytes, after);
-  if (!prepaid || unpaid_after > CreditWindow(paid_bytes(), terms_.max_window_bytes)) {
+  const uint64_t unpaid_after = after - std::min(after, durable_);
+  const bool prepaid = durable_ >= std::min(base::kTickBytes, after);
+  if (!prepaid || unpaid_after > CreditWindow(durable_, terms_.max_window_bytes)) {
     if (!waiting_since_) waiting_since_ = now;
     if (now - *waiting_since_ < terms_.pay_timeout) return SendDecision::kWaitForPayment;
     refused_until_ = now + terms_.refusal;
@@ -213,8 +230,7 @@ SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time no
     return SendDecision::kRefused;
   }
   if (best_->voucher.rate.per_unit_e18 < terms_.rate.per_unit_e18) return SendDecision::kNewVoucher;
-  const auto cost = base::WorthAt(best_->voucher, std::max(after, paid_bytes()));
-  if (!cost || *cost > facts_.deposit) return SendDecision::kTopUp;
+  if (after > covered_) return SendDecision::kTopUp;
   const uint64_t more_unpaid = unpaid_after - unpaid_bytes();
   if (payer_unpaid + unpaid_bytes() + more_unpaid > terms_.max_payer_bytes) {
     return SendDecision::kWaitForOtherChannels;
@@ -259,9 +275,7 @@ Payee* PayeeBook::Find(const base::ChannelId& channel) {
 }
 
 void PayeeBook::StageBest(const Payee& payee) {
-  const uint64_t number = store_.Stage(*payee.best());
-  pending_.push_back({payee.facts().id, number,
-                      Ack{payee.facts().id, payee.earned(), payee.paid_bytes()}});
+  pending_[payee.facts().id] = store_.Stage(*payee.best());
 }
 
 Reject PayeeBook::OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated,
@@ -319,9 +333,12 @@ void PayeeBook::Forget(const base::ChannelId& channel) {
 absl::StatusOr<std::vector<PayeeBook::Ack>> PayeeBook::Commit() {
   ASSIGN_OR_RETURN(const Durable durable, store_.Commit());
   std::vector<Ack> acks;
-  std::erase_if(pending_, [&](const Pending& pending) {
-    if (pending.number > durable.up_to()) return false;
-    acks.push_back(pending.ack);
+  std::erase_if(pending_, [&](const auto& pending) {
+    if (pending.second > durable.up_to()) return false;
+    if (Payee* payee = Find(pending.first)) {
+      payee->OnDurable(payee->paid_bytes());
+      acks.push_back({pending.first, payee->earned(), payee->paid_bytes()});
+    }
     return true;
   });
   return acks;

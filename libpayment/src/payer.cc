@@ -146,6 +146,20 @@ absl::StatusOr<Payment> Payer::Due(absl::Time now) {
   return payment;
 }
 
+Payment Payer::Again() const {
+  Payment payment;
+  if (!last_) return payment;
+  payment.voucher = last_->voucher;
+  if (last_->tick != 0) {
+    payment.tick = TickRelease{last_->voucher.epoch, last_->tick, last_->preimage};
+  }
+  return payment;
+}
+
+void Payer::ResumeAt(uint64_t verified_bytes) {
+  verified_ = wanted_ = std::min(verified_bytes, promised_bytes());
+}
+
 absl::Status Payer::Adopt(const base::Claim& best_of_payee) {
   const bool ours = best_of_payee.voucher.chain == facts_.chain &&
                     best_of_payee.voucher.channel == facts_.id &&

@@ -138,6 +138,21 @@ TEST_CASE("a worth that leaves the range is no worth, however it is reached [CD-
   CHECK(CheckShape({voucher, 0, voucher.tip}) == ClaimFault::kOverflow);
 }
 
+TEST_CASE("the bytes within an amount are the most that are worth no more [CD-49]") {
+  Voucher voucher = Plain();
+  voucher.rate.per_unit_e18 = Amount(*Amount(7).Times(kPriceScale / 3));
+  for (uint64_t limit = 7; limit < 40; ++limit) {
+    const auto most = BytesWithin(voucher, Amount(limit));
+    REQUIRE(most);
+    CHECK(*WorthAt(voucher, *most) <= Amount(limit));
+    CHECK(*WorthAt(voucher, *most + 1) > Amount(limit));
+  }
+  CHECK_FALSE(BytesWithin(voucher, Amount(6)));
+  CHECK(BytesWithin(voucher, Amount::Max()) == UINT64_MAX);
+  voucher.rate = {};
+  CHECK(BytesWithin(voucher, Amount(7)) == UINT64_MAX);
+}
+
 TEST_CASE("a floor is met from the first unit that pays for the bytes, without overflow [CD-49]") {
   const Price floor = PerMebibyte(3);
   CHECK(MeetsFloor(Amount(3), 1 << 20, floor));

@@ -15,6 +15,7 @@ uint64_t WindowCost(uint64_t paid) { return CostOf(payment::CreditWindow(paid, p
 
 // Sends chunks as long as the node lets it. Returns the bytes.
 uint64_t TakeAll(Market& market, Node& node, const base::ChannelId& id, uint64_t at_most = UINT64_MAX) {
+  REQUIRE(node.book.Commit().ok());
   uint64_t taken = 0;
   while (taken < at_most && node.book.MaySend(id, 4096, market.Now()) == SendDecision::kSend) {
     node.book.OnSent(id, 4096);
@@ -83,6 +84,7 @@ TEST_CASE("a voucher above the deposit buys nothing") {
     for (uint64_t chunks = 1; chunks <= 128; ++chunks) {
       const Reject reject = node.book.OnVoucher(Promise(market, id, chunks * kChunk), wallet, market.Now());
       CHECK((reject == Reject::kNone) == (chunks <= 16));
+      REQUIRE(node.book.Commit().ok());
       if (defended && node.book.MaySend(Trusted<base::ChannelId>(id), kChunk, market.Now()) != SendDecision::kSend) break;
       node.book.OnSent(Trusted<base::ChannelId>(id), kChunk);
       served += kChunk;

@@ -87,6 +87,9 @@ class Market : public ChannelRig {
 struct Node {
   explicit Node(const payment::PayeeTerms& terms)
       : kv(base::NewMemoryKv()), store(*payment::OpenClaimStore(*kv)), book(*store, terms) {}
+  // A node that starts again on what it had committed.
+  Node(const payment::PayeeTerms& terms, std::unique_ptr<base::Kv> from)
+      : kv(std::move(from)), store(*payment::OpenClaimStore(*kv)), book(*store, terms) {}
   std::unique_ptr<base::Kv> kv;
   std::unique_ptr<payment::ClaimStore> store;
   payment::PayeeBook book;
@@ -107,6 +110,7 @@ inline void Trade(Market& market, payment::Payer& payer, Node& node, uint64_t by
       REQUIRE(node.book.OnTick(id, payment->tick->epoch, payment->tick->tick, payment->tick->x, market.Now()) ==
               payment::Reject::kNone);
     }
+    REQUIRE(node.book.Commit().ok());
     if (left == 0) break;
     const uint64_t piece = std::min(left, kChunk);
     REQUIRE(node.book.MaySend(id, piece, market.Now()) == payment::SendDecision::kSend);
@@ -114,7 +118,6 @@ inline void Trade(Market& market, payment::Payer& payer, Node& node, uint64_t by
     payer.OnVerified(piece);
     left -= piece;
   }
-  REQUIRE(node.book.Commit().ok());
 }
 
 // Prints an attack's loss over its bound with the defence and without, and holds it to the bound: with the defence at

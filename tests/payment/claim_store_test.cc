@@ -107,8 +107,8 @@ TEST_CASE("a claim is acknowledged only after the commit that holds it [CD-40]")
   CHECK_FALSE(store->Find(a.id)->has_value());
   const auto acks = book.Commit();
   REQUIRE(acks.ok());
-  REQUIRE(acks->size() == 3);
-  CHECK((*acks)[1].earned == Amount(20));
+  REQUIRE(acks->size() == 2);  // of several for one channel the newest covers all
+  for (const auto& ack : *acks) CHECK(ack.earned == Amount(ack.channel == a.id ? 20 : 10));
   CHECK(base::WorthOf(**store->Find(a.id)) == Amount(20));
   CHECK(base::WorthOf(**store->Find(b.id)) == Amount(10));
   CHECK(book.Commit()->empty());

@@ -17,7 +17,9 @@ struct Rig : Ends {
   Payee payee = *Payee::Open(facts, Terms(), std::nullopt, std::nullopt, now);
 
   Reject Send(const base::Voucher& voucher) {
-    return payee.OnVoucher(voucher, wallet.public_key(), now);
+    const Reject reject = payee.OnVoucher(voucher, wallet.public_key(), now);
+    payee.OnDurable(payee.paid_bytes());
+    return reject;
   }
   SendDecision May(uint64_t bytes) { return payee.MaySend(bytes, 0, now); }
 };
@@ -163,6 +165,16 @@ TEST_CASE("the credit window begins at one prepaid chunk and grows by an eighth 
   CHECK(rig.May(4096) == SendDecision::kSend);
 }
 
+TEST_CASE("only a claim that is in the store opens the window: a crash cannot undo what was served against [CD-40]") {
+  Rig rig;
+  REQUIRE(rig.payee.OnVoucher(rig.Voucher(rig.facts, kTickBytes), rig.wallet.public_key(), rig.now) ==
+          Reject::kNone);
+  CHECK(rig.payee.paid_bytes() == kTickBytes);
+  CHECK(rig.May(1) == SendDecision::kWaitForPayment);
+  rig.payee.OnDurable(kTickBytes);
+  CHECK(rig.May(1) == SendDecision::kSend);
+}
+
 TEST_CASE("a small object is prepaid by its own size") {
   Rig rig;
   REQUIRE(rig.Send(rig.Voucher(rig.facts, 1000)) == Reject::kNone);
@@ -196,6 +208,7 @@ TEST_CASE("one payer's channels share a window of 32 MiB [CD-10]") {
     for (uint64_t paid = 8 << 20; paid <= 72 << 20; paid += 8 << 20) {
       REQUIRE(book.OnVoucher(ends.Voucher(facts, paid), ends.wallet.public_key(), ends.now) ==
               Reject::kNone);
+      REQUIRE(book.Commit().ok());
       book.OnSent(facts.id, 8 << 20);
     }
   }

@@ -37,6 +37,7 @@ struct Pair : Ends {
       const TickRelease& tick = *payment->tick;
       REQUIRE(payee.OnTick(tick.epoch, tick.tick, tick.x, now) == Reject::kNone);
     }
+    payee.OnDurable(payee.paid_bytes());
     most_ahead = std::max(most_ahead, payer.promised_bytes() - std::min(payer.promised_bytes(), payer.verified_bytes()));
   }
   // Delivers an object; every piece arrives and is verified.

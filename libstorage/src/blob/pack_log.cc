@@ -1,8 +1,7 @@
 #include "blob/pack_log.h"
 
-#include <semaphore.h>
-
 #include <algorithm>
+#include <semaphore>
 
 #include "absl/strings/str_cat.h"
 #include "cairn/base/status.h"
@@ -31,18 +30,11 @@ absl::Status Full(absl::string_view reason, absl::string_view message, absl::str
 // more on the lock than on their records.
 class PackLog::Sleeper {
  public:
-  Sleeper() { sem_init(&told_, 0, 0); }
-  ~Sleeper() { sem_destroy(&told_); }
-  Sleeper(const Sleeper&) = delete;
-  Sleeper& operator=(const Sleeper&) = delete;
-  void Sleep() {
-    while (sem_wait(&told_) != 0) {
-    }
-  }
-  void Wake() { sem_post(&told_); }
+  void Sleep() { told_.acquire(); }
+  void Wake() { told_.release(); }
 
  private:
-  sem_t told_;
+  std::binary_semaphore told_{0};
 };
 
 // Guarded by the log's mutex; `settled` and then `status` are read without it.

@@ -56,6 +56,10 @@ std::optional<uint64_t> BytesOf(const Claim& claim);
 std::optional<Amount> WorthOf(const Claim& claim);
 std::optional<Amount> WorthAt(const Voucher& voucher, uint64_t total_bytes);
 
+// The most bytes in all that are worth at most `limit` under the voucher's rate and base; UINT64_MAX
+// when no number is too large, nullopt when even the base is worth more.
+std::optional<uint64_t> BytesWithin(const Voucher& voucher, Amount limit);
+
 enum class ClaimFault : uint8_t {
   kNone = 0,
   kMalformed = 1,     // ticks above the limit, tip without ticks, unknown asset, bytes below the base

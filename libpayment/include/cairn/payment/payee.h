@@ -8,6 +8,7 @@
 // Not thread-safe. Rules: CD-10, CD-11, CD-15, CD-36, CD-40, CD-49.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -79,7 +80,7 @@ class Payee {
                                     const std::optional<Waiver>& waiver, absl::Time now);
 
   // News of the ledger about the same channel.
-  void OnFacts(const ChannelFacts& facts) { facts_ = facts; }
+  void OnFacts(const ChannelFacts& facts);
   // From now on more is asked (or less). Vouchers at a lower rate are refused.
   void Requote(base::Price rate) { terms_.rate = rate; }
 
@@ -87,6 +88,9 @@ class Payee {
   // the key that the payer says it signed with.
   Reject OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated, absl::Time now);
   Reject OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick& x, absl::Time now);
+  // A claim of so many bytes is in the store now. Only such claims open the window: what a crash
+  // could undo is not served against.
+  void OnDurable(uint64_t paid_bytes) { durable_ = std::max(durable_, paid_bytes); }
 
   // May `bytes` more be sent, a chunk at most? `payer_unpaid` counts the payer's other channels.
   SendDecision MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time now);
@@ -102,6 +106,7 @@ class Payee {
   const std::optional<Waiver>& waiver() const { return waiver_; }
   base::Amount earned() const;
   uint64_t paid_bytes() const;
+  uint64_t durable_bytes() const { return durable_; }
   uint64_t sent_bytes() const { return sent_; }
   uint64_t unpaid_bytes() const;
 
@@ -111,12 +116,15 @@ class Payee {
   Reject CheckTerms(const base::Voucher& voucher, absl::Time now) const;
   Reject CheckAgainstBest(const base::Voucher& voucher) const;
   void Take(const base::Claim& claim);
+  void CountCovered();
 
   ChannelFacts facts_;
   PayeeTerms terms_;
   std::optional<base::Claim> best_;
   std::optional<Waiver> waiver_;
   uint64_t sent_ = 0;
+  uint64_t durable_ = 0;  // bytes paid by the claim in the store
+  uint64_t covered_ = 0;  // bytes that the deposit pays for under the best voucher
   std::optional<absl::Time> waiting_since_;
   absl::Time refused_until_ = absl::InfinitePast();
 };
@@ -149,22 +157,18 @@ class PayeeBook {
   // Settled: forgotten here and in the store.
   void Forget(const base::ChannelId& channel);
 
-  // One durable commit for everything accepted since the last one; only then the acknowledgements.
+  // One durable commit for everything accepted since the last one; only then the acknowledgements,
+  // one for each channel with news: it covers all that was accepted before.
   absl::StatusOr<std::vector<Ack>> Commit();
   uint64_t UnpaidOf(const base::AccountId& payer) const;
 
  private:
-  struct Pending {
-    base::ChannelId channel;
-    uint64_t number;
-    Ack ack;
-  };
   void StageBest(const Payee& payee);
 
   ClaimStore& store_;
   PayeeTerms terms_;
   std::map<base::ChannelId, Payee> payees_;
-  std::vector<Pending> pending_;
+  std::map<base::ChannelId, uint64_t> pending_;  // what a Durable must reach to acknowledge it
 };
 
 }  // namespace cairn::payment

@@ -59,6 +59,11 @@ class Payer {
   // FailedPrecondition: PRICE_GUARD (the total), CHANNEL_DEPOSIT (top up), CHANNEL_ENDED, NO_RATE.
   absl::StatusOr<Payment> Due(absl::Time now);
 
+  // What was promised last, once more: for a payee that may have missed it. Sending it is harmless.
+  Payment Again() const;
+  // After a restart: so many bytes of what was promised had arrived; the rest is still owed.
+  void ResumeAt(uint64_t verified_bytes);
+
   // The payee shows the best claim it holds. One that this key signed and that is above our own is
   // ours from now on; a forged one is refused (PermissionDenied, reason FORGED_CLAIM).
   absl::Status Adopt(const base::Claim& best_of_payee);
