@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cairn/base/status.h"
+#include "cairn/base/utf8.h"
 
 namespace cairn::app {
 namespace {
@@ -104,29 +105,6 @@ Exit ByCode(absl::StatusCode code) {
   }
 }
 
-// Bytes of the UTF-8 sequence that starts `text`, 0 when it is not well formed.
-size_t Utf8Length(absl::string_view text) {
-  auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  unsigned char lead = byte(0);
-  size_t length = 0;
-  if (lead < 0x80) length = 1;
-  if (lead >= 0xc2 && lead < 0xe0) length = 2;
-  if (lead >= 0xe0 && lead < 0xf0) length = 3;
-  if (lead >= 0xf0 && lead < 0xf5) length = 4;
-  if (length == 0 || length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  if (length > 2) {  // overlong forms, surrogates, beyond U+10FFFF
-    unsigned char second = byte(1);
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
-        (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) {
-      return 0;
-    }
-  }
-  return length;
-}
-
 // One line, whatever a stranger put into it.
 std::string OneLine(absl::string_view text) {
   std::string out;
@@ -190,7 +168,7 @@ std::string ErrorJson(const absl::Status& status) {
 std::string JsonQuote(absl::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {
-    size_t length = Utf8Length(text);
+    size_t length = base::Utf8SequenceLength(text);
     char c = text[0];
     if (length == 0) {
       out += "\xef\xbf\xbd";

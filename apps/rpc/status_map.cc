@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "cairn/base/status.h"
+#include "cairn/base/utf8.h"
 #include "cairn/chain/transaction.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -33,13 +35,15 @@ absl::StatusCode FromGrpcCode(grpc::StatusCode code) {
 // Text that may stand in a header or a protobuf string, of bounded length, not cut inside a
 // character.
 std::string Bounded(absl::string_view text) {
-  if (text.size() > kMaxTextBytes) {
-    text = text.substr(0, kMaxTextBytes);
-    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80)
-      text.remove_suffix(1);
-    if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xc0) text.remove_suffix(1);
+  std::string out;
+  while (!text.empty()) {
+    const size_t length = base::Utf8SequenceLength(text);
+    const absl::string_view next = length == 0 ? "\xef\xbf\xbd" : text.substr(0, length);
+    if (out.size() + next.size() > kMaxTextBytes) break;
+    absl::StrAppend(&out, next);
+    text.remove_prefix(std::max<size_t>(length, 1));
   }
-  return std::string(text);
+  return out;
 }
 
 bool IsReason(const std::string& text) {

@@ -236,7 +236,7 @@ def _(net):
     net.ok("dev", "reset")
     net.ok("dev", "up")
     shown_in_full(old.refused(5, "PIN_MISMATCH", "chain", "status"), "PIN_MISMATCH")
-    # The pin says who answers; with it right, the chain id still says for which ledger.
+    # The pin says who answers; with it right, the engine's key still says for which ledger.
     with open(os.path.join(net.folder, "profiles", "dev.toml"), encoding="ascii") as source:
         now = source.read()
     with open(os.path.join(old.folder, "profiles", "dev.toml"), encoding="ascii") as source:
@@ -245,7 +245,7 @@ def _(net):
     mixed = "\n".join(field if "pin" in line else line for line in was.splitlines()) + "\n"
     with open(os.path.join(old.folder, "profiles", "dev.toml"), "w", encoding="ascii") as out:
         out.write(mixed)
-    old.refused(6, "WRONG_CHAIN", "chain", "status")
+    shown_in_full(old.refused(11, "LEDGER_ANSWER_UNPROVEN", "chain", "status"), "LEDGER_ANSWER_UNPROVEN")
     before = balance(net)
     shown_in_full(net.refused(13, "VERDICT_WRONG_CHAIN", "chain", "tx", "submit", os.path.join(net.root, "sent.tx")),
                   "VERDICT_WRONG_CHAIN")

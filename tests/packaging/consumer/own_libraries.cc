@@ -28,7 +28,7 @@ absl::Status AskOverTls(const std::string& folder) {
   cairn::client::Profile profile;
   profile.chain_endpoint = (*server)->endpoint();
   profile.chain_tls_pin = certificate->pin;
-  auto chain = cairn::client::ConnectChain(profile);
+  auto chain = cairn::client::ConnectChain(cairn::client::Paths::Find(folder), profile);
   if (!chain.ok()) return chain.status();
   cairn::chain::pb::QueryRequest request;
   request.set_status(true);
