@@ -564,7 +564,7 @@ TEST_CASE("a client that lies about size, place or root is refused, and nothing 
           "[GF-20]") {
   Network network;
   network.MakeBucket("rs:2+1", true);
-  auto objects = network.Create({Pattern(200'000, 4), Pattern(300'000, 5)});
+  auto objects = network.Create({Pattern(2'000'000, 4), Pattern(3'000'000, 5)});
   const auto before = network.Status(1);
   using Open = rpc::v1::PutOpen;
   const std::vector<std::function<void(Open&)>> lies = {
