@@ -94,7 +94,9 @@ if(CAIRN_CHAIN)
   list(APPEND _dev_depends libprotobuf-dev)
 endif()
 if(CAIRN_APPS)
-  list(APPEND _dev_depends libgrpc++-dev libssl-dev libcli11-dev libtomlplusplus-dev libspdlog-dev prometheus-cpp-dev)
+  # The CMake package of gRPC wants its code generator to be there.
+  list(APPEND _dev_depends libgrpc++-dev protobuf-compiler-grpc libssl-dev libcli11-dev libtomlplusplus-dev libspdlog-dev
+    prometheus-cpp-dev)
 endif()
 list(JOIN _dev_depends ", " CPACK_DEBIAN_LIBCAIRN-DEV_PACKAGE_DEPENDS)
 

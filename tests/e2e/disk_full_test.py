@@ -95,7 +95,7 @@ def _(net):
     net.ok("cp", path, "cairn://full/again")
 
 
-@rule("a provider's full disk refuses uploads, keeps what it has and takes more once there is room [GF-20]")
+@rule("a provider's full disk refuses uploads, keeps what it has and takes more once there is room")
 def _(net):
     status = net.json("dev", "status")
     p1 = next(p for p in status["providers"] if p["name"] == "p1")

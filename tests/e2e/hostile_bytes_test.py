@@ -94,7 +94,7 @@ def _(net):
     unharmed(net, work)
 
 
-@rule("a request longer than any needs is refused, and what came of it is not kept [CS-26]")
+@rule("a request longer than any needs is refused, and what came of it is not kept")
 def _(net):
     def work(name, endpoint, _):
         service, methods = UNARY[name]

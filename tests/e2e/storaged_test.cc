@@ -597,7 +597,7 @@ TEST_CASE("a client that lies about size, place or root is refused, and nothing 
   CHECK(network.Get(objects[0], 1, false).ok());
 }
 
-TEST_CASE("a name of ten mebibytes is refused by its length, a long one by the rules", "[CS-26]") {
+TEST_CASE("a name of ten mebibytes is refused by its length, a long one by the rules") {
   Network network;
   network.MakeBucket("replicate:2", true);
   for (size_t length : {size_t{4097}, size_t{900'000}, size_t{10} << 20}) {

@@ -228,7 +228,7 @@ def _(net):
         expect(result.code not in (0, 1) and errors(result) == 1, f"{bad[:40]!r}: {result}")
 
 
-@rule("the network that was reset is not taken for the one the profile knows, and takes none of its transactions [GF-17]")
+@rule("the network that was reset is not taken for the one the profile knows, and takes none of its transactions")
 def _(net):
     old = net.newcomer("old-profile")
     shutil.copytree(os.path.join(net.folder, "keys"), os.path.join(old.folder, "keys"), dirs_exist_ok=True)

@@ -41,8 +41,9 @@ as_unit() {  # DAEMON ARGUMENT...
     "$program" --config /etc/cairn/$program.toml "$@"
 }
 start() {  # DAEMON: exactly ExecStart
-  runuser -u "$(unit $1 User)" -- sh -c "cd $(unit $1 WorkingDirectory) && exec $(unit $1 ExecStart)" \
-    >"$HOME/$1.log" 2>&1 &
+  user=$(unit $1 User)
+  setpriv --reuid "$user" --regid "$user" --init-groups \
+    sh -c "cd $(unit $1 WorkingDirectory) && exec $(unit $1 ExecStart)" >"$HOME/$1.log" 2>&1 &
   eval "$1_pid=$!"
   for _ in $(seq 150); do
     ! grep -qs "\.ready\"" "$HOME/$1.log" || return 0
@@ -53,7 +54,7 @@ start() {  # DAEMON: exactly ExecStart
   exit 1
 }
 stop() {  # DAEMON PID
-  pkill -TERM -P "$2" 2>/dev/null || kill "$2"
+  kill "$2"
   wait "$2" || { cat "$HOME/$1.log"; echo "installed: $1 did not stop well" >&2; exit 1; }
   must grep -q "daemon.stopping" "$HOME/$1.log"
 }
