@@ -72,10 +72,12 @@ Digest SigningDigest(const Voucher& voucher) {
       .Finish();
 }
 
-std::optional<uint64_t> BytesOf(const Claim& claim) {
-  const uint64_t more = uint64_t{claim.tick} * kTickBytes;
-  if (claim.voucher.bytes > UINT64_MAX - more) return std::nullopt;
-  return claim.voucher.bytes + more;
+std::optional<uint64_t> BytesOf(const Claim& claim) { return BytesOf(claim.voucher, claim.tick); }
+
+std::optional<uint64_t> BytesOf(const Voucher& voucher, uint32_t tick) {
+  const uint64_t more = uint64_t{tick} * kTickBytes;
+  if (voucher.bytes > UINT64_MAX - more) return std::nullopt;
+  return voucher.bytes + more;
 }
 
 std::optional<Amount> WorthAt(const Voucher& voucher, uint64_t total_bytes) {

@@ -199,7 +199,7 @@ Reject Payee::OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick
   if (facts_.phase != ChannelPhase::kOpen || now >= facts_.expires) return Reject::kExpired;
   if (waiver_ && now < waiver_->expires) return Reject::kCooperativeCloseSigned;
   if (tick > best_->voucher.ticks) return Reject::kBadTick;
-  const auto more = base::BytesOf({best_->voucher, tick, x});
+  const auto more = base::BytesOf(best_->voucher, tick);
   if (!more) return Reject::kBadTick;
   const uint64_t total = *more;
   if (total > covered_) return Reject::kInsufficientDeposit;
@@ -230,7 +230,8 @@ SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time no
     return SendDecision::kRefused;
   }
   if (best_->voucher.rate.per_unit_e18 < terms_.rate.per_unit_e18) return SendDecision::kNewVoucher;
-  if (after > covered_) return SendDecision::kTopUp;
+  // The cover of a pool's lane may fall below what was promised already.
+  if (std::max(after, paid_bytes()) > covered_) return SendDecision::kTopUp;
   const uint64_t more_unpaid = unpaid_after - unpaid_bytes();
   if (payer_unpaid + unpaid_bytes() + more_unpaid > terms_.max_payer_bytes) {
     return SendDecision::kWaitForOtherChannels;

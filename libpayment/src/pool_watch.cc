@@ -9,6 +9,23 @@ base::Amount LaneCover(const LaneFacts& facts) {
                   facts.signer_cap.MinusOrZero(facts.signer_spent));
 }
 
+ChannelFacts LaneAsChannel(const LaneFacts& facts, const LaneParties& parties) {
+  ChannelFacts channel;
+  channel.chain = parties.chain;
+  channel.id = base::LaneIdFor(parties.chain, parties.pool, parties.signer, parties.payee);
+  channel.payer = parties.owner;
+  channel.payee = parties.payee;
+  channel.signer = parties.signer;
+  channel.asset = parties.asset;
+  channel.deposit = facts.redeemed.Plus(LaneCover(facts)).value_or(base::Amount::Max());
+  channel.withdrawn = facts.redeemed;
+  channel.claimed = facts.redeemed;
+  channel.open_fee = facts.pool_open_fee;
+  channel.phase = facts.pool_phase;
+  channel.expires = std::min(facts.pool_due, facts.signer_ends);
+  return channel;
+}
+
 LaneDecision WatchLane(const LaneFacts& facts, base::Amount promised, base::Amount next,
                        const LanePolicy& policy, absl::Time now) {
   const absl::Time ends = std::min(facts.pool_due, facts.signer_ends);

@@ -8,7 +8,9 @@ using base::Amount;
 
 TEST_CASE("payees of a pool redeem their own lanes, each time only what is new [JS-15]") {
   ChannelRig rig;
+  const Amount alice = rig.Usdc("alice");
   const std::string pool = rig.OpenPool(1000);
+  CHECK(rig.Usdc("alice") == Minus(alice, Amount(1000 + 100)));  // deposit and open fee
   const pb::PoolCapability capability = rig.Capability(pool, 1000);
   const Amount node = rig.Usdc("node"), tower = rig.Usdc("tower");
   rig.h.Do("node", rig.Redeem(pool, capability, "node", 300));

@@ -126,5 +126,35 @@ TEST_CASE("a payee serves a pool's lane only as far as the pool covers it, and r
   CHECK(decide(10, 50) == LaneDecision::kStop);
 }
 
+TEST_CASE("a lane of a pool is served like a channel, as far as the pool covers it [JS-15]") {
+  Ends ends;
+  LaneFacts facts{.pool_deposit = Amount(1000),
+                  .pool_paid = Amount(900),
+                  .pool_open_fee = Amount(100),
+                  .signer_cap = Amount(5000),
+                  .signer_ends = ends.now + absl::Hours(48),
+                  .redeemed = Amount(50)};
+  const LaneParties parties{.chain = {},
+                            .pool = base::PoolIdFor({}, 1),
+                            .owner = ends.wallet.account(),
+                            .payee = ends.payee_key.account(),
+                            .signer = ends.wallet.public_key()};
+  ChannelFacts lane = LaneAsChannel(facts, parties);
+  CHECK(lane.id == base::LaneIdFor({}, parties.pool, parties.signer, parties.payee));
+  CHECK(lane.deposit == Amount(150));
+  Payee payee = *Payee::Open(lane, ends.Terms(), std::nullopt, std::nullopt, ends.now);
+  base::Voucher voucher = ends.Voucher(lane, 16 * kTickBytes);  // 160 units
+  voucher.chain = lane.chain;
+  CHECK(payee.OnVoucher(ends.Signed(voucher), parties.signer, ends.now) == Reject::kInsufficientDeposit);
+  voucher.bytes = 15 * kTickBytes;
+  CHECK(payee.OnVoucher(ends.Signed(voucher), parties.signer, ends.now) == Reject::kNone);
+  payee.OnDurable(payee.paid_bytes());
+  CHECK(payee.MaySend(kTickBytes, 0, ends.now) == SendDecision::kSend);
+  // Another payee was faster: nothing more is covered.
+  facts.pool_paid = Amount(1000);
+  payee.OnFacts(LaneAsChannel(facts, parties));
+  CHECK(payee.MaySend(kTickBytes, 0, ends.now) == SendDecision::kTopUp);
+}
+
 }  // namespace
 }  // namespace cairn::payment

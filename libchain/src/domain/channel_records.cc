@@ -67,6 +67,10 @@ base::FeeSplit Route(Edits& edits, const Context& context, const base::AccountId
   return split;
 }
 
+base::Amount OpenFee(pb::Asset asset, const pb::Params& params) {
+  return FromProto(asset == pb::ASSET_CRN ? params.channel_open_fee_crn() : params.channel_open_fee_usdc());
+}
+
 void PayOpenFee(Edits& edits, const base::AccountId& from, pb::Asset asset, base::Amount amount) {
   if (amount.zero()) return;
   DebitFree(edits, from, asset, amount);

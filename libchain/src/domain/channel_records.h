@@ -25,7 +25,8 @@ void Release(Edits& edits, const Context& context, const base::AccountId& to, pb
 // Pays an operator: its part, the treasury's, the burnt one.
 base::FeeSplit Route(Edits& edits, const Context& context, const base::AccountId& to, pb::Asset asset,
                      base::Amount amount);
-// Free money of `from` goes to the treasury, in any asset.
+// What opening a channel or pool costs beside the transaction's fee, and its way to the treasury.
+base::Amount OpenFee(pb::Asset asset, const pb::Params& params);
 void PayOpenFee(Edits& edits, const base::AccountId& from, pb::Asset asset, base::Amount amount);
 
 }  // namespace cairn::chain

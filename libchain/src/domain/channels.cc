@@ -9,10 +9,6 @@
 namespace cairn::chain {
 namespace {
 
-base::Amount OpenFee(pb::Asset asset, const pb::Params& params) {
-  return FromProto(asset == pb::ASSET_CRN ? params.channel_open_fee_crn() : params.channel_open_fee_usdc());
-}
-
 base::Amount MinPenalty(pb::Asset asset, const pb::Params& params) {
   return FromProto(asset == pb::ASSET_CRN ? params.channel_min_penalty_crn() : params.channel_min_penalty_usdc());
 }

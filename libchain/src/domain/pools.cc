@@ -21,11 +21,11 @@ Verdict CheckOwner(const std::optional<pb::Pool>& pool, const Context& context) 
   return pool->state() == pb::CHANNEL_STATE_OPEN ? Verdict::kOk : Verdict::kPoolClosed;
 }
 
-Verdict CheckBalance(const pb::Amount& amount, pb::Asset asset, const Context& context, const ReadView& view) {
+Verdict CheckBalance(base::Amount amount, pb::Asset asset, const Context& context, const ReadView& view) {
   const base::Amount balance = FreeBalance(view, context.signer, asset);
-  if (FromProto(amount) <= balance) return Verdict::kOk;
+  if (amount <= balance) return Verdict::kOk;
   return context.Refuse(Verdict::kNoFunds, absl::StrCat("has ", balance.ToString(), " ", AssetName(asset), ", needs ",
-                                                        FromProto(amount).ToString()));
+                                                        amount.ToString()));
 }
 
 Verdict CheckCapability(const pb::PoolCapability& capability, const pb::Pool& pool, const Context& context) {
@@ -90,7 +90,9 @@ Verdict Check(const pb::OpenPool& op, const Context& context, const ReadView& vi
   if (base::PublicKey::Decode(base::AsBytes(op.owner_key()))->Account() != context.signer) {
     return context.Refuse(Verdict::kNotOwner, "the owner's key is another account's");
   }
-  return CheckBalance(op.deposit(), Pinned(op.asset()), context, view);
+  const pb::Asset asset = Pinned(op.asset());
+  const auto needed = FromProto(op.deposit()).Plus(OpenFee(asset, context.params));
+  return CheckBalance(needed.value_or(base::Amount::Max()), asset, context, view);
 }
 
 void Apply(const pb::OpenPool& op, const Context& context, Edits& edits) {
@@ -105,7 +107,9 @@ void Apply(const pb::OpenPool& op, const Context& context, Edits& edits) {
   *pool.mutable_deposit() = op.deposit();
   pool.set_state(pb::CHANNEL_STATE_OPEN);
   pool.set_opened_ms(context.time_ms);
+  *pool.mutable_open_fee() = ToProto(OpenFee(pool.asset(), context.params));
   edits.PutRaw(keys::PoolOfOwner(context.signer, id), "p");
+  PayOpenFee(edits, context.signer, pool.asset(), FromProto(pool.open_fee()));
   SetAside(edits, context.signer, pool.asset(), FromProto(op.deposit()));
   context.Created(id);
   context.Emit("pool.opened", {{"pool", Hex(id)},
@@ -122,7 +126,7 @@ Verdict Validate(const pb::TopUpPool& op) {
 Verdict Check(const pb::TopUpPool& op, const Context& context, const ReadView& view) {
   const auto pool = view.Find(keys::Pool(op.pool()));
   const Verdict owner = CheckOwner(pool, context);
-  return owner != Verdict::kOk ? owner : CheckBalance(op.amount(), pool->asset(), context, view);
+  return owner != Verdict::kOk ? owner : CheckBalance(FromProto(op.amount()), pool->asset(), context, view);
 }
 
 void Apply(const pb::TopUpPool& op, const Context& context, Edits& edits) {

@@ -53,6 +53,7 @@ inline Claim ClaimOf(const Voucher& voucher) { return {voucher, 0, voucher.tip};
 // nullopt: bytes below the base, or a sum out of range. `WorthAt` asks what a total of bytes is
 // worth under the voucher's rate and base.
 std::optional<uint64_t> BytesOf(const Claim& claim);
+std::optional<uint64_t> BytesOf(const Voucher& voucher, uint32_t tick);
 std::optional<Amount> WorthOf(const Claim& claim);
 std::optional<Amount> WorthAt(const Voucher& voucher, uint64_t total_bytes);
 

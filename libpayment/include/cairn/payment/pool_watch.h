@@ -14,6 +14,7 @@ namespace cairn::payment {
 struct LaneFacts {
   base::Amount pool_deposit{};
   base::Amount pool_paid{};
+  base::Amount pool_open_fee{};
   ChannelPhase pool_phase = ChannelPhase::kOpen;
   absl::Time pool_due = absl::InfiniteFuture();  // closing: nothing is paid from then on
   base::Amount signer_cap{};
@@ -35,6 +36,19 @@ enum class LaneDecision : uint8_t {
 
 // What the pool can still pay to this lane.
 base::Amount LaneCover(const LaneFacts& facts);
+// Who a lane is between.
+struct LaneParties {
+  base::ChainId chain;
+  base::ChannelId pool;
+  base::AccountId owner;
+  base::AccountId payee;
+  base::PublicKey signer;
+  base::Asset asset = base::Asset::kUsdc;
+};
+// The lane as a channel: what a Payee or a Payer of it works with. Its deposit is what the pool can
+// still pay to it and what it paid before, so both fall when other payees are faster.
+ChannelFacts LaneAsChannel(const LaneFacts& facts, const LaneParties& parties);
+
 // `promised` is the worth of the lane's best claim, `next` what would be unpaid beyond it at most.
 LaneDecision WatchLane(const LaneFacts& facts, base::Amount promised, base::Amount next,
                        const LanePolicy& policy, absl::Time now);
