@@ -103,9 +103,10 @@ function(cairn_uses_grpc target variable)
   set(${variable} ${found} PARENT_SCOPE)
 endfunction()
 
-# Target `checked`: every test program that needs no daemon, and what `tests/run --sanitize` builds. Those that
-# ThreadSanitizer can judge carry the label `threads`.
+# What `tests/run --sanitize` builds: every test program that needs no daemon, and of them those that ThreadSanitizer can
+# judge (label `threads`).
 add_custom_target(checked)
+add_custom_target(checked_threads)
 
 # The Catch2 main is compiled once; a suite links it.
 function(cairn_test name)
@@ -130,6 +131,7 @@ function(cairn_test name)
     add_dependencies(checked ${name})
     if(NOT uses_grpc)
       list(APPEND arg_LABELS threads)
+      add_dependencies(checked_threads ${name})
     endif()
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})

@@ -43,8 +43,8 @@ void FuzzOne(base::ByteView input) {
   const MemoryFile file(base::AsBytes(parts[0]));
   app::ConfigInputs inputs;
   inputs.file = file.path();
-  auto pair = [](absl::string_view both) {
-    const std::pair<std::string, std::string> out = absl::StrSplit(both, absl::MaxSplits('=', 1));
+  auto pair = [](absl::string_view assignment) {
+    const std::pair<std::string, std::string> out = absl::StrSplit(assignment, absl::MaxSplits('=', 1));
     return out;
   };
   if (parts.size() > 1) inputs.environment.insert(pair(parts[1]));

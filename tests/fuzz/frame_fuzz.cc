@@ -1,5 +1,6 @@
 // Stored bytes of a sealed object from a holder that need not be honest, as edits of the true ones: u16 place and u8
-// mask each, then u8 frame to begin at. Plaintext comes out only where nothing was changed.
+// mask each. First u8: the claimed size is the true one, 1 less or so many more; 255: u32, any at all. Plaintext comes
+// out only where nothing was changed.
 #include <algorithm>
 
 #include "cairn/base/codec.h"
@@ -40,7 +41,8 @@ void FuzzOne(base::ByteView input) {
   static const Object object;
   base::Reader reader(input);
   base::Bytes stored = object.stored;
-  const uint64_t claimed = object.stored.size() + reader.U8() - 1;
+  const uint8_t delta = reader.U8();
+  const uint64_t claimed = delta == 255 ? reader.U32() : object.stored.size() + delta - 1;
   for (int edits = reader.U8() % 8; edits > 0 && reader.ok(); --edits) {
     const size_t at = (size_t{reader.U16()} * 3) % stored.size();
     stored[at] = static_cast<uint8_t>(stored[at] ^ reader.U8());
@@ -58,6 +60,7 @@ void FuzzOne(base::ByteView input) {
     const size_t bytes = opener->FrameSize(frame) + base::kAeadTagBytes;
     if (from + bytes > stored.size()) break;
     base::Bytes out(bytes - base::kAeadTagBytes);
+    FUZZ_CHECK(!opener->OpenFrame(frame, base::ByteView(stored).subspan(from, bytes - 1), absl::MakeSpan(out)).ok());
     const bool opened =
         opener->OpenFrame(frame, base::ByteView(stored).subspan(from, bytes), absl::MakeSpan(out)).ok();
     if (!opened) continue;

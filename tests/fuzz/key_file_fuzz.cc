@@ -21,6 +21,7 @@ void FuzzOne(base::ByteView input) {
   static const base::SecretString passphrase("open");
   auto sealed = app::ReadSeedFile(file.path(), passphrase);
   FUZZ_CHECK(!sealed.ok());  // nothing here was sealed under this passphrase
+  FUZZ_CHECK(absl::IsNotFound(app::ReadPlainSeedFile(file.path() + ".none").status()));
   auto small = app::ReadSmallFile(file.path(), 64);
   FUZZ_CHECK(small.ok() == (content.size() <= 64));
 }

@@ -1,5 +1,6 @@
 // The ledger's store as a damaged disk may return it: edits of the entries of a real one. u8 kind; 0 and 1: u16 entry,
-// u8 place and u8 mask (of the key, of the value), 2: u16 entry (removed), 3: u16 entry, u8 length and a value of its own.
+// u8 place and u8 mask (of the key, of the value), 2: u16 entry (removed), 3: u16 entry, u8 length and a value of its own,
+// 4: u8 length and a new key, u8 length and its value.
 // The engine opens it or says what is broken; a sound-looking one answers, and forms blocks.
 #include <vector>
 
@@ -40,7 +41,12 @@ void Flip(std::string& text, base::Reader& edits) {
 }
 
 void Edit(Entries& entries, base::Reader& edits) {
-  const uint8_t kind = edits.U8() % 4;
+  const uint8_t kind = edits.U8() % 5;
+  if (kind == 4) {
+    const std::string key(base::AsText(edits.Raw(edits.U8())));
+    entries.emplace_back(key, base::AsText(edits.Raw(edits.U8())));
+    return;
+  }
   if (entries.empty()) return;
   auto entry = entries.begin() + edits.U16() % static_cast<long>(entries.size());
   if (kind == 0) Flip(entry->first, edits);
@@ -79,7 +85,10 @@ void FuzzOne(base::ByteView input) {
   FUZZ_CHECK(kv->Commit(batch).ok());
   base::SimClock clock;
   clock.Advance(Real().h.clock().Now() - clock.Now());
-  auto engine = chain::EmbeddedEngine::Open(*kv, clock, Real().h.Key("engine").Clone(), Real().h.genesis());
+  chain::EngineOptions options;
+  options.keep_history = absl::Minutes(30);
+  auto engine = chain::EmbeddedEngine::Open(*kv, clock, Real().h.Key("engine").Clone(), Real().h.genesis(),
+                                            base::NullObserver(), options);
   if (engine.ok()) Use(**engine, clock);
 }
 

@@ -469,7 +469,7 @@ TEST_CASE("a full disk refuses, loses nothing, and takes blobs again when there 
   CheckReads(*rig.store, stored);
 }
 
-TEST_CASE("an index that is wrong about a pack's size costs no time, and what a cut pack has lost is found") {
+TEST_CASE("an index that is wrong about a pack costs no time and no more than an error, and what a cut pack has lost is found") {
   BlobRig rig;
   REQUIRE(rig.Open().ok());
   std::vector<Sample> samples;
@@ -493,6 +493,17 @@ TEST_CASE("an index that is wrong about a pack's size costs no time, and what a 
     const auto report = rig.store->Scrub("", kRoomy);
     REQUIRE(report.ok());
     CHECK((report->finished && report->damaged.empty() && report->checked_blobs == samples.size()));
+  }
+  SECTION("a key is cut") {
+    const char table = GENERATE('b', 'i', 'p', 'c', 'k');
+    base::KvBatch batch;
+    batch.Put(std::string(1, table) + "abc", std::string(24, '\1'));
+    REQUIRE(rig.kv->Commit(batch).ok());
+    if (const absl::Status opened = rig.Open(); !opened.ok()) {
+      CHECK(base::ReasonOf(opened) == "INDEX_DAMAGED");
+    } else {
+      CheckReads(*rig.store, samples);
+    }
   }
   SECTION("the end of a pack is gone") {
     auto file = rig.sim.Open(path, base::OpenMode::kReadWrite);

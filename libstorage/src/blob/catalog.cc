@@ -58,8 +58,9 @@ char TombstoneKey(RecordKind kind) {
 char PieceKey(RecordKind kind) { return kind == RecordKind::kChunk ? kChunkKey : kOutboardKey; }
 
 base::ContentId IdOf(absl::string_view key) {
-  base::ContentId id;
-  std::copy_n(key.begin() + 1, base::Digest::kSize, id.digest.value.begin());
+  base::ContentId id;  // a damaged index may hold keys of any length
+  const absl::string_view bytes = key.substr(1, base::Digest::kSize);
+  std::copy(bytes.begin(), bytes.end(), id.digest.value.begin());
   return id;
 }
 
@@ -223,6 +224,7 @@ absl::Status Catalog::ResolveDeferred() {
   for (RecordHeader& commit : commits) {
     const std::string key = Key(kDeferredKey, commit.id);
     ASSIGN_OR_RETURN(auto entry, Find(key));
+    if (!entry.has_value()) return BadIndex("key");
     commit.sequence = entry->sequence;
     commit.size = entry->size;
     ASSIGN_OR_RETURN(auto applied, Apply(commit, entry->place));
