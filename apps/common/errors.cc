@@ -1,5 +1,7 @@
 #include "apps/common/errors.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -105,15 +107,23 @@ Exit ByCode(absl::StatusCode code) {
   }
 }
 
-// One line, whatever a stranger put into it.
-std::string OneLine(absl::string_view text) {
-  std::string out;
-  for (char c : text) {
-    unsigned char byte = static_cast<unsigned char>(c);
-    out += byte < 0x20 || byte == 0x7f ? ' ' : c;
-  }
-  return out;
+// Of a well-formed UTF-8 sequence.
+uint32_t CodePoint(absl::string_view sequence) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(sequence[i]); };
+  if (sequence.size() == 1) return byte(0);
+  uint32_t point = byte(0) & (0x7f >> sequence.size());
+  for (size_t i = 1; i < sequence.size(); ++i) point = point << 6 | (byte(i) & 0x3f);
+  return point;
 }
+
+// Controls of a terminal, line and paragraph separators, marks of direction.
+bool Unprintable(uint32_t point) {
+  return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x200e || point == 0x200f ||
+         (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
+}
+
+// One line, whatever a stranger put into it.
+std::string OneLine(absl::string_view text) { return Printable(text); }
 
 }  // namespace
 
@@ -163,6 +173,26 @@ std::string ErrorJson(const absl::Status& status) {
                       ",\"message\":", JsonQuote(status.message()), ",\"evidence\":{", evidence,
                       "},\"hint\":", JsonQuote(detail.hint),
                       ",\"retryable\":", IsRetryable(status) ? "true" : "false", "}}\n");
+}
+
+std::string Printable(absl::string_view text, bool lines) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t length = base::Utf8SequenceLength(text);
+    const absl::string_view sequence = text.substr(0, std::max<size_t>(length, 1));
+    const uint32_t point = length == 0 ? 0 : CodePoint(sequence);
+    if (length == 0) {
+      absl::StrAppendFormat(&out, "\\x%02x", static_cast<unsigned char>(text[0]));
+    } else if (!Unprintable(point) || (lines && (point == '\n' || point == '\t'))) {
+      out.append(sequence.data(), sequence.size());
+    } else if (point == '\n' || point == '\t') {
+      out += point == '\n' ? "\\n" : "\\t";
+    } else {
+      absl::StrAppendFormat(&out, point < 0x80 ? "\\x%02x" : "\\u%04x", point);
+    }
+    text.remove_prefix(sequence.size());
+  }
+  return out;
 }
 
 std::string JsonQuote(absl::string_view text) {

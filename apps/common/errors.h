@@ -50,6 +50,11 @@ std::string ErrorText(const absl::Status& status);
 // {"error":{"code":"PRICE_GUARD","exit":8,"message":...,"evidence":{...},"hint":...,"retryable":false}}
 std::string ErrorJson(const absl::Status& status);
 
+// The text as a terminal may show it: control characters, bytes that are not UTF-8 and marks that turn the direction of
+// writing become \n, \t, \x1b, \u202e. `lines`: newlines and tabs stay. Names are shown so wherever people read them;
+// JSON has them exactly.
+std::string Printable(absl::string_view text, bool lines = false);
+
 // A JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
 std::string JsonQuote(absl::string_view text);
 

@@ -126,7 +126,7 @@ void Context::Print(absl::string_view text) const {
 }
 
 void Context::Result(const Json& json, absl::string_view text_form) const {
-  Print(text() ? std::string(text_form) : json.Done() + "\n");
+  Print(text() ? app::Printable(text_form, /*lines=*/true) : json.Done() + "\n");
 }
 
 void Context::Items(absl::string_view name, const std::vector<std::string>& items,
@@ -137,13 +137,13 @@ void Context::Items(absl::string_view name, const std::vector<std::string>& item
 }
 
 void Context::Say(absl::string_view text_form) const {
-  if (!globals.quiet) std::fprintf(stderr, "%s\n", std::string(text_form).c_str());
+  if (!globals.quiet) std::fprintf(stderr, "%s\n", app::Printable(text_form, /*lines=*/true).c_str());
 }
 
 absl::Status Context::Confirm(absl::string_view question) const {
   if (globals.yes) return absl::OkStatus();
   if (isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1) {
-    std::fprintf(stderr, "%s [y/N] ", std::string(question).c_str());
+    std::fprintf(stderr, "%s [y/N] ", app::Printable(question).c_str());
     std::string answer;
     std::getline(std::cin, answer);
     if (answer == "y" || answer == "yes") return absl::OkStatus();

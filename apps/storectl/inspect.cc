@@ -13,6 +13,7 @@
 #include "apps/client/list.h"
 #include "apps/client/remove.h"
 #include "apps/client/verify.h"
+#include "apps/common/errors.h"
 #include "apps/storectl/commands.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
@@ -365,7 +366,7 @@ absl::Status VerifyCommand(Context& context, const std::vector<std::string>& wha
       .Bool("same", true)
       .Number("size_bytes", object.size());
   context.Result(json,
-                 absl::StrCat("ok  ", what[0], " is ", ref.ToText(), "  ", object.size(), " B\n"));
+                 absl::StrCat("ok  ", app::Printable(what[0]), " is ", app::Printable(ref.ToText()), "  ", object.size(), " B\n"));
   return absl::OkStatus();
 }
 
@@ -448,7 +449,7 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
   context.Result(
       json,
       absl::StrCat(
-          "object    ", object.ref.ToText(), "  version ", object.version, "\n", "content   ",
+          "object    ", app::Printable(object.ref.ToText()), "  version ", object.version, "\n", "content   ",
           base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText(), "\n",
           "blake3    ", hash, "\n", "size      ", object.size(), " B  (", HumanBytes(object.record->stored_size()),
           " stored)\n", "modified  ", HumanTime(Modified(object)), "\n", "state     ", state, "\n",

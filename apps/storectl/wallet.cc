@@ -9,6 +9,7 @@
 #include "apps/client/owed.h"
 #include "apps/common/key_file.h"
 #include "apps/storectl/commands.h"
+#include "apps/storectl/history.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
 #include "cairn/chain/convert.h"
@@ -195,47 +196,7 @@ absl::Status Send(Context& context, const SendFlags& flags) {
 // Blocks are kept for a while only; what is older is not shown.
 absl::Status History(Context& context, uint64_t blocks) {
   ASSIGN_OR_RETURN(base::AccountId account, AccountOf(context, ""));
-  ASSIGN_OR_RETURN(chain::Client * chain, context.chain());
-  pb::QueryRequest ask;
-  ask.set_status(true);
-  ASSIGN_OR_RETURN(pb::QueryResponse status, chain->Query(ask));
-  const uint64_t top = status.status().height();
-  uint64_t from = std::max<uint64_t>(status.status().earliest_height(), 1);
-  if (blocks != 0 && top > blocks) from = std::max(from, top - blocks + 1);
-  const std::string id = account.ToHexString();
-  Table table({"HEIGHT", "TIME", "EVENT", "DETAILS"}, {true});
-  std::vector<std::string> items;
-  for (uint64_t height = from; height <= top; ++height) {
-    RETURN_IF_ERROR(context.stop().Check());
-    pb::QueryRequest request;
-    request.set_block(height);
-    auto answer = chain->Query(request);
-    if (!answer.ok()) continue;
-    pb::BlockHeader header;
-    if (!header.ParseFromString(answer->block().header())) continue;
-    const absl::Time time = absl::FromUnixMillis(static_cast<int64_t>(header.time_ms()));
-    for (const pb::Event& event : answer->block().events()) {
-      bool ours = false;
-      std::string details;
-      Json attributes;
-      for (const pb::Attribute& attribute : event.attributes()) {
-        ours = ours || attribute.value() == id || attribute.value() == base::ToText(account);
-        absl::StrAppend(&details, details.empty() ? "" : " ", attribute.key(), "=",
-                        attribute.value());
-        attributes.Text(attribute.key(), attribute.value());
-      }
-      if (!ours) continue;
-      items.push_back(Json()
-                          .Number("height", height)
-                          .Time("time", time)
-                          .Text("type", event.type())
-                          .Raw("attributes", attributes.Done())
-                          .Done());
-      table.Row({absl::StrCat(height), HumanTime(time), event.type(), details});
-    }
-  }
-  context.Items("events", items, table);
-  return absl::OkStatus();
+  return ShowHistory(context, account, blocks);
 }
 
 std::string FineText(const client::OwedReport& report) {
@@ -342,7 +303,7 @@ void AddWalletCommands(CLI::App& app, Context& context) {
   });
 
   auto blocks = std::make_shared<uint64_t>(1000);
-  CLI::App* history = wallet->add_subcommand("history", "events that name your account");
+  CLI::App* history = wallet->add_subcommand("history", "what you paid, locked and got back, and to or from whom");
   history->add_option("--blocks", *blocks, "how many blocks to look back; 0: all that are kept");
   history->callback([&context, blocks] {
     context.action = [&context, blocks] { return History(context, *blocks); };

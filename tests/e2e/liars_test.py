@@ -1,6 +1,7 @@
 """Providers that lie, keep silent or refuse: the user is told, retries or replaces, and gets the money back."""
 import os
 import zlib
+from decimal import Decimal
 
 from harness import expect, main, random_file, rule, same, wait_until
 
@@ -83,6 +84,39 @@ def free(net):
     return float(net.json("wallet", "balance")["free"]["amount"])
 
 
+def ledger_sums(net):
+    """What the account has in all, and what its history says went in and out, in units of 10^-18 crn."""
+    unit = lambda money: int(Decimal(money["amount"]) * 10**18)
+    balance = net.json("wallet", "balance")
+    signs = {"fee": -1, "sent": -1, "fine paid": -1, "received": 1, "fine received": 1}
+    rows = net.json("wallet", "history", "--blocks", "0")["events"]
+    moved = sum(signs.get(row.get("what"), 0) * unit(row["amount"]) for row in rows if "amount" in row)
+    return unit(balance["free"]) + unit(balance["locked"]) - moved, rows
+
+
+@rule("the history names every payment with its other side: what it adds up to is what the account has")
+def _(net):
+    start, _ = ledger_sums(net)
+    net.ok("bucket", "create", "counted", "--policy", "rs:4+2")
+    put = net.json("cp", os.path.join(net.root, "first"), "cairn://counted/first")["items"][0]
+    net.ok("rm", "cairn://counted/first")
+    net.ok("bucket", "rm", "counted")
+    other = net.newcomer("counted")
+    other.ok("wallet", "new", "main")
+    account = other.json("wallet", "balance")["account"]
+    net.ok("--yes", "wallet", "send", account, "1.5")
+    net.ok("dev", "fund", "2")
+    end, rows = ledger_sums(net)
+    expect(start == end, f"{end - start} units are in no row")
+    ours = [row for row in rows if put["object"] in row["for"]]
+    expect([row["what"] for row in ours if "what" in row] == ["locked", "released"], f"the object's rows: {ours}")
+    expect(ours[0]["amount"] == ours[-1]["amount"] and ours[0]["with"], f"the object's rows: {ours}")
+    sent = [row for row in rows if row.get("with") == account]
+    expect([(row["what"], row["amount"]["amount"]) for row in sent] == [("sent", "1.5")], f"sent {sent}")
+    expect(any(row["what"] == "received" and row["amount"]["amount"] == "2" for row in rows if "what" in row), "no gift")
+    expect(any(row["type"] == "fee" and "create_bucket" in row["for"] for row in rows), "no fee of a bucket")
+
+
 @rule("a primary that signs for an upload and never seals it pays its owner the fine, once [GF-29][GF-31]")
 def _(net):
     account, primary = signed_but_unsealed(net, "claimed", "unsealed")
@@ -99,6 +133,9 @@ def _(net):
     expect(0 < free(net) - before <= fine, "the owner did not get it")  # less the fee of claiming
     expect(net.json("wallet", "fines")["fines"] == [], "the receipt is still kept")
     expect(net.json("wallet", "claim")["fines"] == [], "claimed twice")
+    rows = net.json("wallet", "history")["events"]
+    shown = [row for row in rows if row.get("what") == "fine received"]
+    expect([(row["with"], float(row["amount"]["amount"])) for row in shown] == [(account, fine)], f"history says {shown}")
     net.ok("dev", "misbehave", primary, "none")
 
 

@@ -100,6 +100,29 @@ def _(net):
     net.refused(2, "UNKNOWN_SETTING", "config", "set", "no.such.key", "1")
 
 
+@rule("a name with control characters comes back exactly and is shown escaped")
+def _(net):
+    name = "evil\x1b[2J\nname\u202e"
+    path = os.path.join(net.root, "small")
+    folder = os.path.join(net.root, "odd")
+    os.makedirs(folder)
+    with open(path, "rb") as source, open(os.path.join(folder, name), "wb") as out:
+        out.write(source.read())
+    put = net.ok("cp", "-r", folder + "/", "cairn://here/odd/")
+    listed = net.ok("ls", "-r", "cairn://here/odd/").out
+    shown = "evil\\x1b[2J\\nname\\u202e"
+    for text in (listed, put.out, put.err, net.ok("stat", "cairn://here/odd/" + name).out):
+        expect("\x1b" not in text and "\u202e" not in text, f"not escaped: {text!r}")
+    expect(shown in listed, f"listed {listed!r}")
+    names = [o["ref"] for o in net.json("ls", "-r", "cairn://here/odd/")["items"]]
+    expect(names == ["cairn://here/odd/" + name], f"JSON has {names!r}")
+    back = os.path.join(net.root, "odd-back")
+    net.ok("sync", "cairn://here/odd/", back)
+    expect(os.listdir(back) == [name], f"came back as {os.listdir(back)!r}")
+    missing = net.refused(4, "NO_SUCH_OBJECT", "stat", "cairn://here/odd/\x1b[31m")
+    expect("\x1b" not in missing.err, f"not escaped: {missing.err!r}")
+
+
 def distrusting(net, name, key, value):
     """A client whose profile says something else than the network's."""
     home = net.newcomer(name)
@@ -268,6 +291,16 @@ def _(net):
     before = balance(net)
     shown_in_full(net.refused(13, "VERDICT_EXPIRED", "chain", "tx", "submit", saved), "VERDICT_EXPIRED")
     expect(balance(net) == before, "something was charged")
+
+
+@rule("a network can be reset after the folder of its keys was deleted, and its new account can pay")
+def _(net):
+    shutil.rmtree(os.path.join(net.folder, "keys"))
+    net.ok("--yes", "dev", "reset")
+    net.ok("dev", "up")
+    net.ok("bucket", "create", "afresh", "--policy", "rs:4+2")
+    net.ok("cp", os.path.join(net.root, "small"), "cairn://afresh/small")
+    expect(float(net.json("wallet", "balance")["free"]["amount"]) > 0, "the new account has no money")
 
 
 if __name__ == "__main__":

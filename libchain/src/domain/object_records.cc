@@ -153,6 +153,7 @@ void SealObject(const std::string& id, const Context& context, Edits& edits) {
   context.Emit("object.sealed", {{"object", Hex(id)},
                                  {"bucket", absl::StrCat(object.bucket())},
                                  {"group", absl::StrCat(object.group())},
+                                 {"owner", Hex(object.owner())},
                                  {"version", absl::StrCat(object.version())}});
   const uint32_t keep = edits.At(keys::Bucket(object.bucket())).keep_versions();
   while (name.kept_versions() > keep) DropOldest(name, context, edits);
@@ -181,7 +182,10 @@ void DeleteVersion(const std::string& id, const Context& context, Edits& edits) 
   context.Emit("object.deleted", {{"object", Hex(id)},
                                   {"bucket", absl::StrCat(object.bucket())},
                                   {"group", absl::StrCat(object.group())},
-                                  {"version", absl::StrCat(object.version())}});
+                                  {"owner", Hex(object.owner())},
+                                  {"version", absl::StrCat(object.version())},
+                                  {"lock", FromProto(object.lock()).ToString()},
+                                  {"bond", FromProto(object.bond()).ToString()}});
 }
 
 std::vector<std::string> VersionsOf(const pb::Name& name, const ReadView& view) {

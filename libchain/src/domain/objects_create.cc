@@ -276,13 +276,18 @@ void Apply(const pb::CreateObjects& op, const Context& context, Edits& edits) {
     context.Emit("object.created", {{"object", Hex(object.id())},
                                     {"bucket", absl::StrCat(object.bucket())},
                                     {"group", absl::StrCat(object.group())},
+                                    {"owner", Hex(object.owner())},
                                     {"primary", Hex(object.primary())},
                                     {"version", absl::StrCat(object.version())},
-                                    {"stored_size", absl::StrCat(object.stored_size())}});
+                                    {"stored_size", absl::StrCat(object.stored_size())},
+                                    {"lock", FromProto(object.lock()).ToString()},
+                                    {"bond", FromProto(object.bond()).ToString()}});
     if (object.positions_size() != 0) continue;
     SealObject(object.id(), context, edits);  // nothing to upload, nobody to wait for
     edits.At(keys::Object(object.id())).set_durable_once(true);
-    context.Emit("object.durable", {{"object", Hex(object.id())}, {"group", absl::StrCat(object.group())}});
+    context.Emit("object.durable", {{"object", Hex(object.id())},
+                                    {"group", absl::StrCat(object.group())},
+                                    {"owner", Hex(object.owner())}});
   }
 }
 
