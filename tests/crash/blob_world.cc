@@ -135,11 +135,12 @@ std::optional<std::string> FindBrokenBlobs(const BlobRun& run, const std::string
   DiskBlobStore& store = **opened;
   if (const auto broken = FindBrokenPromise(store, model, PackBytes(folder))) return broken;
   if (told >= run.opened && (store.lost() || store.store_id() != run.store)) return "the store id is another";
-  for (const char* event : {"blob.pack_damaged", "blob.damaged", "blob.pack_missing", "blob.store_lost"}) {
-    if (observer.seen(event) > 0) return absl::StrCat("a crash was taken for damage: ", event);
-  }
   const auto scrub = store.Scrub("", kRoomy);
   if (!scrub.ok() || !scrub->finished || !scrub->damaged.empty()) return "scrub finds damage";
+  for (const char* event :
+       {"blob.pack_damaged", "blob.damaged", "blob.pack_missing", "blob.store_lost", "blob.index_damaged"}) {
+    if (observer.seen(event) > 0) return absl::StrCat("a crash was taken for damage: ", event);
+  }
   if (const auto stuck = GoesOn(store)) return stuck;
   return FindBrokenPromise(store, model, PackBytes(folder));
 }

@@ -93,8 +93,9 @@ std::optional<uint64_t> HeightOf(const base::Kv& kv) {
   const auto head = kv.Snapshot()->Get("mhead");
   pb::Block block;
   pb::BlockHeader header;
-  if (!head.ok() || !head->has_value()) return std::nullopt;
-  if (!block.ParseFromString(std::string(**head)) || !header.ParseFromString(block.header())) return std::nullopt;
+  if (!head.ok() || !head->has_value() || (*head)->size() < 8) return std::nullopt;
+  const std::string bytes((*head)->substr(0, (*head)->size() - 8));  // behind it a checksum
+  if (!block.ParseFromString(bytes) || !header.ParseFromString(block.header())) return std::nullopt;
   return header.height();
 }
 

@@ -163,11 +163,7 @@ absl::Status EmbeddedEngine::State::AnswerRepeated(const base::KvSnapshot& snaps
   // Every look-up comes before the first answer, so that an error leaves all of them to the caller.
   std::vector<std::optional<pb::TransactionReceipt>> earlier(batch.size());
   for (size_t i = 0; i < batch.size(); ++i) {
-    ASSIGN_OR_RETURN(const std::optional<Location> place,
-                     FindTransaction(snapshot, base::AsText(batch[i].transaction.hash.view())));
-    if (!place) continue;
-    ASSIGN_OR_RETURN(const pb::Block block, GetBlock(snapshot, place->height));
-    earlier[i] = block.receipts(place->index);
+    ASSIGN_OR_RETURN(earlier[i], FindReceipt(snapshot, base::AsText(batch[i].transaction.hash.view())));
   }
   std::vector<Pending> fresh;
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -376,7 +372,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedEngine>> EmbeddedEngine::Open(base::Kv& k
     return base::Error(absl::StatusCode::kDataLoss, "INVARIANT_BROKEN", sound.message(),
                        "restore the ledger's store from a copy and report this", base::DetailOf(sound).evidence);
   }
-  ASSIGN_OR_RETURN(const base::Digest root, TreeRoot(KvView(snapshot, kPagePrefix)));
+  ASSIGN_OR_RETURN(const base::Digest root, CheckTree(KvView(snapshot, kPagePrefix), view));
   if (ToField(root) != s.head.header.state_root()) {
     return base::Error(absl::StatusCode::kDataLoss, "STATE_TREE_BROKEN",
                        "the state tree does not match the newest header", "restore the ledger's store from a copy");
@@ -450,13 +446,12 @@ absl::StatusOr<pb::QueryResponse> EmbeddedEngine::Query(const pb::QueryRequest& 
       return base::Error(absl::StatusCode::kInvalidArgument, "BAD_QUERY", "a transaction's hash has 32 bytes",
                          "correct the question");
     }
-    ASSIGN_OR_RETURN(const std::optional<Location> place, FindTransaction(*snapshot, request.transaction()));
-    if (!place) {
+    ASSIGN_OR_RETURN(const auto receipt, FindReceipt(*snapshot, request.transaction()));
+    if (!receipt) {
       return base::Error(absl::StatusCode::kNotFound, "NOT_FOUND", "no such transaction in the history that is kept",
                          "submit it again: the same bytes never take effect twice");
     }
-    ASSIGN_OR_RETURN(const pb::Block block, GetBlock(*snapshot, place->height));
-    *response.mutable_transaction() = block.receipts(place->index);
+    *response.mutable_transaction() = *receipt;
   } else if (request.question_case() == pb::QueryRequest::kBlock) {
     ASSIGN_OR_RETURN(*response.mutable_block(), GetBlock(*snapshot, request.block()));
   }

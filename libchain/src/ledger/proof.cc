@@ -223,6 +223,27 @@ class Prover {
   std::map<std::string, PageTree> trees_;
 };
 
+// What the leaves, sorted and all under one path, amount to; every page on the way must be there as they make it.
+absl::StatusOr<Slot> CheckPages(const ReadView& pages, int depth, absl::Span<const Change> leaves) {
+  if (depth > 0 && leaves.size() == 1) return Slot{Slot::kLeaf, leaves[0].key, *leaves[0].value};
+  Page page;
+  for (size_t begin = 0; begin < leaves.size();) {
+    const int nibble = Nibble(leaves[begin].key, depth);
+    size_t end = begin + 1;
+    while (end < leaves.size() && Nibble(leaves[end].key, depth) == nibble) ++end;
+    ASSIGN_OR_RETURN(page[nibble], CheckPages(pages, depth + 1, leaves.subspan(begin, end - begin)));
+    begin = end;
+  }
+  const base::Digest path = leaves.empty() ? base::Digest{} : leaves[0].key;
+  ASSIGN_OR_RETURN(const Page stored, LoadPage(pages, depth, path));
+  if (EncodePage(stored) != EncodePage(page)) {
+    return base::Error(absl::StatusCode::kDataLoss, "STATE_TREE_BROKEN",
+                       "a page of the state tree is not what the records make it",
+                       "restore the ledger's store from a copy", {{"page", base::ToHex(base::AsBytes(PageKey(depth, path)))}});
+  }
+  return TreeOf(page)[1];
+}
+
 }  // namespace
 
 absl::StatusOr<TreeUpdate> UpdateTree(const ReadView& pages, const ChangeSet& changes) {
@@ -251,6 +272,18 @@ absl::StatusOr<TreeUpdate> UpdateTree(const ReadView& pages, const ChangeSet& ch
 absl::StatusOr<base::Digest> TreeRoot(const ReadView& pages) {
   ASSIGN_OR_RETURN(const Page root, LoadPage(pages, 0, base::Digest{}));
   return DigestOf(TreeOf(root)[1]);
+}
+
+absl::StatusOr<base::Digest> CheckTree(const ReadView& pages, const ReadView& state) {
+  std::vector<Change> leaves;
+  state.Scan("", "", [&](const std::string& key, const std::string& value) {
+    leaves.push_back({base::Blake3(base::AsBytes(key)), base::Blake3(base::AsBytes(value))});
+    return true;
+  });
+  RETURN_IF_ERROR(state.health());
+  std::sort(leaves.begin(), leaves.end(), [](const Change& a, const Change& b) { return a.key < b.key; });
+  ASSIGN_OR_RETURN(const Slot summary, CheckPages(pages, 0, leaves));
+  return DigestOf(summary);
 }
 
 absl::StatusOr<pb::StateProof> Prove(const ReadView& pages, const ReadView& state, const std::string& key) {

@@ -398,6 +398,21 @@ absl::StatusOr<bool> Catalog::IsLive(const RecordHeader& header, Place at) const
   return entry.has_value() && entry->place == at;
 }
 
+absl::StatusOr<bool> Catalog::IsForgotten(const RecordHeader& header, uint32_t pack) const {
+  std::optional<Entry> known;
+  if (header.kind == RecordKind::kBlob || header.kind == RecordKind::kCommit) {
+    ASSIGN_OR_RETURN(known, FindBlob(header.id));
+  } else if (IsPiece(header.kind)) {
+    ASSIGN_OR_RETURN(known, FindPiece(header.kind, header.id, header.index()));
+  } else {
+    return false;
+  }
+  if (known.has_value()) return false;
+  ASSIGN_OR_RETURN(auto noted, table_.Get(Key(kGarbageKey, header.id, pack)));
+  ASSIGN_OR_RETURN(auto doomed, table_.Get(Key(kDoomedKey, pack)));
+  return !noted.has_value() && !doomed.has_value();
+}
+
 absl::StatusOr<bool> Catalog::HasGarbage(const base::ContentId& id) const {
   bool found = false;
   RETURN_IF_ERROR(table_.Scan(Key(kGarbageKey, id), "", [&](absl::string_view, absl::string_view) {

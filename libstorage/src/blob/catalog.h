@@ -81,6 +81,9 @@ class Catalog {
   // Whether the record at `at` is the one the index means.
   absl::StatusOr<bool> IsLive(const RecordHeader& header, Place at) const;
   absl::StatusOr<bool> HasGarbage(const base::ContentId& id) const;
+  // A record with content that the index neither means nor has noted as garbage, of something it does not know at all:
+  // the index is damaged. Packs that are about to go have no notes left.
+  absl::StatusOr<bool> IsForgotten(const RecordHeader& header, uint32_t pack) const;
   absl::StatusOr<std::vector<BlobInfo>> List(const base::ContentId& after, size_t limit) const;
   absl::StatusOr<std::vector<PartialBlob>> Partials() const;
   // Blobs and partial blobs with a record that begins in [from, to) of a pack. Walks the whole

@@ -107,6 +107,7 @@ class DiskStore final : public DiskBlobStore {
   // `report` may be null.
   absl::Status ScrubRecord(const PackFile& pack, const PackScanner::Item& item,
                            base::ByteView payload, ScrubReport* report);
+  absl::StatusOr<bool> IsLiveOrFound(const RecordHeader& header, Place at);
   absl::Status ProveChunk(const RecordHeader& header, base::ByteView payload);
   absl::Status MarkRegion(uint32_t pack, uint64_t from, uint64_t to, absl::string_view what,
                           ScrubReport* report);

@@ -24,6 +24,10 @@ struct TreeUpdate {
 // `pages` is the tree as stored (keys as in TreeUpdate::pages); `changes` are the state's.
 absl::StatusOr<TreeUpdate> UpdateTree(const ReadView& pages, const ChangeSet& changes);
 absl::StatusOr<base::Digest> TreeRoot(const ReadView& pages);
+// The root over all records of `state`, made anew from them. DataLoss (reason STATE_TREE_BROKEN) names a page that is
+// not the one that they make: a record or a page is not what was written. Reads everything; 72 bytes of memory for each
+// record.
+absl::StatusOr<base::Digest> CheckTree(const ReadView& pages, const ReadView& state);
 absl::StatusOr<pb::StateProof> Prove(const ReadView& pages, const ReadView& state, const std::string& key);
 using StateProofs = google::protobuf::RepeatedPtrField<pb::StateProof>;
 // Of every key once, in the order first named.
