@@ -2,10 +2,12 @@
 # Installs what Cairn builds and tests with, on Debian 12. Does nothing when everything is there.
 #
 #   cmake/install-deps.sh           as root, or with sudo on the path
+#   cmake/install-deps.sh --bench   also the programs that tests/bench holds ours against
 #
 # Each line: package, and why it is needed.
 set -eu
-packages=$(sed -e 's/#.*//' <<'LIST' | tr -s ' \n' '  '
+names() { sed -e 's/#.*//' | tr -s ' \n' '  '; }
+packages=$(names <<'LIST'
 build-essential cmake ninja-build   # compiler and build
 ccache mold                         # repeated builds and links in seconds
 pkg-config binutils xz-utils git ca-certificates
@@ -24,6 +26,11 @@ catch2                              # tests
 b3sum curl tmux openssl procps python3   # the tests compare with, and drive, these programs
 LIST
 )
+[ "${1-}" != --bench ] || packages="$packages $(names <<'LIST'
+restic borgbackup                   # backup tools
+nginx-light                         # sendfile over loopback
+LIST
+)"
 missing=
 for p in $packages; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"

@@ -214,7 +214,7 @@ pb::Block EmbeddedEngine::State::MakeBlock(const BlockContext& context, std::vec
     if (!Included(VerdictOf(result.receipts[i]))) continue;
     transactions.push_back(batch[i].transaction.hash);
     receipts.push_back(ReceiptHash(result.receipts[i]));
-    *block.add_transactions() = batch[i].transaction.transaction;
+    *block.add_transactions() = std::move(batch[i].transaction.transaction);
     *block.add_receipts() = result.receipts[i];
   }
   for (pb::Event& event : result.events) *block.add_events() = std::move(event);
