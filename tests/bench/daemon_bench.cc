@@ -1,6 +1,7 @@
 // B43: what an idle daemon takes, and how soon it serves.
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "absl/strings/match.h"

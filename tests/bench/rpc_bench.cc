@@ -229,14 +229,14 @@ double BarePut(Peer& peer, uint64_t size) {
 }
 
 double OurPut(Ours& ours, uint64_t size) {
-  const base::Bytes piece(rpc::kBulkMessageBytes, 'x');
+  const absl::Cord piece = rpc::CordOf(base::Bytes(rpc::kBulkMessageBytes, 'x'));
   const double seconds = WallSeconds([&] {
     auto stream = ours.client->Put(kLong);
     MustBe(stream.status());
     rpc::v1::PutOpen open;
     open.set_size(size);
     MustBe((*stream)->Open(open));
-    for (uint64_t at = 0; at < size; at += piece.size()) MustBe((*stream)->Write(rpc::CordOf(piece)));
+    for (uint64_t at = 0; at < size; at += piece.size()) MustBe((*stream)->Write(piece));
     MustBe((*stream)->Commit({}).status());
   });
   return Rate(size, seconds);
