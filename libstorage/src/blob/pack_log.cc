@@ -1,7 +1,5 @@
 #include "blob/pack_log.h"
 
-#include <semaphore.h>
-
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -31,18 +29,21 @@ absl::Status Full(absl::string_view reason, absl::string_view message, absl::str
 // more on the lock than on their records.
 class PackLog::Sleeper {
  public:
-  Sleeper() { sem_init(&told_, 0, 0); }
-  ~Sleeper() { sem_destroy(&told_); }
-  Sleeper(const Sleeper&) = delete;
-  Sleeper& operator=(const Sleeper&) = delete;
   void Sleep() {
-    while (sem_wait(&told_) != 0) {
-    }
+    std::unique_lock lock(mutex_);
+    told_.wait(lock, [this] { return awake_; });
   }
-  void Wake() { sem_post(&told_); }
+  // The sleeper may be gone when this returns.
+  void Wake() {
+    std::lock_guard lock(mutex_);
+    awake_ = true;
+    told_.notify_one();
+  }
 
  private:
-  sem_t told_;
+  std::mutex mutex_;
+  std::condition_variable told_;
+  bool awake_ = false;
 };
 
 // Guarded by the log's mutex; `settled` and then `status` are read without it.
