@@ -2,6 +2,7 @@
 # Installs what Cairn builds and tests with, on Debian 12. Does nothing when everything is there.
 #
 #   cmake/install-deps.sh           as root, or with sudo on the path
+#   cmake/install-deps.sh --bench   also the programs that tests/bench holds ours against
 #   cmake/install-deps.sh --fuzz    also what libFuzzer needs
 #
 # Each line: package, and why it is needed.
@@ -31,6 +32,13 @@ for extra in "$@"; do
     --fuzz)
       packages="$packages $(list <<'LIST'
 clang libclang-rt-14-dev            # libFuzzer and the sanitizers of clang (cmake/fuzz.cmake)
+LIST
+)"
+      ;;
+    --bench)
+      packages="$packages $(list <<'LIST'
+restic borgbackup                   # backup tools
+nginx-light                         # sendfile over loopback
 LIST
 )"
       ;;

@@ -13,7 +13,7 @@ namespace cairn::bench {
 
 class Folder {
  public:
-  explicit Folder(const std::string& parent) : path_(parent + "/bench-XXXXXX") {
+  explicit Folder(const std::string& parent) : path_(std::filesystem::absolute(parent).string() + "/bench-XXXXXX") {
     Must(mkdtemp(path_.data()) != nullptr, "a folder to work in");
   }
   ~Folder() { std::filesystem::remove_all(path_); }

@@ -14,7 +14,7 @@ namespace cairn::bench {
 class Lmdb {
  public:
   explicit Lmdb(const std::string& path) {
-    Must(mdb_env_create(&env_) == 0 && mdb_env_set_mapsize(env_, size_t{64} << 30) == 0 &&
+    Must(mdb_env_create(&env_) == 0 && mdb_env_set_mapsize(env_, size_t{16} << 30) == 0 &&
              mdb_env_open(env_, path.c_str(), MDB_NOTLS, 0600) == 0, "lmdb");
     MDB_txn* txn = nullptr;
     Must(mdb_txn_begin(env_, nullptr, 0, &txn) == 0 && mdb_dbi_open(txn, nullptr, 0, &dbi_) == 0 &&

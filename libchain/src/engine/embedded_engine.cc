@@ -184,7 +184,7 @@ pb::Block EmbeddedEngine::State::MakeBlock(const BlockContext& context, std::vec
   for (size_t i = 0; i < batch.size(); ++i) {
     if (!Included(VerdictOf(result.receipts[i]))) continue;
     transactions.push_back(batch[i].transaction.hash);
-    *block.add_transactions() = batch[i].transaction.transaction;
+    *block.add_transactions() = std::move(batch[i].transaction.transaction);
     *block.add_receipts() = result.receipts[i];
   }
   for (pb::Event& event : result.events) *block.add_events() = std::move(event);

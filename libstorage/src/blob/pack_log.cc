@@ -1,7 +1,6 @@
 #include "blob/pack_log.h"
 
 #include <algorithm>
-#include <semaphore>
 
 #include "absl/strings/str_cat.h"
 #include "cairn/base/status.h"
@@ -30,11 +29,21 @@ absl::Status Full(absl::string_view reason, absl::string_view message, absl::str
 // more on the lock than on their records.
 class PackLog::Sleeper {
  public:
-  void Sleep() { told_.acquire(); }
-  void Wake() { told_.release(); }
+  void Sleep() {
+    std::unique_lock lock(mutex_);
+    told_.wait(lock, [this] { return awake_; });
+  }
+  // The sleeper may be gone when this returns.
+  void Wake() {
+    std::lock_guard lock(mutex_);
+    awake_ = true;
+    told_.notify_one();
+  }
 
  private:
-  std::binary_semaphore told_{0};
+  std::mutex mutex_;
+  std::condition_variable told_;
+  bool awake_ = false;
 };
 
 // Guarded by the log's mutex; `settled` and then `status` are read without it.
@@ -60,8 +69,8 @@ absl::StatusOr<std::shared_ptr<base::File>> CreatePack(base::Disk& disk, const P
   const std::string path = PackPath(header.pack);
   ASSIGN_OR_RETURN(std::shared_ptr<base::File> file, disk.Open(path, base::OpenMode::kCreate));
   RETURN_IF_ERROR(file->Truncate(0));
-  // Durable with the first records; a header that a crash has lost is written again.
   RETURN_IF_ERROR(file->WriteAt(0, EncodePackHeader(header)));
+  RETURN_IF_ERROR(file->Sync());
   RETURN_IF_ERROR(disk.SyncDir(kPackFolder));
   return file;
 }
@@ -475,11 +484,6 @@ void PackLog::CheckpointIfDue() {
                             .message = std::string(status.message()),
                             .fields = {}});
   }
-}
-
-absl::Status PackLog::Health() const {
-  Lock lock(mutex_);
-  return poison_;
 }
 
 absl::Status PackLog::Checkpoint() {
