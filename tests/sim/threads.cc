@@ -5,9 +5,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 
@@ -140,7 +138,6 @@ void Scheduler::Resume(Fiber& fiber) {
   GiveStack(std::exchange(fiber.stack, nullptr));
   fiber.body = nullptr;
   for (const Waiter& waiter : fiber.joining) Wake(waiter);
-  if (fiber.process->alive) return;
 }
 
 void Scheduler::AddTimer(absl::Duration delay, Waiter waiter, std::function<void()> task) {
