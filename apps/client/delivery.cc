@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <set>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/owed.h"
@@ -30,8 +29,8 @@ bool WorthAnotherTry(const absl::Status& status) {
          absl::IsCancelled(status);
 }
 
-void Pause(int attempt) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(100 << std::min(attempt, 4)));
+void Pause(Client& client, int attempt) {
+  client.clock().Sleep(absl::Milliseconds(100 << std::min(attempt, 4)));
 }
 
 bool StaleReceipts(const absl::Status& status) {
@@ -194,7 +193,7 @@ absl::Status Shipment::Deliver(uint32_t position) {
   absl::Status last;
   for (int attempt = 0; attempt < kCarryAttempts; ++attempt) {
     RETURN_IF_ERROR(client_.CheckStop());
-    if (attempt > 0) Pause(attempt);
+    if (attempt > 0) Pause(client_, attempt);
     const pb::Group now = group();
     ASSIGN_OR_RETURN(
         ProviderAddress holder,
@@ -300,7 +299,7 @@ absl::Status Shipment::Seal(WaitFor wait) {
       }
     }
     if (StaleReceipts(last)) {
-      Pause(attempt);
+      Pause(client_, attempt);
       RETURN_IF_ERROR(SignAgain());
       continue;
     }
@@ -309,7 +308,7 @@ absl::Status Shipment::Seal(WaitFor wait) {
     const bool silent = base::ReasonOf(last) != "REFUSED_TO_SEAL" &&
                         (absl::IsUnavailable(last) || absl::IsDeadlineExceeded(last));
     if (silent && attempt == 0) {
-      Pause(1);
+      Pause(client_, 1);
       continue;
     }
     refused.push_back(primary);

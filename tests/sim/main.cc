@@ -130,7 +130,8 @@ int Main(int argc, char** argv) {
   if (soak != nullptr && std::string(soak) == "1") options.count = 10'000;
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
-  options.base = (static_cast<uint64_t>(now.tv_sec) * 1'000'003 + static_cast<uint64_t>(now.tv_nsec) / 1000) % 1'000'000'000'000;
+  const auto seconds = static_cast<uint64_t>(now.tv_sec), nanoseconds = static_cast<uint64_t>(now.tv_nsec);
+  options.base = (seconds * 1'000'003 + nanoseconds / 1000) % 1'000'000'000'000;
   options.jobs = static_cast<int>(std::max(1l, sysconf(_SC_NPROCESSORS_ONLN)));
   std::optional<PlanText> one;
   for (int i = 1; i + 1 < argc; i += 2) {

@@ -9,9 +9,7 @@
 #endif
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 
@@ -169,7 +167,6 @@ void Scheduler::Resume(Fiber& fiber) {
   GiveStack(std::exchange(fiber.stack, nullptr));
   fiber.body = nullptr;
   for (const Waiter& waiter : fiber.joining) Wake(waiter);
-  if (fiber.process->alive) return;
 }
 
 void Scheduler::AddTimer(absl::Duration delay, Waiter waiter, std::function<void()> task) {
