@@ -29,16 +29,16 @@ pb::Approval* MutableApproval(pb::Operation& operation) {
 }
 
 // The signature over exactly the operation asked about; anything else is not an answer.
-absl::Status CheckApproval(const base::ChainId& chain, const ProviderAddress& provider,
+absl::Status CheckApproval(const Client& client, const ProviderAddress& provider,
                            pb::Operation operation, const pb::Approval& approval) {
   base::ApprovalClaim claim;
-  claim.chain = chain;
+  claim.chain = client.chain_id();
   claim.provider = provider.account;
   const auto nonce = chain::FromField<base::Nonce16>(approval.nonce());
   const auto signature = chain::FromField<base::Signature>(approval.signature());
   *MutableApproval(operation) = approval;
   claim.expires_ms = approval.expires_ms();
-  claim.request = chain::ApprovalRequest(operation);
+  claim.request = chain::ApprovalRequest(operation, client.account());
   if (nonce) claim.nonce = *nonce;
   if (nonce && signature && approval.provider() == base::ToString(provider.account.view()) &&
       provider.node_key.Verify(base::SigningDigest(claim), *signature)) {
@@ -83,7 +83,7 @@ absl::Status Approve(Client& client, const base::AccountId& provider, pb::Operat
     request.set_owner(base::ToString(client.account().view()));
     auto approval = client.transport().Approve(address, request, kApproveTimeout);
     if (approval.ok()) {
-      RETURN_IF_ERROR(CheckApproval(client.chain_id(), address, operation, *approval));
+      RETURN_IF_ERROR(CheckApproval(client, address, operation, *approval));
       *MutableApproval(operation) = *approval;
       return absl::OkStatus();
     }

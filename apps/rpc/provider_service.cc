@@ -254,6 +254,10 @@ class AdminService final : public v1::ProviderAdmin::Service {
                        v1::DevAdvanceResponse* response) override {
     return ToGrpc(handler_.Advance(*request, *response));
   }
+  grpc::Status PickBlob(grpc::ServerContext*, const v1::PickBlobRequest*,
+                        v1::PickBlobResponse* response) override {
+    return ToGrpc(handler_.PickBlob(*response));
+  }
   grpc::Status SetFault(grpc::ServerContext*, const v1::SetFaultRequest* request,
                         v1::SetFaultResponse*) override {
     return ToGrpc(handler_.SetFault(*request));
@@ -305,6 +309,10 @@ absl::StatusOr<v1::CompactResponse> ProviderAdminClient::Compact(absl::Duration 
 absl::StatusOr<v1::DevAdvanceResponse> ProviderAdminClient::Advance(
     const v1::DevAdvanceRequest& request, absl::Duration timeout) {
   return Call(*state_->stub, &v1::ProviderAdmin::Stub::Advance, request, timeout);
+}
+
+absl::StatusOr<v1::PickBlobResponse> ProviderAdminClient::PickBlob(absl::Duration timeout) {
+  return Call(*state_->stub, &v1::ProviderAdmin::Stub::PickBlob, v1::PickBlobRequest(), timeout);
 }
 
 absl::Status ProviderAdminClient::SetFault(const v1::SetFaultRequest& request,

@@ -33,6 +33,7 @@ class PutResponse;
 class QueryUploadRequest;
 class QueryUploadResponse;
 class ScrubResponse;
+class PickBlobResponse;
 class SetFaultRequest;
 class SubmitReceiptsRequest;
 class SubmitReceiptsResponse;
@@ -96,6 +97,7 @@ class ProviderAdminHandler {
   virtual absl::Status Compact(v1::CompactResponse& response) = 0;
   virtual absl::Status Advance(const v1::DevAdvanceRequest& request,
                                v1::DevAdvanceResponse& response) = 0;
+  virtual absl::Status PickBlob(v1::PickBlobResponse& response) = 0;
   virtual absl::Status SetFault(const v1::SetFaultRequest& request) = 0;
 };
 std::shared_ptr<grpc::Service> MakeProviderAdminService(ProviderAdminHandler& handler);
@@ -111,6 +113,7 @@ class ProviderAdminClient {
   absl::StatusOr<v1::DevAdvanceResponse> Advance(const v1::DevAdvanceRequest& request,
                                                  absl::Duration timeout);
   absl::Status SetFault(const v1::SetFaultRequest& request, absl::Duration timeout);
+  absl::StatusOr<v1::PickBlobResponse> PickBlob(absl::Duration timeout);
 
  private:
   struct State;

@@ -25,32 +25,49 @@ absl::Status Scrubber::Load() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Scrubber::Slice(uint64_t budget_bytes) {
+absl::StatusOr<bool> Scrubber::Slice(uint64_t budget_bytes) { return Slice(budget_bytes, nullptr); }
+
+absl::StatusOr<bool> Scrubber::Slice(uint64_t budget_bytes,
+                                     std::map<base::ContentId, std::string>* found) {
   std::lock_guard round(round_);
   ASSIGN_OR_RETURN(storage::ScrubReport report, env_.blobs.Scrub(cursor_, budget_bytes));
   cursor_ = report.next_cursor;
   blobs_ += report.checked_blobs;
   bytes_ += report.checked_bytes;
   scrubbed_bytes_ += report.checked_bytes;
-  damaged_in_round_ += report.damaged.size();
-  for (const storage::DamagedBlob& blob : report.damaged)
-    Report(blob.id, absl::StrCat(blob.what, " in ", blob.where));
+  for (const storage::DamagedBlob& blob : report.damaged) {
+    const std::string where = absl::StrCat(blob.what, " in ", blob.where);
+    damaged_in_round_.emplace(blob.id, where);
+    if (found != nullptr) found->emplace(blob.id, where);
+    Report(blob.id, where);
+  }
   if (!report.finished) return false;
   Finish();
   return true;
 }
 
-absl::Status Scrubber::RunAll(const std::function<bool()>& stopping) {
+absl::StatusOr<std::vector<std::string>> Scrubber::RunAll(const std::function<bool()>& stopping) {
   {
     std::lock_guard round(round_);
-    cursor_.clear();
-    blobs_ = bytes_ = damaged_in_round_ = 0;
+    Restart();
   }
+  // Repair may be quicker than the round: what it found is told all the same.
+  std::map<base::ContentId, std::string> found;
   while (!stopping()) {
-    ASSIGN_OR_RETURN(bool finished, Slice(kStep));
-    if (finished) return absl::OkStatus();
+    ASSIGN_OR_RETURN(bool finished, Slice(kStep, &found));
+    if (!finished) continue;
+    std::set<std::string> told;
+    for (const auto& [id, where] : found) told.insert(absl::StrCat(id.ToText(), ": ", where));
+    for (std::string& damaged : Damaged()) told.insert(std::move(damaged));
+    return std::vector<std::string>(told.begin(), told.end());
   }
   return absl::CancelledError("the provider stops");
+}
+
+void Scrubber::Restart() {
+  cursor_.clear();
+  blobs_ = bytes_ = 0;
+  damaged_in_round_.clear();
 }
 
 void Scrubber::Finish() {
@@ -61,15 +78,14 @@ void Scrubber::Finish() {
   claim.finished_ms = absl::ToUnixMillis(env_.clock.Now());
   claim.blobs = blobs_;
   claim.bytes = bytes_;
-  claim.damaged = damaged_in_round_;
+  claim.damaged = damaged_in_round_.size();
   rpc::v1::ScrubStatement statement;
   statement.set_finished_ms(claim.finished_ms);
   statement.set_blobs(claim.blobs);
   statement.set_bytes(claim.bytes);
   statement.set_damaged(claim.damaged);
   statement.set_signature(chain::ToField(env_.identity.node.Sign(base::SigningDigest(claim))));
-  cursor_.clear();
-  blobs_ = bytes_ = damaged_in_round_ = 0;
+  Restart();
   base::KvBatch batch;
   batch.Put(kStatementKey, statement.SerializeAsString());
   absl::Status kept = env_.writes.kv().Commit(batch, /*durable=*/false);

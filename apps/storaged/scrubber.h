@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "apps/storaged/identity.h"
@@ -34,8 +35,8 @@ class Scrubber {
   absl::Status Load();
   // Reads about `budget_bytes`. True when a round was finished by it.
   absl::StatusOr<bool> Slice(uint64_t budget_bytes);
-  // A whole round, now.
-  absl::Status RunAll(const std::function<bool()>& stopping);
+  // A whole round, now. "content id: where", of what it found, and of what was known before and is not mended yet.
+  absl::StatusOr<std::vector<std::string>> RunAll(const std::function<bool()>& stopping);
   // A read found the blob damaged.
   void Report(const base::ContentId& id, absl::string_view where);
 
@@ -45,6 +46,8 @@ class Scrubber {
   uint64_t scrubbed_bytes() const { return scrubbed_bytes_; }
 
  private:
+  absl::StatusOr<bool> Slice(uint64_t budget_bytes, std::map<base::ContentId, std::string>* found);
+  void Restart();  // the round begins anew
   void Finish();
 
   Environment env_;
@@ -52,7 +55,7 @@ class Scrubber {
   std::string cursor_;
   uint64_t blobs_ = 0;  // of this round
   uint64_t bytes_ = 0;
-  uint64_t damaged_in_round_ = 0;
+  std::map<base::ContentId, std::string> damaged_in_round_;
   std::atomic<uint64_t> scrubbed_bytes_{0};
   mutable std::mutex mutex_;
   rpc::v1::ScrubStatement statement_;

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "apps/common/daemon.h"
 #include "apps/storaged/access.h"
+#include "cairn/base/entropy.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/transaction.h"
 
@@ -10,6 +11,7 @@ namespace cairn::storaged {
 namespace {
 
 constexpr uint64_t kCompactBudget = uint64_t{1} << 30;  // of one Compact call
+constexpr size_t kPickFrom = 64;
 constexpr absl::Duration kSilence = absl::Minutes(2);
 
 // Counts itself in and out of a limit.
@@ -189,9 +191,9 @@ absl::Status Service::GetStatus(rpc::v1::GetStatusResponse& response) {
 }
 
 absl::Status Service::Scrub(rpc::v1::ScrubResponse& response) {
-  RETURN_IF_ERROR(env_.scrubber.RunAll(env_.stopping));
+  ASSIGN_OR_RETURN(std::vector<std::string> found, env_.scrubber.RunAll(env_.stopping));
   *response.mutable_statement() = env_.scrubber.statement();
-  for (std::string& damaged : env_.scrubber.Damaged()) response.add_damaged(std::move(damaged));
+  for (std::string& damaged : found) response.add_damaged(std::move(damaged));
   return absl::OkStatus();
 }
 
@@ -204,6 +206,23 @@ absl::Status Service::Compact(rpc::v1::CompactResponse& response) {
   }
   response.set_reclaimed_bytes(total);
   return absl::OkStatus();
+}
+
+absl::Status Service::PickBlob(rpc::v1::PickBlobResponse& response) {
+  RETURN_IF_ERROR(CheckTestNetwork());
+  base::ContentId after;
+  const auto drawn = base::SystemEntropy().Draw<base::Nonce16>();
+  std::copy(drawn.value.begin(), drawn.value.end(), after.digest.value.begin());
+  for (const base::ContentId& from : {after, base::ContentId{}}) {
+    ASSIGN_OR_RETURN(std::vector<storage::BlobInfo> blobs, env_.blobs.List(from, kPickFrom));
+    for (const storage::BlobInfo& blob : blobs) {
+      if (!env_.blobs.Stat(blob.id).ok()) continue;
+      response.set_part(chain::ToField(blob.id.digest));
+      return absl::OkStatus();
+    }
+  }
+  return base::Error(absl::StatusCode::kNotFound, "NOTHING_HELD", "this provider keeps no sound blob",
+                     "put something that it holds first");
 }
 
 absl::Status Service::Advance(const rpc::v1::DevAdvanceRequest& request,

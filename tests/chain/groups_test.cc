@@ -244,6 +244,16 @@ TEST_CASE("a group takes no more than its cap, a provider no more than its capac
   h.Expect(Verdict::kCapacityTooLow, "alice", h.Create(1, {{.name = "b", .size = 1}}));
 }
 
+TEST_CASE("an approval of a bucket serves only the account it was given to", "[GF-15]") {
+  LedgerHarness h;
+  h.Fund("alice", 100);
+  h.Fund("mallory", 100);
+  h.Providers(3);
+  const auto create = h.NewBucket("photos", "replicate:3", "p0", h.Holders(3));
+  h.Expect(Verdict::kBadApproval, "mallory", create);
+  h.Do("alice", create);
+}
+
 TEST_CASE("a primary that keeps everything whole needs the room for it") {
   LedgerHarness h;
   h.Fund("alice", 1000);

@@ -263,7 +263,7 @@ TEST_CASE("approvals bind every byte of the operation, are used once and expire"
   auto eager = h.Create(bucket, {{.name = "a"}});
   pb::Approval& approval = *eager.mutable_create_objects()->mutable_approval();
   approval.set_expires_ms(h.NowMs() + h.Params().max_approval_ms() + 1);
-  SignApproval(h.engine().chain_id(), h.NodeKey("p0"), &eager);
+  SignApproval(h.engine().chain_id(), h.NodeKey("p0"), h.Id("alice"), &eager);
   h.Expect(Verdict::kApprovalTooLong, "alice", eager);
 }
 

@@ -18,7 +18,7 @@ void FuzzOne(base::ByteView input) {
   FUZZ_CHECK(chain::Canonical(prepared.body) == transaction.body());
   FUZZ_CHECK(chain::Weight(prepared.body) > 0);
   for (const auto& operation : prepared.body.operations()) {
-    FUZZ_CHECK(chain::ApprovalRequest(operation) == chain::ApprovalRequest(operation));
+    FUZZ_CHECK(chain::ApprovalRequest(operation, {}) == chain::ApprovalRequest(operation, {}));
   }
 }
 

@@ -290,6 +290,27 @@ TEST_CASE("a scrub finds a flipped bit wherever it is and marks what it hits", "
   CheckReads(*rig.store, {before, sample, after});
 }
 
+TEST_CASE("a whole scrub names damage that is known already until it is mended, also without a record that tells",
+          "[GF-41][MP-20]") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample dead = MakeSample(250'000, 1), rotten = MakeSample(9'000, 2);
+  for (const Sample* s : {&dead, &rotten}) REQUIRE(rig.store->Put(s->id, s->bytes).ok());
+  REQUIRE(rig.store->Delete(dead.id).ok());
+  rig.Flip(rotten.bytes, 100);
+  CHECK_FALSE(rig.store->Read(rotten.id, kRoomy).ok());  // a read finds it
+  REQUIRE(rig.store->Compact(kRoomy).ok());              // and its bytes are thrown away
+  for (int again = 0; again < 2; ++again) {
+    const auto report = rig.store->Scrub("", kRoomy);
+    REQUIRE(report.ok());
+    REQUIRE(report->damaged.size() == 1);
+    CHECK(report->damaged[0].id == rotten.id);
+    REQUIRE(rig.Open().ok());
+  }
+  REQUIRE(rig.store->Put(rotten.id, rotten.bytes).ok());
+  CHECK(rig.store->Scrub("", kRoomy)->damaged.empty());
+}
+
 TEST_CASE("damage is not mended, spread or forgotten by a compaction") {
   BlobRig rig;
   REQUIRE(rig.Open().ok());

@@ -139,7 +139,7 @@ pb::Operation LedgerHarness::Register(const std::string& provider, const std::st
   return operation;
 }
 
-void LedgerHarness::Approve(const std::string& provider, pb::Operation* operation) {
+void LedgerHarness::Approve(const std::string& provider, pb::Operation* operation, const std::string& signer) {
   pb::Approval* approval = nullptr;
   if (operation->has_create_bucket()) approval = operation->mutable_create_bucket()->mutable_approval();
   if (operation->has_create_objects()) approval = operation->mutable_create_objects()->mutable_approval();
@@ -149,7 +149,7 @@ void LedgerHarness::Approve(const std::string& provider, pb::Operation* operatio
   approval->set_provider(Field(provider));
   approval->set_nonce(ToField(entropy_.Draw<base::Nonce16>()));
   approval->set_expires_ms(NowMs() + absl::ToInt64Milliseconds(kApprovalLife));
-  SignApproval(engine().chain_id(), NodeKey(provider), operation);
+  SignApproval(engine().chain_id(), NodeKey(provider), Id(signer), operation);
 }
 
 pb::Operation LedgerHarness::NewBucket(const std::string& name, const std::string& policy, const std::string& primary,
@@ -165,7 +165,7 @@ pb::Operation LedgerHarness::NewBucket(const std::string& name, const std::strin
   wrap.set_member(Field(owner));
   wrap.set_key_epoch(1);
   wrap.set_wrapped("wrapped");
-  Approve(primary, &operation);
+  Approve(primary, &operation, owner);
   return operation;
 }
 

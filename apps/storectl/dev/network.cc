@@ -512,12 +512,17 @@ absl::Status DevNetwork::Heal(absl::string_view name, bool empty) {
 
 absl::StatusOr<std::string> DevNetwork::Corrupt(absl::string_view name, absl::string_view content_id) {
   ASSIGN_OR_RETURN(DevProvider * provider, state_->Find(name));
-  std::optional<base::ContentId> wanted;
-  if (!content_id.empty()) {
+  base::ContentId wanted;
+  if (content_id.empty()) {
+    // Only the daemon knows which of the bytes in its packs count.
+    ASSIGN_OR_RETURN(auto admin, rpc::ProviderAdminClient::Connect(provider->admin()));
+    ASSIGN_OR_RETURN(rpc::v1::PickBlobResponse picked, admin->PickBlob(kAdminTimeout));
+    ASSIGN_OR_RETURN(wanted.digest, base::Digest::From(base::AsBytes(picked.part())));
+  } else {
     ASSIGN_OR_RETURN(wanted, base::ContentId::Parse(content_id));
   }
-  base::SystemEntropy entropy;
-  return FlipBit(provider->directory() + "/store/packs", wanted, entropy);
+  ASSIGN_OR_RETURN(std::string where, FlipBit(provider->directory() + "/store/packs", wanted));
+  return absl::StrCat("part ", wanted.ToText(), " in ", where);
 }
 
 absl::Status DevNetwork::Misbehave(absl::string_view name, absl::string_view fault, uint64_t parameter) {

@@ -63,7 +63,7 @@ class DevNetwork {
   absl::Status Fail(absl::string_view provider);
   // Its folder is moved back and it starts again; with `empty`, with its keys and an empty store.
   absl::Status Heal(absl::string_view provider, bool empty);
-  // Flips one bit in its packs: of the blob with this content id, or at a place drawn at random.
+  // Flips one bit in its packs: of the blob with this content id, or of one that it holds, drawn at random.
   absl::StatusOr<std::string> Corrupt(absl::string_view provider, absl::string_view content_id);
   // A misbehaviour of rpc.v1.SetFaultRequest; "none" ends it.
   absl::Status Misbehave(absl::string_view provider, absl::string_view fault, uint64_t parameter);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -79,27 +80,18 @@ std::optional<uint64_t> NewestPayload(base::MutableByteView pack, const base::Co
   return newest;
 }
 
-// Without a blob, anywhere in the middle half.
-std::optional<uint64_t> Target(base::MutableByteView pack, const std::optional<base::ContentId>& blob,
-                               base::Entropy& entropy) {
-  if (blob.has_value()) return NewestPayload(pack, *blob);
-  if (pack.size() < 4) return std::nullopt;
-  return pack.size() / 4 + entropy.DrawNumber() % (pack.size() / 2);
-}
-
 }  // namespace
 
-absl::StatusOr<std::string> FlipBit(const std::string& packs_folder, const std::optional<base::ContentId>& blob,
-                                    base::Entropy& entropy) {
+absl::StatusOr<std::string> FlipBit(const std::string& packs_folder, const base::ContentId& blob) {
   for (const std::string& path : PacksBySize(packs_folder)) {
     MappedPack pack(path);
-    std::optional<uint64_t> at = Target(pack.bytes(), blob, entropy);
+    std::optional<uint64_t> at = NewestPayload(pack.bytes(), blob);
     if (!at.has_value()) continue;
     pack.bytes()[*at] ^= 1;
     return absl::StrCat(path, " at ", *at);
   }
   return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_BLOB",
-                     absl::StrCat("no pack in ", packs_folder, " holds ", blob ? blob->ToText() : "anything"));
+                     absl::StrCat("no pack in ", packs_folder, " holds ", blob.ToText()));
 }
 
 }  // namespace cairn::storectl

@@ -26,7 +26,7 @@ Verdict CheckApproval(const pb::Approval& approval, const pb::Provider& provider
   claim.provider = AccountOf(approval.provider());
   claim.nonce = Trusted<base::Nonce16>(approval.nonce());
   claim.expires_ms = approval.expires_ms();
-  claim.request = ApprovalRequest(*context.operation);
+  claim.request = ApprovalRequest(*context.operation, context.signer);
   if (view.Has(keys::UsedApproval(claim.provider, approval.nonce()))) return Verdict::kApprovalUsed;
   const auto key = base::PublicKey::Decode(base::AsBytes(provider.node_key()));
   const bool valid = key.ok() && key->Verify(base::SigningDigest(claim), Trusted<base::Signature>(approval.signature()));

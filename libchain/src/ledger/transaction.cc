@@ -125,14 +125,18 @@ const pb::Approval* ApprovalOf(const pb::Operation& operation) {
   }
 }
 
-base::Digest ApprovalRequest(const pb::Operation& operation) {
+base::Digest ApprovalRequest(const pb::Operation& operation, const base::AccountId& signer) {
   pb::Operation unsigned_operation = operation;
   if (pb::Approval* approval = MutableApproval(&unsigned_operation)) approval->clear_signature();
-  return base::Hasher::DeriveKey("cairn v1 approval request").Field(Canonical(unsigned_operation)).Finish();
+  return base::Hasher::DeriveKey("cairn v1 approval request")
+      .Field(Canonical(unsigned_operation))
+      .Field(signer.view())
+      .Finish();
 }
 
-void SignApproval(const base::ChainId& chain, const base::SigningKey& node_key, pb::Operation* operation) {
-  const base::Digest request = ApprovalRequest(*operation);
+void SignApproval(const base::ChainId& chain, const base::SigningKey& node_key, const base::AccountId& signer,
+                  pb::Operation* operation) {
+  const base::Digest request = ApprovalRequest(*operation, signer);
   pb::Approval* approval = MutableApproval(operation);
   if (approval == nullptr) return;
   base::ApprovalClaim claim;

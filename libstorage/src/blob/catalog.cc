@@ -83,6 +83,14 @@ absl::StatusOr<Catalog::Entry> DecodeEntry(absl::string_view value) {
 
 uint64_t BlobRecordBytes(uint64_t size) { return kRecordHeaderBytes + (IsSmall(size) ? size : 0); }
 
+absl::StatusOr<DamagedBlob> DecodeDamage(const base::ContentId& id, absl::string_view value) {
+  base::Reader reader(base::AsBytes(value));
+  DamagedBlob damage{
+      .id = id, .what = reader.Text(kMaxDamageText), .where = reader.Text(kMaxDamageText)};
+  if (!reader.Finish().ok()) return BadIndex("damage entry");
+  return damage;
+}
+
 }  // namespace
 
 std::string ToString(const Place& place) {
@@ -369,11 +377,23 @@ absl::StatusOr<std::optional<DamagedBlob>> Catalog::FindDamage(const base::Conte
   if (totals_.damaged == 0) return std::optional<DamagedBlob>();
   ASSIGN_OR_RETURN(auto value, table_.Get(Key(kDamageKey, id)));
   if (!value.has_value()) return std::optional<DamagedBlob>();
-  base::Reader reader(base::AsBytes(*value));
-  DamagedBlob damage{
-      .id = id, .what = reader.Text(kMaxDamageText), .where = reader.Text(kMaxDamageText)};
-  if (!reader.Finish().ok()) return BadIndex("damage entry");
+  ASSIGN_OR_RETURN(DamagedBlob damage, DecodeDamage(id, *value));
   return std::optional<DamagedBlob>(std::move(damage));
+}
+
+absl::StatusOr<std::vector<DamagedBlob>> Catalog::Damage() const {
+  std::vector<DamagedBlob> all;
+  if (totals_.damaged == 0) return all;
+  absl::Status status;
+  RETURN_IF_ERROR(
+      table_.Scan(Key(kDamageKey), "", [&](absl::string_view key, absl::string_view value) {
+        auto damage = DecodeDamage(IdOf(key), value);
+        status = damage.status();
+        if (damage.ok()) all.push_back(*std::move(damage));
+        return status.ok();
+      }));
+  RETURN_IF_ERROR(status);
+  return all;
 }
 
 absl::StatusOr<bool> Catalog::IsLive(const RecordHeader& header, Place at) const {

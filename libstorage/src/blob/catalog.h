@@ -78,6 +78,7 @@ class Catalog {
   absl::StatusOr<std::optional<uint64_t>> FindPartial(
       const base::ContentId& id) const;  // its declared size
   absl::StatusOr<std::optional<DamagedBlob>> FindDamage(const base::ContentId& id) const;
+  absl::StatusOr<std::vector<DamagedBlob>> Damage() const;  // all that is marked
   // Whether the record at `at` is the one the index means.
   absl::StatusOr<bool> IsLive(const RecordHeader& header, Place at) const;
   absl::StatusOr<bool> HasGarbage(const base::ContentId& id) const;

@@ -74,6 +74,12 @@ absl::StatusOr<ScrubReport> DiskStore::Scrub(absl::string_view cursor, uint64_t 
     }
     at = {at.pack + 1, kPackHeaderBytes};
   }
+  if (report.finished) {
+    // What is known from reads and earlier rounds may have no record left that tells.
+    std::shared_lock catalog(parts_->mutex);
+    ASSIGN_OR_RETURN(const std::vector<DamagedBlob> known, parts_->catalog.Damage());
+    for (const DamagedBlob& damage : known) Note(damage, &report);
+  }
   if (!report.finished) report.next_cursor = absl::StrCat(at.pack, ":", at.offset);
   if (!report.damaged.empty()) RETURN_IF_ERROR(log_->Checkpoint());  // remembered from here on
   return report;

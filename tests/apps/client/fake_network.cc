@@ -240,7 +240,8 @@ class FakeTransport final : public Transport {
             ? operation.mutable_assign_successor()->mutable_approval()
             : operation.mutable_create_objects()->mutable_approval();
     approval->set_nonce(chain::ToField(network_.entropy.Draw<base::Nonce16>()));
-    chain::SignApproval(network_.chain_id(), provider->node_, &operation);
+    chain::SignApproval(network_.chain_id(), provider->node_,
+                        chain::AccountOf(request.owner()), &operation);
     return *chain::ApprovalOf(operation);
   }
   absl::StatusOr<rpc::v1::QueryUploadResponse> QueryUpload(const ProviderAddress& to,

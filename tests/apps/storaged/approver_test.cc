@@ -41,6 +41,7 @@ TEST_CASE("an approval signs exactly the operation, is single use and lives at m
   CHECK(first->expires_ms() <=
         static_cast<uint64_t>(absl::ToUnixMillis(world.clock.Now() + absl::Minutes(10))));
 
+  base::AccountId signer = world.owner().account();
   auto verifies = [&](const pb::Operation& approved) {
     const pb::Approval& approval = *chain::ApprovalOf(approved);
     base::ApprovalClaim claim;
@@ -48,12 +49,15 @@ TEST_CASE("an approval signs exactly the operation, is single use and lives at m
     claim.provider = bucket.primary->id();
     claim.nonce = chain::Trusted<base::Nonce16>(approval.nonce());
     claim.expires_ms = approval.expires_ms();
-    claim.request = chain::ApprovalRequest(approved);
+    claim.request = chain::ApprovalRequest(approved, signer);
     return bucket.primary->identity.node.public_key().Verify(
         base::SigningDigest(claim), chain::Trusted<base::Signature>(approval.signature()));
   };
   *operation.mutable_create_objects()->mutable_approval() = *first;
   CHECK(verifies(operation));
+  signer = world.provider(1).id();
+  CHECK_FALSE(verifies(operation));
+  signer = world.owner().account();
   operation.mutable_create_objects()->mutable_objects(0)->set_stored_size(101);
   CHECK_FALSE(verifies(operation));
 }

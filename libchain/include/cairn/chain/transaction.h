@@ -39,10 +39,12 @@ bool SignatureValid(const pb::SignedTransaction& transaction, const pb::Transact
 // What the fee is paid for: fee = Weight(body) * params.fee_per_weight.
 uint64_t Weight(const pb::TransactionBody& body);
 
-// What an approval's claim names: the hash of the operation's bytes with the approval's signature empty.
-base::Digest ApprovalRequest(const pb::Operation& operation);
+// What an approval's claim names: the hash of the operation's bytes with the approval's signature empty, and of the
+// account that will sign the transaction. Nobody else can use what a provider agreed to with it.
+base::Digest ApprovalRequest(const pb::Operation& operation, const base::AccountId& signer);
 // Fills in the approval's signature. The operation must carry approval.{provider, nonce, expires_ms} already.
-void SignApproval(const base::ChainId& chain, const base::SigningKey& node_key, pb::Operation* operation);
+void SignApproval(const base::ChainId& chain, const base::SigningKey& node_key, const base::AccountId& signer,
+                  pb::Operation* operation);
 // The operation's approval, or null when its kind has none.
 const pb::Approval* ApprovalOf(const pb::Operation& operation);
 

@@ -80,7 +80,7 @@ struct ScrubReport {
   bool finished = false;       // everything has been looked at since the empty cursor
   uint64_t checked_blobs = 0;  // records of blobs: a large blob counts once for each pack piece
   uint64_t checked_bytes = 0;
-  std::vector<DamagedBlob> damaged;  // found by this call
+  std::vector<DamagedBlob> damaged;  // found by this call; by the one that finishes, all that is still marked
 };
 
 // Receives bytes in order; an error ends the read and is returned by it.
