@@ -129,7 +129,7 @@ TEST_CASE("a primary cannot escape the fine by changing its group itself", "[GF-
   const std::string id = h.CreateOne(bucket, {.name = "a"});
   const auto claim = h.ClaimFine("p0", {h.Object(id)});
   h.Advance(absl::Milliseconds(1));
-  h.Do("p0", h.Successor(1, 5, "p8"));
+  h.Do("p0", h.Successor(1, 5, "p8", "p0"));
   h.Advance(Window(h));
   h.Do("alice", claim);
   CHECK(FromProto(h.Provider("p0").fined()) == FromProto(h.Params().seal_fine()));

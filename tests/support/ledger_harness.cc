@@ -271,13 +271,14 @@ pb::Operation LedgerHarness::ClaimFine(const std::string& primary, const std::ve
   return operation;
 }
 
-pb::Operation LedgerHarness::Successor(uint64_t group, uint32_t position, const std::string& provider) {
+pb::Operation LedgerHarness::Successor(uint64_t group, uint32_t position, const std::string& provider,
+                                       const std::string& signer) {
   pb::Operation operation;
   pb::AssignSuccessor& op = *operation.mutable_assign_successor();
   op.set_group(group);
   op.set_position(position);
   op.set_provider(Field(provider));
-  Approve(provider, &operation);
+  Approve(provider, &operation, signer);
   return operation;
 }
 

@@ -82,7 +82,8 @@ class LedgerHarness {
   pb::Operation DeleteNames(uint64_t bucket, const std::vector<std::string>& names);
   pb::Operation DeleteVersions(uint64_t bucket, const std::vector<std::string>& objects);
   pb::Operation ClaimFine(const std::string& primary, const std::vector<pb::Object>& objects);
-  pb::Operation Successor(uint64_t group, uint32_t position, const std::string& provider);
+  pb::Operation Successor(uint64_t group, uint32_t position, const std::string& provider,
+                          const std::string& signer = "alice");
   // Signs the operation's approval anew, by `provider`, with a fresh nonce, for `signer` to use.
   void Approve(const std::string& provider, pb::Operation* operation, const std::string& signer = "alice");
 
