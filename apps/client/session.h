@@ -72,6 +72,8 @@ class Client {
   absl::StatusOr<chain::v1::QueryResponse> Query(const chain::v1::QueryRequest& request) const;
   // Asked once; the parameters of a network change rarely.
   absl::StatusOr<chain::v1::Params> Params();
+  // What new objects cost at this time of the ledger.
+  absl::StatusOr<chain::v1::PriceRecord> Price();
   // The ledger's clock as far as it is known: its newest block, or ours when that is later.
   absl::Time LedgerTime() const;
   // Asks the ledger for its time; it may run ahead of ours.

@@ -48,7 +48,6 @@ TEST_CASE("creating locks exactly what a client's quote computes, and deleting r
   CHECK(h.Free("alice") == Minus(Minus(before, all), FromProto(receipt.fee())));
 
   h.Do("p0", h.Seal({id}, {0, 1, 2, 3, 4, 5}));
-  CHECK(FromProto(h.GetBucket(bucket).reserve()) == lock);
   const auto removal = h.Do("alice", h.DeleteNames(bucket, {"a"}));
   CHECK(h.Locked("alice") == locked_before);
   CHECK(h.Free("alice") == Minus(Minus(before, FromProto(receipt.fee())), FromProto(removal.fee())));

@@ -1,6 +1,7 @@
 #include "domain/money.h"
 
 #include "cairn/chain/convert.h"
+#include "domain/streams.h"
 
 namespace cairn::chain {
 namespace {
@@ -9,7 +10,9 @@ pb::Amount* FreeField(pb::Account& account, pb::Asset asset) {
   return asset == pb::ASSET_USDC ? account.mutable_usdc() : account.mutable_crn();
 }
 
-pb::Account& Existing(Edits& edits, const Context& context, const base::AccountId& id) {
+}  // namespace
+
+pb::Account& ExistingAccount(Edits& edits, const Context& context, const base::AccountId& id) {
   pb::Account& account = edits.At(keys::Account(id));
   if (account.id().empty()) {
     account.set_id(ToField(id));
@@ -17,8 +20,6 @@ pb::Account& Existing(Edits& edits, const Context& context, const base::AccountI
   }
   return account;
 }
-
-}  // namespace
 
 base::Amount FreeBalance(const ReadView& view, const base::AccountId& id, pb::Asset asset) {
   const auto account = view.Find(keys::Account(id));
@@ -39,7 +40,9 @@ std::optional<base::Amount> Sum(base::Amount a, base::Amount b) { return a.Plus(
 void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
               pb::Asset asset, base::Amount amount) {
   TakeFrom(FreeField(edits.At(keys::Account(from)), asset), amount);
-  AddTo(FreeField(Existing(edits, context, to), asset), amount);
+  pb::Account& receiver = ExistingAccount(edits, context, to);
+  AddTo(FreeField(receiver, asset), amount);
+  if (receiver.owes() && asset == pb::ASSET_CRN) SettleAccount(to, context, edits);
 }
 
 void PayTreasury(Edits& edits, const base::AccountId& from, base::Amount amount) {

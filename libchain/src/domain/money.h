@@ -16,7 +16,10 @@ void TakeFrom(pb::Amount* field, base::Amount amount);
 // nullopt when the sum does not fit.
 std::optional<base::Amount> Sum(base::Amount a, base::Amount b);
 
-// Free money of `from` becomes free money of `to`, which exists from then on.
+// The account, made when it does not exist.
+pb::Account& ExistingAccount(Edits& edits, const Context& context, const base::AccountId& id);
+// Free money of `from` becomes free money of `to`, which exists from then on. A receiver
+// whose streams want money uses it for them at once.
 void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
               pb::Asset asset, base::Amount amount);
 // All of it crn.

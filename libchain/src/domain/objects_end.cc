@@ -77,7 +77,7 @@ Verdict Check(const pb::RejectObjects& op, const Context& context, const ReadVie
 void Apply(const pb::RejectObjects& op, const Context& context, Edits& edits) {
   for (const std::string& id : op.objects()) {
     const pb::Object object = edits.At(keys::Object(id));
-    RemoveObject(id, edits);
+    RemoveObject(id, EndReason::kDeleted, context, edits);
     ForgetPending(object, edits);
     KeepForFines(object, pb::Amount(), context, edits);
     context.Emit("object.rejected", {{"object", Hex(id)},
@@ -104,11 +104,11 @@ void Apply(const pb::CancelObjects& op, const Context& context, Edits& edits) {
     const pb::Object object = edits.At(keys::Object(id));
     const bool stored_somewhere = std::any_of(object.receipt_generations().begin(), object.receipt_generations().end(),
                                               [](uint32_t generation) { return generation != 0; });
-    RemoveObject(id, edits);
+    RemoveObject(id, EndReason::kDeleted, context, edits);
     ForgetPending(object, edits);
     if (stored_somewhere) {
       const base::Amount effort = std::min(FromProto(context.params.effort_fee()), FromProto(object.lock()));
-      MoveFree(edits, context, context.signer, AccountOf(object.primary()), pb::ASSET_CRN, effort);
+      MoveFree(edits, context, AccountOf(object.locked_by()), AccountOf(object.primary()), pb::ASSET_CRN, effort);
     }
     Tell("object.cancelled", object, context);
   }
@@ -154,9 +154,11 @@ Verdict Check(const pb::DeleteObjects& op, const Context& context, const ReadVie
 void Apply(const pb::DeleteObjects& op, const Context& context, Edits& edits) {
   for (const std::string& wanted : op.names()) {
     const pb::Name name = edits.At(keys::Name(op.bucket(), wanted));
-    for (const std::string& id : VersionsOf(name, edits.view())) DeleteVersion(id, context, edits);
+    for (const std::string& id : VersionsOf(name, edits.view())) {
+      DeleteVersion(id, EndReason::kDeleted, context, edits);
+    }
   }
-  for (const std::string& id : op.versions()) DeleteVersion(id, context, edits);
+  for (const std::string& id : op.versions()) DeleteVersion(id, EndReason::kDeleted, context, edits);
 }
 
 Verdict Validate(const pb::RequestUpload& op) {
@@ -266,7 +268,7 @@ void SealDeadlinePassed(const std::string& id, const Context& context, Edits& ed
   if (!edits.Has(key)) return;
   const pb::Object object = edits.At(key);
   if (object.state() != pb::OBJECT_STATE_CREATED) return;
-  RemoveObject(id, edits);
+  RemoveObject(id, EndReason::kDeleted, context, edits);
   ForgetPending(object, edits);
   const bool disturbed = edits.At(keys::Group(object.group())).disturbed_ms() >= object.created_ms();
   const bool unanswered = object.upload_requested_ms() != 0 && !object.upload_answered();

@@ -5,6 +5,7 @@
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/accounts.h"
 #include "cairn/chain/domain/objects.h"
+#include "cairn/chain/domain/payments.h"
 #include "cairn/chain/domain/providers.h"
 #include "cairn/chain/genesis.h"
 #include "cairn/chain/invariants.h"
@@ -27,6 +28,10 @@ void HandleDue(const keys::DueEntry& due, const Context& context, Edits& edits) 
       return AllowanceExpired(due.id, context, edits);
     case DueKind::kMaintenanceEnd:
       return MaintenanceEnded(due.id, context, edits);
+    case DueKind::kPayerStep:
+      return PayerStep(due.id, context, edits);
+    case DueKind::kWithdrawal:
+      return WithdrawalDue(due.id, context, edits);
   }
 }
 
@@ -49,6 +54,12 @@ void Postpone(const keys::DueEntry& due, uint64_t gap_ms, const pb::Params& para
     case DueKind::kMaintenanceEnd:
       edits.At(keys::Provider(AccountOf(due.id))).set_maintenance_until_ms(later);
       break;
+    case DueKind::kPayerStep:
+      edits.At(keys::Stream(AccountOf(due.id))).set_step_ms(later);
+      break;
+    case DueKind::kWithdrawal:
+      edits.At(keys::PaymentAccount(AccountOf(due.id))).set_withdrawal_ms(later);
+      break;
     case DueKind::kApproval:
     case DueKind::kAllowance:
       return;
@@ -66,6 +77,8 @@ class Block {
   Block(const Ledger& ledger, const LedgerHooks& hooks, const BlockContext& context, const ReadView& view)
       : ledger_(ledger), hooks_(hooks), context_(context), state_(&view) {
     params_ = view.Find(keys::Params()).value_or(pb::Params());
+    stopped_ms_ = view.Find(keys::StreamClock()).value_or(pb::StreamClock()).stopped_ms();
+    HoldStreams();
   }
 
   void PostponeDeadlines();
@@ -76,8 +89,11 @@ class Block {
  private:
   Context MakeContext(Outcome* outcome) const {
     return {.chain = ledger_.chain_id(), .params = params_, .height = context_.height, .time_ms = context_.time_ms,
+            .stream_s = (streams_ms_ - std::min(stopped_ms_, streams_ms_)) / 1000, .stopped_ms = stopped_ms_,
             .signer = {}, .transaction = "", .operation = nullptr, .outcome = outcome};
   }
+  // The streams' clock does not pass what is due and not handled: so no payer is charged beyond a step it should take.
+  void HoldStreams();
   Verdict Admit(const PreparedTransaction& transaction, const Context& context) const;
   Verdict RunOperations(const pb::TransactionBody& body, Context& context, WriteView& view,
                         pb::TransactionReceipt* receipt) const;
@@ -89,6 +105,8 @@ class Block {
   BlockContext context_;
   WriteView state_;
   pb::Params params_;
+  uint64_t stopped_ms_ = 0;
+  uint64_t streams_ms_ = 0;  // the ledger's time up to which streams are charged
   uint32_t included_ = 0;
   BlockResult result_;
 };
@@ -113,21 +131,25 @@ void Block::PostponeDeadlines() {
   std::vector<keys::DueEntry> open;
   state_.Scan(keys::DuePrefix(), "", [&](const std::string& key, const std::string&) {
     const keys::DueEntry due = keys::ParseDue(key);
-    if (due.time_ms > stopped_ms) open.push_back(due);
+    if (due.time_ms > stopped_ms || due.kind == DueKind::kPayerStep) open.push_back(due);
     return true;
   });
   Edits edits(state_);
   for (const keys::DueEntry& due : open) Postpone(due, context_.gap_ms, params_, edits);
+  stopped_ms_ += context_.gap_ms;
+  edits.At(keys::StreamClock()).set_stopped_ms(stopped_ms_);
   edits.Flush();
+  HoldStreams();
 }
 
 void Block::RunDueWork() {
   while (result_.due_handled < params_.max_due_per_block()) {
     const auto first = state_.Seek(keys::DuePrefix());
-    if (!first || first->first.substr(0, 1) != keys::DuePrefix()) return;
+    if (!first || first->first.substr(0, 1) != keys::DuePrefix()) break;
     const keys::DueEntry due = keys::ParseDue(first->first);
-    if (due.time_ms > context_.time_ms) return;
+    if (due.time_ms > context_.time_ms) break;
     ++result_.due_handled;
+    streams_ms_ = due.time_ms;
     Outcome outcome;
     WriteView scratch(&state_);
     Edits edits(scratch);
@@ -147,6 +169,11 @@ void Block::RunDueWork() {
   const auto next = state_.Seek(keys::DuePrefix());
   result_.due_left = next && next->first.substr(0, 1) == keys::DuePrefix() &&
                      keys::ParseDue(next->first).time_ms <= context_.time_ms;
+  HoldStreams();
+}
+
+void Block::HoldStreams() {
+  streams_ms_ = std::min(context_.time_ms, NextDueMs(state_).value_or(context_.time_ms));
 }
 
 Verdict Block::Admit(const PreparedTransaction& transaction, const Context& context) const {

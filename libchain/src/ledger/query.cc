@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
+#include "cairn/chain/domain/payments.h"
 #include "cairn/chain/ledger.h"
 #include "cairn/chain/transaction.h"
 #include "domain/object_records.h"
@@ -74,6 +75,10 @@ class Answer {
   absl::Status ObjectByName();
   absl::Status Objects();
   absl::Status GroupObjects();
+  absl::Status Streams();
+  absl::Status PaymentAccounts();
+  absl::Status Bills();
+  absl::Status Prices();
   void ShowObject(const std::string& id);
 
   const ReadView& view_;
@@ -232,6 +237,66 @@ absl::Status Answer::GroupObjects() {
   return absl::OkStatus();
 }
 
+absl::Status Answer::Streams() {
+  if (request_.question_case() == pb::QueryRequest::kStream) {
+    ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.stream()));
+    // An account without a record has no streams.
+    Show(keys::Stream(id), response_.mutable_stream());
+    pb::StreamClock clock;
+    if (Show(keys::StreamClock(), &clock)) response_.set_stopped_ms(clock.stopped_ms());
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const base::AccountId payer, Id(request_.flows_from()));
+  const std::string prefix = keys::FlowPrefix(payer);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    auto* entry = response_.add_flows();
+    entry->set_receiver(key.substr(prefix.size()));
+    Show(Key<pb::Flow>{key}, entry->mutable_flow());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::PaymentAccounts() {
+  if (request_.question_case() == pb::QueryRequest::kPaymentAccount) {
+    ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.payment_account()));
+    return One(keys::PaymentAccount(id), response_.mutable_payment_accounts(), "payment account");
+  }
+  ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.payment_accounts_of()));
+  const auto account = view_.Find(keys::Account(owner));
+  const uint64_t from = NumberFromField(request_.page().cursor());
+  for (uint64_t number = from; account && number < account->payment_accounts(); ++number) {
+    if (number - from == limit_) {
+      response_.set_next_cursor(NumberField(number));
+      break;
+    }
+    Show(keys::PaymentAccount(PaymentAccountId(owner, number)), response_.add_payment_accounts());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Bills() {
+  const auto bucket = view_.Find(keys::Bucket(request_.bills_of()));
+  if (!bucket) return NotFound("bucket");
+  Page(keys::Bill(bucket->group(), bucket->id(), "").bytes, "", [&](const std::string& key, const std::string&) {
+    Show(Key<pb::Bill>{key}, response_.add_bills());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Prices() {
+  if (request_.question_case() == pb::QueryRequest::kPrice) {
+    Show(keys::PriceState(), response_.mutable_price());
+    return absl::OkStatus();
+  }
+  Page(keys::PricePrefix(), "", [&](const std::string& key, const std::string&) {
+    Show(Key<pb::PriceRecord>{key}, response_.add_prices());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
 absl::StatusOr<pb::QueryResponse> Answer::Run() {
   if (request_.page().cursor().size() > kMaxKeyBytes) return BadQuery("a cursor is one from an earlier answer");
   absl::Status status;
@@ -278,6 +343,21 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
       break;
     case pb::QueryRequest::kGroupObjects:
       status = GroupObjects();
+      break;
+    case pb::QueryRequest::kStream:
+    case pb::QueryRequest::kFlowsFrom:
+      status = Streams();
+      break;
+    case pb::QueryRequest::kPaymentAccount:
+    case pb::QueryRequest::kPaymentAccountsOf:
+      status = PaymentAccounts();
+      break;
+    case pb::QueryRequest::kBillsOf:
+      status = Bills();
+      break;
+    case pb::QueryRequest::kPrice:
+    case pb::QueryRequest::kPrices:
+      status = Prices();
       break;
     case pb::QueryRequest::kStateKey:
       if (request_.state_key().empty() || request_.state_key().size() > kMaxKeyBytes) {

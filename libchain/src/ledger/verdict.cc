@@ -53,6 +53,7 @@ constexpr Row kRows[] = {
     {kBadStoreId, "BAD_STORE_ID", "a store id has 16 bytes", kFixField},
     {kBadSignatureField, "BAD_SIGNATURE_FIELD", "a signature has 64 bytes", kFixField},
     {kBadVersions, "BAD_VERSIONS", "a bucket keeps 1 to 100 versions", kFixField},
+    {kBadPrices, "BAD_PRICES", "prices are missing, or an oracle is named twice", kFixField},
 
     {kWrongChain, "WRONG_CHAIN", "the transaction was signed for another ledger", "sign with the chain id of this ledger"},
     {kBadSignature, "BAD_SIGNATURE", "the signature is not the signer's over these bytes", "sign again with the account's key"},
@@ -126,6 +127,29 @@ constexpr Row kRows[] = {
     {kNothingToFine, "NOTHING_TO_FINE", "no expired upload of yours is among the objects, or its window has closed", "claim within the window after the deadline"},
     {kBadUploadReceipt, "BAD_UPLOAD_RECEIPT", "the upload receipt is not the primary's over exactly these objects", "name all objects of the receipt, sorted by id"},
     {kObjectExists, "OBJECT_EXISTS", "an object with this id exists", kAskAgain},
+
+    {kNoStream, "NO_STREAM", "nothing flows to or from the account", kReRead},
+    {kPayerFrozen, "PAYER_FROZEN", "the payer's reserve is spent and its flows stand still", "deposit crn to the payer: it pays again in the deposit's block"},
+    {kNotClearable, "NOT_CLEARABLE", "the payer's notice has not run out", "wait until the payer is clearable"},
+    {kUnknownPaymentAccount, "UNKNOWN_PAYMENT_ACCOUNT", "no such payment account", "create one, or name an existing one"},
+    {kTooManyPaymentAccounts, "TOO_MANY_PAYMENT_ACCOUNTS", "the owner has the most payment accounts it may have", "use one you have"},
+    {kNonRefundable, "NON_REFUNDABLE", "nothing leaves a non-refundable account but what it pays", "let it pay for storage"},
+    {kWithdrawalPending, "WITHDRAWAL_PENDING", "a withdrawal is on its way", "wait for it, or cancel it"},
+    {kNoWithdrawal, "NO_WITHDRAWAL", "no withdrawal is on its way", kReRead},
+    {kWrongAsset, "WRONG_ASSET", "storage is paid in crn alone", "send crn"},
+    {kNoConsent, "NO_CONSENT", "the payment account's owner did not agree to pay for this bucket", "ask its owner for a consent"},
+    {kConsentExhausted, "CONSENT_EXHAUSTED", "the bucket would cost more a second than the payment account's owner agreed to", "ask its owner for a higher limit, or store less"},
+    {kNotSponsorable, "NOT_SPONSORABLE", "only non-refundable payment accounts take sponsors", "let its owner make it non-refundable first"},
+    {kSamePayer, "SAME_PAYER", "the account pays for it already", kReRead},
+    {kPackageTooSoon, "PACKAGE_TOO_SOON", "a package becomes smaller only after its period", "wait until the detail's second"},
+    {kSamePackage, "SAME_PACKAGE", "the package is of this size already", kReRead},
+    {kBadPriceNumber, "BAD_PRICE_NUMBER", "the price is not the one after the newest", kReRead},
+    {kStalePrice, "STALE_PRICE", "the oracles observed the price too long ago, or after now", "sign a fresh observation"},
+    {kPriceTooSoon, "PRICE_TOO_SOON", "an announced price has not come into effect, or the epoch has had its change", "wait for the next epoch"},
+    {kPriceOutOfBounds, "PRICE_OUT_OF_BOUNDS", "a price changes by more than an epoch allows", "come nearer in several epochs"},
+    {kPriceQuorumMissing, "PRICE_QUORUM_MISSING", "too few oracles signed this price", "collect more signatures"},
+    {kFeedSpeaks, "FEED_SPEAKS", "the oracles are not silent", "let them set the price"},
+    {kNoNewPrice, "NO_NEW_PRICE", "the price would stay as it is", kReRead},
 };
 
 const Row* Find(Verdict verdict) {
