@@ -22,6 +22,7 @@
 #include "cairn/base/entropy.h"
 #include "cairn/base/executor.h"
 #include "cairn/base/phrase.h"
+#include "cairn/chain/pb.h"
 
 namespace cairn::chain::v1 {
 class Bucket;

@@ -7,7 +7,7 @@ namespace cairn::base {
 
 StreamTerms InOrder(StreamTerms terms) {
   terms.throttle = std::min(terms.throttle, terms.reserve / 2);
-  terms.forced_settle = std::min(terms.forced_settle, terms.throttle / 2);
+  terms.forced_settle = std::min(terms.forced_settle, terms.throttle / 4 * 3);
   const uint64_t between =
       std::min(terms.throttle - terms.forced_settle, terms.reserve - terms.throttle);
   terms.warning = std::min(terms.warning, between / 2);

@@ -6,6 +6,7 @@
 
 #include "cairn/base/amount.h"
 #include "cairn/chain/domain/context.h"
+#include "cairn/chain/transaction.h"
 
 namespace cairn::chain {
 

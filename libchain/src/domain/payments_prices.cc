@@ -185,10 +185,10 @@ Verdict Check(const pb::PostPrice& op, const Context& context, const ReadView& v
   if (op.number() != newest.number() + 1) {
     return context.Refuse(Verdict::kBadPriceNumber, absl::StrCat("expected ", newest.number() + 1));
   }
+  if (Pending(state, context.time_ms)) return Verdict::kPriceTooSoon;
   const bool fresh = op.observed_ms() <= context.time_ms && op.observed_ms() > newest.observed_ms() &&
                      context.time_ms - op.observed_ms() <= context.params.price_max_age_ms();
   if (!fresh) return context.Refuse(Verdict::kStalePrice, absl::StrCat("observed at ", op.observed_ms()));
-  if (Pending(state, context.time_ms)) return Verdict::kPriceTooSoon;
   const Components base = Split(EpochBase(state, context));
   const Components wanted = Split(op.prices());
   for (size_t i = 0; i < kComponents && newest.number() != 0; ++i) {

@@ -20,14 +20,14 @@ struct StreamTerms {
   uint64_t warning = 0;        // before either
 };
 // The same in order, so that no step can come before the one it follows: throttle is at most half the reserve, forced
-// settlement at most half of that, a warning at most half of what lies between.
+// settlement at most three quarters of that, a warning at most half of what lies between.
 StreamTerms InOrder(StreamTerms terms);
 
 struct StreamBalance {
-  Amount free;
-  Amount buffer;
-  Amount in_rate;
-  Amount out_rate;
+  Amount free{};
+  Amount buffer{};
+  Amount in_rate{};
+  Amount out_rate{};
   uint64_t settled_s = 0;
 
   // What it pays a second more than it receives; and the other way round.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "cairn/base/amount.h"
 #include "cairn/base/claim.h"
 #include "cairn/base/key.h"
 #include "cairn/chain/pb.h"
