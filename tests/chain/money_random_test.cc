@@ -43,11 +43,12 @@ class World {
 
   // One block of random operations at a later time.
   void Block(int count) {
-    time_ms_ += Below(8) == 0 ? Below(600'000) : Below(4'000);
+    const uint64_t elapsed = Below(8) == 0 ? Below(600'000) : Below(4'000);
+    time_ms_ += elapsed;
     std::vector<PreparedTransaction> transactions;
     numbers_.clear();
     for (int i = 0; i < count; ++i) transactions.push_back(Prepared(Random()));
-    const BlockResult result = Execute(transactions, Below(200) == 0 ? Below(100'000) : 0);
+    const BlockResult result = Execute(transactions, Below(200) == 0 ? Below(elapsed + 1) : 0);
     for (size_t i = 0; i < result.receipts.size(); ++i) Learn(result.receipts[i], transactions[i].body.operations(0));
     for (const pb::Event& event : result.events) ++events_[event.type()];
   }
