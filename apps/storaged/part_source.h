@@ -22,6 +22,8 @@ class PartSource {
   virtual absl::Status Fetch(const base::AccountId& provider, const base::ObjectId& object,
                              const base::ContentId& part, base::ByteRange range,
                              const storage::ByteSink& sink) = 0;
+  // Ends running fetches, and every later one, with Cancelled.
+  virtual void Stop() {}
 };
 
 // Over gRPC, signed with our account: holders of one group read each other's parts.
@@ -33,8 +35,7 @@ class PeerParts final : public PartSource {
   absl::Status Fetch(const base::AccountId& provider, const base::ObjectId& object,
                      const base::ContentId& part, base::ByteRange range,
                      const storage::ByteSink& sink) override;
-  // Ends running fetches, and every later one, with Cancelled.
-  void Stop();
+  void Stop() override;
 
  private:
   struct Peer {

@@ -7,48 +7,13 @@
 #include "apps/rpc/server.h"
 #include "apps/storaged/commands.h"
 #include "apps/storaged/node.h"
-#include "apps/storaged/periodic.h"
-#include "apps/storaged/registration.h"
-#include "apps/storaged/service.h"
+#include "apps/storaged/provider.h"
 #include "cairn/base/disk.h"
-#include "cairn/chain/convert.h"
 
 namespace cairn::storaged {
 namespace {
 
-constexpr uint32_t kSealLane = 1;
-constexpr uint32_t kPullLane = 2;
-constexpr uint64_t kCompactBudget = 256 << 20;
-constexpr size_t kSweepStep = 4096;
 constexpr absl::Duration kRetry = absl::Seconds(1);
-constexpr absl::Duration kIdle = absl::Hours(24);
-constexpr absl::Duration kTestScrub = absl::Seconds(30);  // proofs age in seconds in test networks
-
-// The ledger's identity is asked once and kept: a daemon never follows another chain by mistake.
-class ChainGuard {
- public:
-  explicit ChainGuard(WriteQueue& writes) : writes_(writes) {}
-  absl::Status Check(const base::ChainId& chain) {
-    {
-      auto view = writes_.kv().Snapshot();
-      ASSIGN_OR_RETURN(auto known, view->Get(kKey));
-      if (known.has_value() && *known != chain::ToField(chain)) {
-        return base::Error(absl::StatusCode::kFailedPrecondition, "WRONG_CHAIN",
-                           "the ledger is another one than this provider's data belongs to",
-                           "set chain.endpoint to the right network, or use another node.data_dir",
-                           {{"found", chain.ToHexString()}});
-      }
-      if (known.has_value()) return absl::OkStatus();
-    }
-    base::KvBatch batch;
-    batch.Put(kKey, chain::ToField(chain));
-    return writes_.Commit(batch);
-  }
-
- private:
-  static constexpr char kKey[] = "mchain";
-  WriteQueue& writes_;
-};
 
 absl::StatusOr<std::pair<base::ChainId, bool>> AskChain(chain::Client& client,
                                                         app::DaemonContext& context) {
@@ -84,48 +49,32 @@ class Daemon {
       : context_(context),
         settings_(opened.settings),
         opened_(opened),
-        client_(client),
-        clock_(clock),
-        test_network_(test_network),
         identity_(std::move(identity)),
         disk_(base::OpenPosixDisk(settings_.store_path)),
-        writes_(*opened.kv),
-        index_(writes_, *opened.store),
-        ledger_(client, clock),
-        seal_lane_(client, identity_, clock, kSealLane),
-        pull_lane_(client, identity_, clock, kPullLane),
-        approver_(identity_, ledger_, entropy, clock,
-                  {.accept = settings_.accept, .max_object_bytes = settings_.max_object_bytes},
-                  [this] { return Room(); }),
-        ingest_({identity_, ledger_, index_, *opened.store, faults_}),
-        sealer_({identity_, ledger_, writes_, seal_lane_, clock, faults_}),
-        source_(identity_, ledger_, clock),
-        puller_({identity_, ledger_, index_, *opened.store, ingest_, sealer_, pull_lane_, source_,
-                 clock},
-                {.grace = settings_.repair_grace}),
-        scrubber_({identity_, *opened.store, writes_, clock,
-                   [this](const base::ContentId& id) {
-                     puller_.AddDamaged(id);
-                     pull_.Wake();
-                   }}),
-        follower_({identity_, ledger_, index_, writes_, sealer_, puller_,
-                   [this] { return Willing(); }, [this] { pull_.Wake(); }}),
-        service_({identity_, ledger_, index_, *opened.store, approver_, ingest_, sealer_, follower_,
-                  puller_, scrubber_, faults_, clock, test_network, settings_.store_bytes,
-                  [this] { return Room(); }, [this] { return stopping_.load(); },
-                  [this](const absl::Status& cause) { context_.RequestStop(cause); }},
-                 {.uploads = settings_.uploads, .reads = settings_.reads}),
-        verifier_(identity_.chain, identity_.node.public_key(), clock) {}
+        verifier_(identity_.chain, identity_.node.public_key(), clock),
+        provider_({.settings = settings_,
+                   .identity = identity_,
+                   .tls_pin = opened.certificate.pin,
+                   .test_network = test_network,
+                   .index = *opened.kv,
+                   .store = *opened.store,
+                   .disk = *disk_,
+                   .client = client,
+                   .clock = clock,
+                   .entropy = entropy,
+                   .peers =
+                       [this, &clock](Ledger& ledger) {
+                         return std::make_unique<PeerParts>(identity_, ledger, clock);
+                       },
+                   .joined = [this] { OnJoined(); },
+                   .asked = [this] { TellReady(); },
+                   .fatal = [this](const absl::Status& cause) { context_.RequestStop(cause); }}) {}
 
   absl::Status Run() {
-    RETURN_IF_ERROR(ChainGuard(writes_).Check(identity_.chain));
-    RETURN_IF_ERROR(follower_.Load());
-    RETURN_IF_ERROR(scrubber_.Load());
+    RETURN_IF_ERROR(provider_.Load());
     AddGauges();
     RETURN_IF_ERROR(Listen());
-    seal_lane_.Start();
-    pull_lane_.Start();
-    join_.Start([this] { return JoinLedger(); });
+    provider_.Start();
     absl::Status cause = context_.WaitForStop();
     Stop();
     return cause;
@@ -135,18 +84,18 @@ class Daemon {
   absl::Status Listen() {
     rpc::ServerOptions provider{.listen = settings_.listen,
                                 .certificate = settings_.plaintext ? nullptr : &opened_.certificate,
-                                .services = {rpc::MakeProviderService(service_, verifier_)},
+                                .services = {rpc::MakeProviderService(provider_.service(), verifier_)},
                                 .metrics = &context_.metrics()};
     ASSIGN_OR_RETURN(server_, rpc::Server::Start(std::move(provider)));
     rpc::ServerOptions admin{.listen = settings_.admin_listen,
-                             .services = {rpc::MakeProviderAdminService(service_)},
+                             .services = {rpc::MakeProviderAdminService(provider_.service())},
                              .metrics = &context_.metrics(),
                              .max_threads = 16};
     ASSIGN_OR_RETURN(admin_, rpc::Server::Start(std::move(admin)));
     admin_->SetReady(true);
     if (settings_.http_listen.empty()) return absl::OkStatus();
     net::AdminPages pages{.program = "storaged",
-                          .ready = [this] { return service_.ready(); },
+                          .ready = [this] { return provider_.service().ready(); },
                           .metrics = &context_.metrics(),
                           .status = [this] { return StatusRows(); }};
     ASSIGN_OR_RETURN(
@@ -154,182 +103,33 @@ class Daemon {
     return absl::OkStatus();
   }
 
-  // Makes sure that the ledger knows us and our store; then everything else starts. Called until it
-  // is done.
-  absl::Duration JoinLedger() {
-    if (service_.ready()) return kIdle;
-    absl::Status joined = TryJoin();
-    if (!joined.ok()) {
-      app::LogError("provider.join", joined);
-      if (base::ReasonOf(joined) == "NODE_KEY_DIFFERS") context_.RequestStop(joined);
-      TellReady();
-      return kRetry;
-    }
-    follow_.Start([this] { return Follow(); });
-    pull_.Start([this] { return Pull(); });
-    scrub_.Start([this] { return Scrub(); });
-    tidy_.Start([this] { return Tidy(); });
-    service_.SetReady(true);
+  void OnJoined() {
     server_->SetReady(true);
     app::LogInfo("provider.ready", "serving",
                  {{"account", base::ToText(identity_.id())}, {"endpoint", server_->endpoint()}});
-    TellReady();
-    return kIdle;
-  }
-
-  absl::Status TryJoin() {
-    ASSIGN_OR_RETURN(pb::Provider record, FindRegistration(client_, identity_.id()));
-    if (record.node_key() != base::ToString(identity_.node.public_key().Encode())) {
-      return base::Error(absl::StatusCode::kFailedPrecondition, "NODE_KEY_DIFFERS",
-                         "the ledger names another node key for this account",
-                         "restore the node key that was registered");
-    }
-    std::string store = chain::ToField(opened_.store->store_id());
-    if (record.store_id() != store) {
-      app::LogWarning("store.new",
-                      "the store is not the registered one; reporting the loss to the ledger");
-      pb::Operation report;
-      report.mutable_report_new_store()->set_store_id(store);
-      RETURN_IF_ERROR(pull_lane_.Run(std::move(report)).status());
-      ledger_.ForgetAll();
-      puller_.SetLost();
-    }
-    if (EditOperation(settings_, opened_.certificate.pin, record).has_value()) {
-      app::LogWarning(
-          "provider.differs",
-          "the ledger's record differs from the configuration; run `storaged register`");
-    }
-    if (follower_.height() == 0) {  // nothing before our first block concerns us
-      ASSIGN_OR_RETURN(pb::ChainStatus status, ledger_.Status());
-      follower_.Skip(status.height());
-    }
-    return sealer_.Resume();
   }
 
   void TellReady() {
-    if (std::exchange(told_, true)) return;
     context_.Ready(absl::StrCat("grpc=", server_->endpoint(), " admin=", admin_->endpoint(),
                                 " http=", http_ == nullptr ? "" : http_->endpoint(),
                                 " account=", base::ToText(identity_.id())));
   }
 
-  absl::Duration Follow() {
-    auto stopping = [this] { return stopping_.load(); };
-    absl::Status ended = follower_.Run(stopping);
-    if (absl::IsOutOfRange(ended)) {
-      absl::StatusOr<pb::ChainStatus> status = ledger_.Status();
-      ledger_.ForgetAll();
-      absl::Status reconciled =
-          status.ok() ? follower_.Reconcile(stopping).status() : status.status();
-      if (reconciled.ok()) {
-        follower_.Skip(status->height());
-      } else {
-        app::LogError("follow.reconcile", reconciled);
-      }
-    } else if (!ended.ok() && !stopping_) {
-      app::LogError("follow.ended", ended);
-    }
-    return kRetry;
-  }
-
-  absl::Duration Pull() {
-    absl::Status pulled = puller_.RunOnce([this] { return stopping_.load(); });
-    if (!pulled.ok() && !stopping_) app::LogError("pull.round", pulled);
-    return settings_.repair_interval;
-  }
-
-  absl::Duration Scrub() {
-    uint64_t rate = std::max<uint64_t>(settings_.scrub_bytes_per_second, 1);
-    absl::StatusOr<bool> finished = scrubber_.Slice(rate);
-    if (!finished.ok()) app::LogError("scrub", finished.status());
-    if (finished.ok() && !*finished) return absl::Seconds(1);
-    return test_network_ ? std::min(settings_.scrub_interval, kTestScrub)
-                         : settings_.scrub_interval;
-  }
-
-  absl::Duration Tidy() {
-    auto stopping = [this] { return stopping_.load(); };
-    auto dropped = follower_.Reconcile(stopping);
-    if (!dropped.ok()) app::LogError("tidy.reconcile", dropped.status());
-    base::ContentId cursor;
-    do {
-      auto swept = index_.Sweep(cursor, kSweepStep);
-      if (!swept.ok()) {
-        app::LogError("tidy.sweep", swept.status());
-        break;
-      }
-    } while (!cursor.empty() && !stopping_);
-    auto freed = opened_.store->Compact(kCompactBudget);
-    if (!freed.ok()) app::LogError("tidy.compact", freed.status());
-    absl::Status resumed = sealer_.Resume();
-    if (!resumed.ok()) app::LogError("tidy.seals", resumed);
-    return settings_.gc_interval;
-  }
-
   // From the outside in: no new calls, running ones drain, background work ends, then what the
   // ledger is owed.
   void Stop() {
-    service_.SetReady(false);
     server_->SetReady(false);
-    approver_.set_accepting(false);
-    stopping_ = true;
-    source_.Stop();
+    provider_.BeginStop();
     server_->Stop(context_.stop_timeout());
-    pull_lane_.Stop();  // whoever waits for a receipt is answered
-    join_.Stop();
-    for (Periodic* work : {&pull_, &scrub_, &tidy_, &follow_}) work->Stop();
-    seal_lane_.Stop();
+    provider_.Stop();
     admin_->Stop(absl::Seconds(1));
     if (http_ != nullptr) http_->Stop(absl::Seconds(1));
-    absl::Status kept = opened_.store->Checkpoint();
-    if (kept.ok()) kept = opened_.kv->Sync();
+    absl::Status kept = provider_.Checkpoint();
     if (!kept.ok()) app::LogError("store.checkpoint", kept);
   }
 
-  uint64_t Room() {
-    storage::BlobUsage usage = opened_.store->Usage();
-    uint64_t used = usage.disk_bytes - std::min(usage.disk_bytes, usage.reclaimable_bytes);
-    uint64_t room = usage.quota_bytes - std::min(usage.quota_bytes, used);
-    auto space = disk_->Space();
-    if (!space.ok()) return room;
-    return std::min(room, space->free_bytes - std::min(space->free_bytes, settings_.reserve_bytes));
-  }
-
-  absl::Status Willing() {
-    if (!approver_.accepting())
-      return base::Error(absl::StatusCode::kFailedPrecondition, "NOT_ACCEPTING", "not accepting");
-    if (Room() == 0)
-      return base::Error(absl::StatusCode::kResourceExhausted, "NO_SPACE", "no space");
-    return absl::OkStatus();
-  }
-
-  std::vector<std::pair<std::string, std::function<double()>>> Numbers() {
-    auto& store = *opened_.store;
-    auto number = [](auto value) { return static_cast<double>(value); };
-    return {
-        {"storage.blobs", [&store, number] { return number(store.Usage().blobs); }},
-        {"storage.live_bytes", [&store, number] { return number(store.Usage().live_bytes); }},
-        {"storage.disk_bytes", [&store, number] { return number(store.Usage().disk_bytes); }},
-        {"storage.quota_bytes", [&store, number] { return number(store.Usage().quota_bytes); }},
-        {"storage.free_bytes", [this, number] { return number(Room()); }},
-        {"storage.damaged_blobs", [&store, number] { return number(store.Usage().damaged); }},
-        {"storage.received_bytes", [this, number] { return number(ingest_.received_bytes()); }},
-        {"storage.received_parts", [this, number] { return number(ingest_.received_parts()); }},
-        {"storage.served_bytes", [this, number] { return number(service_.served_bytes()); }},
-        {"storage.uploads", [this, number] { return number(service_.uploads()); }},
-        {"storage.reads", [this, number] { return number(service_.reads()); }},
-        {"storage.sealed_objects", [this, number] { return number(sealer_.sealed()); }},
-        {"storage.pending_seals", [this, number] { return number(sealer_.pending()); }},
-        {"storage.pulls_due", [this, number] { return number(puller_.due()); }},
-        {"storage.pulled_parts", [this, number] { return number(puller_.pulled()); }},
-        {"storage.dropped_blobs", [this, number] { return number(follower_.dropped()); }},
-        {"storage.scrubbed_bytes", [this, number] { return number(scrubber_.scrubbed_bytes()); }},
-        {"storage.chain_height", [this, number] { return number(follower_.height()); }},
-    };
-  }
-
   void AddGauges() {
-    for (auto& [name, value] : Numbers()) context_.metrics().Gauge(name, name, value);
+    for (auto& [name, value] : provider_.Numbers()) context_.metrics().Gauge(name, name, value);
   }
 
   std::vector<std::pair<std::string, std::string>> StatusRows() {
@@ -338,47 +138,24 @@ class Daemon {
         {"chain", identity_.chain.ToHexString()},
         {"store", opened_.store->store_id().ToHexString()},
         {"endpoint", settings_.advertise},
-        {"ready", service_.ready() ? "yes" : "no"},
+        {"ready", provider_.service().ready() ? "yes" : "no"},
     };
-    for (auto& [name, value] : Numbers())
+    for (auto& [name, value] : provider_.Numbers())
       rows.emplace_back(name, absl::StrCat(static_cast<uint64_t>(value())));
-    for (const std::string& damaged : scrubber_.Damaged()) rows.emplace_back("damaged", damaged);
+    for (const std::string& damaged : provider_.scrubber().Damaged()) rows.emplace_back("damaged", damaged);
     return rows;
   }
 
   app::DaemonContext& context_;
   const Settings& settings_;
   Opened& opened_;
-  chain::Client& client_;
-  base::RealClock& clock_;
-  const bool test_network_;
   const Identity identity_;
-  std::atomic<bool> stopping_{false};
-  bool told_ = false;
   std::unique_ptr<base::Disk> disk_;
-  Faults faults_;
-  WriteQueue writes_;
-  PartIndex index_;
-  Ledger ledger_;
-  Submitter seal_lane_;
-  Submitter pull_lane_;
-  Approver approver_;
-  Ingest ingest_;
-  Sealer sealer_;
-  PeerParts source_;
-  Puller puller_;
-  Scrubber scrubber_;
-  Follower follower_;
-  Service service_;
   rpc::CallVerifier verifier_;
+  Provider provider_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<rpc::Server> admin_;
   std::unique_ptr<net::HttpServer> http_;
-  Periodic join_;
-  Periodic follow_;
-  Periodic pull_;
-  Periodic scrub_;
-  Periodic tidy_;
 };
 
 absl::Status RunStoraged(app::DaemonContext& context) {

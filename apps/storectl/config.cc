@@ -82,7 +82,7 @@ absl::Status Complete(Context& context, const std::string& shell) {
 absl::Status Version(Context& context) {
   Json json;
   json.Text("version", CAIRN_VERSION).Text("protocol", "1").Text("compiler", __VERSION__);
-  context.Result(json, absl::StrCat("storectl ", CAIRN_VERSION, "\n"));
+  context.Result(json, absl::StrCat("storectl ", CAIRN_VERSION, ", protocol 1, built with ", __VERSION__, "\n"));
   return absl::OkStatus();
 }
 

@@ -104,6 +104,12 @@ std::string HumanDuration(absl::Duration duration) {
 std::string HumanTime(absl::Time time) {
   return absl::FormatTime("%Y-%m-%d %H:%M", time, absl::LocalTimeZone());
 }
+std::string AboutCrn(base::Amount amount) {
+  absl::uint128 scale = 1;
+  while (amount.units() / scale >= 1'000'000) scale *= 10;
+  const auto up = amount.Plus(base::Amount(scale / 2)).value_or(amount);
+  return Crn(base::Amount(up.units() / scale * scale));
+}
 std::string Crn(base::Amount amount) { return amount.ToDecimal(base::kCrnDecimals) + " crn"; }
 std::string Rfc3339(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());

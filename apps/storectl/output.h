@@ -51,7 +51,8 @@ class Table {
 std::string HumanBytes(uint64_t bytes);              // base 10: "1.56 GB"
 std::string HumanDuration(absl::Duration duration);  // "1 min 5 s"
 std::string HumanTime(absl::Time time);              // local, to the minute
-std::string Crn(base::Amount amount);                // "1.5 crn"
+std::string Crn(base::Amount amount);                // "1.5 crn", to the unit
+std::string AboutCrn(base::Amount amount);           // rounded to six digits: for rates, not sums
 std::string Rfc3339(absl::Time time);
 
 }  // namespace cairn::storectl

@@ -81,7 +81,7 @@ absl::Status List(Context& context) {
     items.push_back(ProviderJson(provider).Done());
     table.Row({base::ToText(chain::AccountOf(provider.account())), provider.endpoint(),
                StateOf(provider), provider.region(), HumanBytes(provider.committed_bytes()),
-               HumanBytes(provider.capacity_bytes()), Crn(PerTbMonth(provider))});
+               HumanBytes(provider.capacity_bytes()), AboutCrn(PerTbMonth(provider))});
   }
   context.Items("providers", items, table);
   return absl::OkStatus();
@@ -117,7 +117,7 @@ absl::Status Show(Context& context, const std::string& text) {
                          record.region(), " ", record.network(), "\nholds     ",
                          HumanBytes(record.committed_bytes()), " of ",
                          HumanBytes(record.capacity_bytes()), " in ", record.groups(),
-                         " groups\nprice     ", Crn(PerTbMonth(record)),
+                         " groups\nprice     ", AboutCrn(PerTbMonth(record)),
                          " a TB and month\ndeposit   ", Crn(chain::FromProto(record.deposit())),
                          ", fined ", Crn(chain::FromProto(record.fined())), "\n", live));
   return absl::OkStatus();

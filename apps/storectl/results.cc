@@ -49,13 +49,13 @@ std::string PutText(const client::PutResult& result) {
   if (result.object.empty()) {
     return absl::StrCat(result.ref.ToText(), "  ", HumanBytes(result.size), "  would lock ",
                         Crn(result.quote.lock), ", bond ", Crn(result.quote.bond), ", fee ",
-                        Crn(result.quote.fee), "; ", Crn(result.quote.per_month), " a month\n");
+                        Crn(result.quote.fee), "; ", AboutCrn(result.quote.per_month), " a month\n");
   }
   return absl::StrCat(
       result.ref.ToText(), "  ", result.content_id.ToText(), "  ", HumanBytes(result.size), "  ",
       result.parts, " parts ", result.durable ? "durable" : "available",
       result.resumed ? "  (continued)" : "",
-      result.quote.lock.zero() ? "" : absl::StrCat("  ", Crn(result.quote.per_month), " a month"),
+      result.quote.lock.zero() ? "" : absl::StrCat("  ", AboutCrn(result.quote.per_month), " a month"),
       "\n");
 }
 

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <chrono>
 
-#include "absl/time/clock.h"
-
 namespace cairn::base {
 
-absl::Time RealClock::Now() const { return absl::Now() + offset(); }
+// The system's clock itself: absl::Now() computes between readings of it.
+absl::Time RealClock::Now() const {
+  return absl::FromChrono(std::chrono::system_clock::now()) + offset();
+}
 
 absl::Duration RealClock::Monotonic() const {
   return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());

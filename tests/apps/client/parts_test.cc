@@ -183,6 +183,15 @@ TEST_CASE("JSON writes 64-bit numbers and money as strings, names in the order a
   CHECK(JsonList({"1", "{}"}) == "[1,{}]");
 }
 
+TEST_CASE("rates are told in six digits, sums to the unit") {
+  const base::Amount rate{absl::uint128(1'999'999'999'998'432'000)};
+  CHECK(AboutCrn(rate) == "2 crn");
+  CHECK(Crn(rate) == "1.999999999998432 crn");
+  CHECK(AboutCrn(base::Amount(absl::uint128(17'680'109'760'000))) == "0.0000176801 crn");
+  CHECK(AboutCrn(base::Amount(5)) == "0.000000000000000005 crn");
+  CHECK(AboutCrn(base::Amount()) == "0 crn");
+}
+
 TEST_CASE("sizes are base ten, tables are aligned") {
   CHECK(HumanBytes(0) == "0 B");
   CHECK(HumanBytes(999) == "999 B");
