@@ -298,19 +298,21 @@ class World {
         return {"rich", op};
       case 29:
         // Those who have nothing left are given something, now and then.
-        return {"rich", TransferOp(ToField(Id(anyone)), Below(60'000'000))};
+        if (Below(8) == 0) return {"rich", TransferOp(ToField(Id(anyone)), Below(20'000'000))};
+        break;
       case 30:
       case 31:
       case 32:
         op.mutable_deposit_payment()->set_account(account);
         *op.mutable_deposit_payment()->mutable_amount() = ToProto(Units(1 + Below(200'000)));
-        return {Below(8) == 0 ? "rich" : anyone, op};
+        return {Below(40) == 0 ? "rich" : anyone, op};
       default:
         break;
     }
-    // Poor people give away what they should keep, and providers what they earned.
-    const std::string giver = Below(3) == 0 ? Provider(Below(kProviders)) : anyone;
-    return {giver, TransferOp(Below(3) == 0 ? account : ToField(Id(anyone)), Below(2'000'000))};
+    // Poor people give away what they should keep; providers spend what they earn.
+    if (Below(2) == 0) return {Provider(Below(kProviders)), TransferOp(ToField(Id("rich")), Below(2'000'000))};
+    const std::string other = Below(2) ? Owner(Below(kOwners)) : Sponsor(Below(kSponsors));
+    return {anyone, TransferOp(Below(3) == 0 ? account : ToField(Id(other)), Below(2'000'000))};
   }
 
   pb::Operation TransferOp(const std::string& to, uint64_t units) {

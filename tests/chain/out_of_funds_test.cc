@@ -50,7 +50,7 @@ TEST_CASE("notice follows read only, and clearing is the primary's choice only a
   CHECK(rig.Stream("alice").account().empty());
 }
 
-TEST_CASE("a throttled payer still stores what it can pay for; a read-only one stores nothing", "[GF-87]") {
+TEST_CASE("a throttled payer still stores what it can pay for; a read-only one stores nothing") {
   Poor poor;
   MoneyRig& rig = poor.rig;
   rig.AdvanceSeconds(700);

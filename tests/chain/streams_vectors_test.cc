@@ -65,7 +65,7 @@ TEST_CASE("a read package costs what the worked example says", "[GF-66][GF-71]")
 }
 
 TEST_CASE("a payer without money is warned, throttled, warned again and read only at the computed seconds",
-          "[GF-87][GF-65]") {
+          "[GF-65]") {
   const Values v = Vectors("streams.txt");
   MoneyRig rig;
   StorePoor(rig, v);

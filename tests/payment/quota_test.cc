@@ -9,7 +9,7 @@ absl::Time At(int year, int month, int day, int hour = 0) {
   return absl::FromCivil(absl::CivilHour(year, month, day, hour), absl::UTCTimeZone());
 }
 
-TEST_CASE("the free quota renews with the month, in UTC, and carries nothing over", "[GF-47][GF-69]") {
+TEST_CASE("the free quota renews with the month, in UTC, and carries nothing over") {
   Quota quota;
   const QuotaTerms terms{.free_bytes = 100};
   CHECK(quota.Take(terms, "a", 100, At(2026, 1, 31, 23)) == QuotaShare{100, 0, 0});
@@ -20,8 +20,7 @@ TEST_CASE("the free quota renews with the month, in UTC, and carries nothing ove
   CHECK(EndOfMonth(MonthOf(At(2026, 12, 5))) == At(2027, 1, 1));
 }
 
-TEST_CASE("reads take from the free quota, then from the package, and nothing when both do not cover them",
-          "[GF-48][GF-49]") {
+TEST_CASE("reads take from the free quota, then from the package, and nothing when both do not cover them") {
   Quota quota;
   const QuotaTerms terms{.free_bytes = 100, .package_bytes = 50};
   const absl::Time now = At(2026, 3, 3);
@@ -35,7 +34,7 @@ TEST_CASE("reads take from the free quota, then from the package, and nothing wh
   CHECK(quota.Take({.free_bytes = 100, .package_bytes = 80}, "b", 30, now) == QuotaShare{0, 30, 0});
 }
 
-TEST_CASE("a cap bounds what one object takes of the free quota", "[GF-47]") {
+TEST_CASE("a cap bounds what one object takes of the free quota") {
   Quota quota;
   const QuotaTerms terms{.free_bytes = 100, .free_object_bytes = 40};
   const absl::Time now = At(2026, 3, 3);
