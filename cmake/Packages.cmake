@@ -1,4 +1,5 @@
-# Debian packages by CPack: libcairn-dev (libraries) and cairn-programs (programs, units, users, sample configuration).
+# Debian packages by CPack: libcairn-dev (libraries) and cairn-programs (programs, units, users, sample configuration,
+# manual pages, completions).
 #
 #   cpack -G DEB --config build/release/CPackConfig.cmake
 include_guard(GLOBAL)
@@ -32,6 +33,30 @@ foreach(_daemon chaind storaged cdnd)
 endforeach()
 if(_samples)
   add_custom_target(sample_configs ALL DEPENDS ${_samples})
+endif()
+
+# Manual pages and completions, printed by the programs from the tree that parses their command lines.
+set(_share ${PROJECT_BINARY_DIR}/install/share)
+set(_texts)
+foreach(_program ${_programs})
+  set(_section 8)
+  if(_program STREQUAL "storectl")
+    set(_section 1)
+  endif()
+  set(_completion ${_share}/bash-completion/completions/${_program})
+  set(_page ${_share}/man/man${_section}/${_program}.${_section}.gz)
+  add_custom_command(
+    OUTPUT ${_page} ${_completion} ${_share}/zsh/vendor-completions/_${_program}
+           ${_share}/fish/vendor_completions.d/${_program}.fish
+    COMMAND sh ${PROJECT_SOURCE_DIR}/packaging/program-texts.sh $<TARGET_FILE:${_program}> ${_section} ${_share}
+    DEPENDS ${_program} ${PROJECT_SOURCE_DIR}/packaging/program-texts.sh VERBATIM)
+  list(APPEND _texts ${_completion})
+  install(FILES ${_page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${_section} COMPONENT cairn-programs)
+endforeach()
+if(_texts)
+  add_custom_target(program_texts ALL DEPENDS ${_texts})
+  install(DIRECTORY ${_share}/bash-completion ${_share}/zsh ${_share}/fish DESTINATION ${CMAKE_INSTALL_DATADIR}
+    COMPONENT cairn-programs)
 endif()
 
 # Who wrote what is inside the archives.
@@ -69,7 +94,9 @@ if(CAIRN_CHAIN)
   list(APPEND _dev_depends libprotobuf-dev)
 endif()
 if(CAIRN_APPS)
-  list(APPEND _dev_depends libgrpc++-dev libssl-dev libcli11-dev libtomlplusplus-dev libspdlog-dev prometheus-cpp-dev)
+  # The CMake package of gRPC wants its code generator to be there.
+  list(APPEND _dev_depends libgrpc++-dev protobuf-compiler-grpc libssl-dev libcli11-dev libtomlplusplus-dev libspdlog-dev
+    prometheus-cpp-dev)
 endif()
 list(JOIN _dev_depends ", " CPACK_DEBIAN_LIBCAIRN-DEV_PACKAGE_DEPENDS)
 

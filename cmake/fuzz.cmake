@@ -1,9 +1,8 @@
-# cmake -C cmake/fuzz.cmake -S . -B build/fuzz: the libraries and the fuzz targets under libFuzzer, ASan and UBSan
+# cmake -C cmake/fuzz.cmake -S . -B build/fuzz: the fuzz targets under libFuzzer, ASan and UBSan (target `fuzz`)
 set(CMAKE_C_COMPILER clang CACHE STRING "")
 set(CMAKE_CXX_COMPILER clang++ CACHE STRING "")
 set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "")
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1 -fsanitize=fuzzer-no-link" CACHE STRING "")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O3 -DNDEBUG" CACHE STRING "others' libraries: not instrumented")
 set(CAIRN_SANITIZE "address,undefined" CACHE STRING "")
 set(CAIRN_FUZZ ON CACHE BOOL "build the fuzz targets with libFuzzer")
-set(CAIRN_CHAIN OFF CACHE BOOL "")
-set(CAIRN_APPS OFF CACHE BOOL "")

@@ -2,10 +2,13 @@
 # Installs what Cairn builds and tests with, on Debian 12. Does nothing when everything is there.
 #
 #   cmake/install-deps.sh           as root, or with sudo on the path
+#   cmake/install-deps.sh --bench   also the programs that tests/bench holds ours against
+#   cmake/install-deps.sh --fuzz    also what libFuzzer needs
 #
 # Each line: package, and why it is needed.
 set -eu
-packages=$(sed -e 's/#.*//' <<'LIST' | tr -s ' \n' '  '
+list() { sed -e 's/#.*//' | tr -s ' \n' '  '; }
+packages=$(list <<'LIST'
 build-essential cmake ninja-build   # compiler and build
 ccache mold                         # repeated builds and links in seconds
 pkg-config binutils xz-utils git ca-certificates
@@ -24,6 +27,27 @@ catch2                              # tests
 b3sum curl tmux openssl procps python3   # the tests compare with, and drive, these programs
 LIST
 )
+for extra in "$@"; do
+  case $extra in
+    --fuzz)
+      packages="$packages $(list <<'LIST'
+clang libclang-rt-14-dev            # libFuzzer and the sanitizers of clang (cmake/fuzz.cmake)
+LIST
+)"
+      ;;
+    --bench)
+      packages="$packages $(list <<'LIST'
+restic borgbackup                   # backup tools
+nginx-light                         # sendfile over loopback
+LIST
+)"
+      ;;
+    *)
+      echo "install-deps: unknown argument $extra" >&2
+      exit 2
+      ;;
+  esac
+done
 missing=
 for p in $packages; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"

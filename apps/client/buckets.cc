@@ -1,6 +1,7 @@
 #include "apps/client/buckets.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/primary.h"
@@ -54,6 +55,28 @@ absl::StatusOr<pb::Operation> NewBucketOperation(Client& client, const std::stri
     wrap->set_wrapped(base::ToString(wrapped));
   }
   return operation;
+}
+
+// Live providers that hold no position, those of an operator of their own first, then by price.
+std::vector<base::AccountId> Outsiders(std::vector<storage::Candidate> candidates,
+                                       const storage::Placement& placement) {
+  std::set<base::AccountId> operators;
+  const auto holds = [&](const storage::Candidate& candidate) {
+    return std::find(placement.holders.begin(), placement.holders.end(), candidate.account) !=
+           placement.holders.end();
+  };
+  for (const storage::Candidate& candidate : candidates) {
+    if (holds(candidate)) operators.insert(candidate.operator_id);
+  }
+  std::erase_if(candidates, [&](const auto& candidate) { return !candidate.live || holds(candidate); });
+  std::stable_sort(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
+    const bool shared_a = operators.contains(a.operator_id), shared_b = operators.contains(b.operator_id);
+    if (shared_a != shared_b) return shared_b;
+    return a.primary_price.per_unit_e18 < b.primary_price.per_unit_e18;
+  });
+  std::vector<base::AccountId> out;
+  for (const storage::Candidate& candidate : candidates) out.push_back(candidate.account);
+  return out;
 }
 
 }  // namespace
@@ -117,8 +140,11 @@ absl::StatusOr<BucketCreated> CreateBucket(Client& client, const std::string& na
   ASSIGN_OR_RETURN(storage::Placement placement, storage::PlaceGroup(request, candidates));
   ASSIGN_OR_RETURN(pb::Operation operation,
                    NewBucketOperation(client, name, options, policy, placement));
-  // Any holder may be primary: the cheapest first, the others when it does not consent.
-  std::vector<base::AccountId> primaries{placement.primary};
+  // Any holder may be primary: the cheapest first, the others when it does not consent. One that keeps the whole blob
+  // is better none of them: what it keeps is then lost with nothing else.
+  std::vector<base::AccountId> primaries;
+  if (policy.whole_at_primary) primaries = Outsiders(candidates, placement);
+  primaries.push_back(placement.primary);
   for (const base::AccountId& holder : placement.holders) {
     if (holder != placement.primary) primaries.push_back(holder);
   }

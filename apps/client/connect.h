@@ -28,7 +28,9 @@ class Connection {
   std::unique_ptr<Client> client_;
 };
 
-// The ledger alone, for questions that need no key.
-absl::StatusOr<std::shared_ptr<chain::Client>> ConnectChain(const Profile& profile);
+// The ledger alone, for questions that need no key. Every answer is checked against the profile's chain id and engine
+// key (cairn/chain/verifying_client.h); the newest header seen is kept in the state folder when the client goes, so
+// that the next one is not shown an older state.
+absl::StatusOr<std::shared_ptr<chain::Client>> ConnectChain(const Paths& paths, const Profile& profile);
 
 }  // namespace cairn::client

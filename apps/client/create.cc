@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/holders.h"
@@ -123,7 +122,7 @@ absl::Status SettlePending(Client& client, const base::ObjectId& object) {
     const absl::Time created =
         absl::FromUnixMillis(static_cast<int64_t>(answer->objects(0).created_ms()));
     if (client.LedgerTime() - created > kPendingPatience) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    client.clock().Sleep(absl::Milliseconds(200));
   }
   const absl::Status cancelled = CancelObject(client, object);
   if (base::ReasonOf(cancelled) == "VERDICT_NOT_CREATED" ||

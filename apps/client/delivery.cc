@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <set>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "apps/client/owed.h"
 #include "apps/client/primary.h"
 #include "cairn/base/claim.h"
 #include "cairn/base/status.h"
@@ -29,8 +29,8 @@ bool WorthAnotherTry(const absl::Status& status) {
          absl::IsCancelled(status);
 }
 
-void Pause(int attempt) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(100 << std::min(attempt, 4)));
+void Pause(Client& client, int attempt) {
+  client.clock().Sleep(absl::Milliseconds(100 << std::min(attempt, 4)));
 }
 
 bool StaleReceipts(const absl::Status& status) {
@@ -193,7 +193,7 @@ absl::Status Shipment::Deliver(uint32_t position) {
   absl::Status last;
   for (int attempt = 0; attempt < kCarryAttempts; ++attempt) {
     RETURN_IF_ERROR(client_.CheckStop());
-    if (attempt > 0) Pause(attempt);
+    if (attempt > 0) Pause(client_, attempt);
     const pb::Group now = group();
     ASSIGN_OR_RETURN(
         ProviderAddress holder,
@@ -267,7 +267,10 @@ absl::Status Shipment::SubmitOnce(WaitFor wait) {
   ASSIGN_OR_RETURN(ProviderAddress primary, client_.Address(chain::AccountOf(now.primary())));
   auto answer = client_.transport().SubmitReceipts(primary, request, kSealTimeout);
   if (!answer.ok()) return answer.status();
-  if (wait == WaitFor::kCreated || answer->sealed_height() != 0) return absl::OkStatus();
+  if (answer->sealed_height() != 0) return absl::OkStatus();
+  // From here on the primary owes the seal, whatever becomes of us.
+  RETURN_IF_ERROR(KeepOwed(client_, primary.account, records_, answer->upload_signature()));
+  if (wait == WaitFor::kCreated) return absl::OkStatus();
   return base::Error(absl::StatusCode::kUnavailable, "REFUSED_TO_SEAL",
                      absl::StrCat("primary ", base::ToText(primary.account),
                                   " took the receipts and did not seal"));
@@ -290,10 +293,13 @@ absl::Status Shipment::Seal(WaitFor wait) {
     if (last.ok()) break;
     if (wait != WaitFor::kCreated) {
       auto sealed = SealedOnLedger();
-      if (sealed.ok() && *sealed) return absl::OkStatus();
+      if (sealed.ok() && *sealed) {
+        ForgetOwed(client_, records_);
+        return absl::OkStatus();
+      }
     }
     if (StaleReceipts(last)) {
-      Pause(attempt);
+      Pause(client_, attempt);
       RETURN_IF_ERROR(SignAgain());
       continue;
     }
@@ -302,7 +308,7 @@ absl::Status Shipment::Seal(WaitFor wait) {
     const bool silent = base::ReasonOf(last) != "REFUSED_TO_SEAL" &&
                         (absl::IsUnavailable(last) || absl::IsDeadlineExceeded(last));
     if (silent && attempt == 0) {
-      Pause(1);
+      Pause(client_, 1);
       continue;
     }
     refused.push_back(primary);
@@ -317,7 +323,10 @@ absl::Status Shipment::Seal(WaitFor wait) {
   // A primary's word is not the ledger's.
   if (wait == WaitFor::kCreated) return absl::OkStatus();
   ASSIGN_OR_RETURN(bool sealed, SealedOnLedger());
-  if (sealed) return absl::OkStatus();
+  if (sealed) {
+    ForgetOwed(client_, records_);
+    return absl::OkStatus();
+  }
   return base::Error(absl::StatusCode::kUnavailable, "REFUSED_TO_SEAL",
                      "the primary said sealed, the ledger does not", "run the same command again");
 }

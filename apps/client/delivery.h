@@ -75,7 +75,7 @@ class Shipment {
 
   // Hands the receipts to the primary until the objects are sealed (or accepted, for kCreated):
   // signs again what an epoch made stale, appoints another primary when this one does not do its
-  // work.
+  // work. A primary's word that it has the upload is kept until the seal is there (owed.h).
   absl::Status Seal(WaitFor wait);
 
   uint64_t sent_bytes() const;

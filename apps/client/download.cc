@@ -29,9 +29,13 @@ constexpr absl::Duration kTick = absl::Milliseconds(100);
 // request, all facts and bytes to the calling thread, which verifies, decrypts and writes.
 class DownloadDriver {
  public:
-  DownloadDriver(Client& client, const ObjectInfo& object, std::vector<Holder> holders,
-                 storage::ObjectDownload& machine)
-      : client_(client), object_(object), holders_(std::move(holders)), machine_(machine) {}
+  DownloadDriver(Client& client, const base::ObjectId& object, const storage::VersionLayout& layout,
+                 std::vector<Holder> holders, storage::ObjectDownload& machine)
+      : client_(client),
+        object_(object),
+        layout_(layout),
+        holders_(std::move(holders)),
+        machine_(machine) {}
 
   absl::Status Run();
 
@@ -52,7 +56,8 @@ class DownloadDriver {
   absl::Duration Now() const { return client_.clock().Monotonic(); }
 
   Client& client_;
-  const ObjectInfo& object_;
+  const base::ObjectId object_;
+  const storage::VersionLayout& layout_;
   const std::vector<Holder> holders_;
   storage::ObjectDownload& machine_;
 
@@ -82,9 +87,8 @@ absl::Status DownloadDriver::Push(Event event) {
 
 void DownloadDriver::Fetch(const storage::FetchAction& action) {
   const Holder& holder = holders_[action.holder];
-  const storage::VersionLayout& layout = object_.manifest->head.stored;
   auto stream = client_.transport().Get(
-      holder.address, {object_.id, layout.blob(action.shard), action.range}, kRequestTimeout);
+      holder.address, {object_, layout_.blob(action.shard), action.range}, kRequestTimeout);
   absl::Status status = stream.status();
   if (stream.ok()) {
     std::shared_ptr<GetStream> shared = *std::move(stream);
@@ -211,6 +215,39 @@ std::string FolderOf(const std::string& path) {
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// The stored bytes as one copy, whatever else they were cut into.
+storage::VersionLayout WholeOf(const storage::VersionLayout& stored) {
+  storage::VersionLayout whole = stored;
+  whole.layout = base::LayoutKind::kCopies;
+  whole.policy = {.kind = base::LayoutKind::kCopies, .data = 0, .parity = 0, .copies = 2};
+  whole.shard_ids.clear();
+  return whole;
+}
+
+// The plaintext of the range from these holders; how often a slow one was hedged.
+absl::StatusOr<uint32_t> Read(Client& client, const ObjectInfo& object,
+                              const storage::VersionLayout& layout, std::vector<Holder> holders,
+                              const base::ByteRange& range, const GetOptions& options,
+                              const storage::ByteSink& sink) {
+  std::vector<storage::ShardHolder> shards;
+  for (const Holder& holder : holders) {
+    shards.push_back({.shard = holder.shard,
+                      .name = absl::StrCat(base::ToText(holder.address.account), " at ",
+                                           holder.address.endpoint)});
+  }
+  const auto& sealed = object.manifest->head.seal;
+  storage::SealedWith seal;
+  if (sealed) seal = {.key = &*object.key, .key_id = sealed->key_id};
+  storage::DownloadOptions limits;
+  limits.stall = options.start_within / 2;
+  ASSIGN_OR_RETURN(auto machine,
+                   storage::ObjectDownload::Create(layout, sealed ? &seal : nullptr, range,
+                                                   std::move(shards), limits, sink));
+  DownloadDriver driver(client, object.id, layout, std::move(holders), *machine);
+  RETURN_IF_ERROR(driver.Run());
+  return machine->hedges();
+}
+
 }  // namespace
 
 absl::StatusOr<GetResult> GetObject(Client& client, const Bucket&, const ObjectInfo& object,
@@ -220,18 +257,6 @@ absl::StatusOr<GetResult> GetObject(Client& client, const Bucket&, const ObjectI
                        absl::StrCat("the manifest of ", object.ref.ToText(), " could not be read"));
   }
   ASSIGN_OR_RETURN(chain::pb::Group group, client.Group(object.record->group()));
-  ASSIGN_OR_RETURN(std::vector<Holder> holders, HoldersOf(client, *object.record, group));
-  std::vector<storage::ShardHolder> shards;
-  for (const Holder& holder : holders) {
-    shards.push_back({.shard = holder.shard,
-                      .name = absl::StrCat(base::ToText(holder.address.account), " at ",
-                                           holder.address.endpoint)});
-  }
-  storage::SealedWith seal;
-  if (object.manifest->head.seal)
-    seal = {.key = &*object.key, .key_id = object.manifest->head.seal->key_id};
-  storage::DownloadOptions limits;
-  limits.stall = options.start_within / 2;
   const uint64_t size = object.manifest->plaintext_size;
   const uint64_t wanted = options.range.offset >= size
                               ? 0
@@ -241,17 +266,23 @@ absl::StatusOr<GetResult> GetObject(Client& client, const Bucket&, const ObjectI
                 .content_id = object.manifest->head.stored.content_id,
                 .hedges = 0};
   const std::string item = object.ref.ToText();
-  ASSIGN_OR_RETURN(auto machine,
-                   storage::ObjectDownload::Create(
-                       object.manifest->head.stored, object.manifest->head.seal ? &seal : nullptr,
-                       options.range, std::move(shards), limits, [&](base::ByteView bytes) {
-                         out.bytes += bytes.size();
-                         client.progress().Update(item, Stage::kDownload, out.bytes, wanted);
-                         return sink(bytes);
-                       }));
-  DownloadDriver driver(client, object, std::move(holders), *machine);
-  RETURN_IF_ERROR(base::Annotate(driver.Run(), item));
-  out.hedges = machine->hedges();
+  const storage::ByteSink count = [&](base::ByteView bytes) {
+    out.bytes += bytes.size();
+    client.progress().Update(item, Stage::kDownload, out.bytes, wanted);
+    return sink(bytes);
+  };
+  if (auto primary = WholeAtPrimary(client, group); primary && wanted > 0) {
+    const storage::VersionLayout whole = WholeOf(object.manifest->head.stored);
+    auto read = Read(client, object, whole, {*std::move(primary)}, options.range, options, count);
+    if (read.ok()) return out;
+    RETURN_IF_ERROR(client.CheckStop());
+    client.progress().Note(item, absl::StrCat("not from the primary's copy: ", read.status().message()));
+  }
+  ASSIGN_OR_RETURN(std::vector<Holder> holders, HoldersOf(client, *object.record, group));
+  const base::ByteRange rest{options.range.offset + out.bytes, options.range.length - out.bytes};
+  auto hedges = Read(client, object, object.manifest->head.stored, std::move(holders), rest, options, count);
+  RETURN_IF_ERROR(base::Annotate(hedges.status(), item));
+  out.hedges = *hedges;
   return out;
 }
 

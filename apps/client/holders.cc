@@ -6,6 +6,7 @@
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/transaction.h"
+#include "cairn/rpc/v1/provider.pb.h"
 #include "cairn/storage/manifest.h"
 
 namespace cairn::client {
@@ -39,9 +40,29 @@ absl::StatusOr<std::vector<Holder>> HoldersOf(Client& client, const pb::Object& 
   return sure;
 }
 
+std::optional<Holder> WholeAtPrimary(Client& client, const pb::Group& group) {
+  if (!group.policy().whole_at_primary()) return std::nullopt;
+  auto provider = client.Provider(chain::AccountOf(group.primary()));
+  auto address = client.Address(chain::AccountOf(group.primary()));
+  if (!provider.ok() || !address.ok()) return std::nullopt;
+  return Holder{.position = static_cast<uint32_t>(group.positions_size()),
+                .shard = 0,
+                .address = *std::move(address),
+                .operator_id = chain::AccountOf(provider->operator_()),
+                .receipted = false};
+}
+
+bool SaysWhole(Client& client, const pb::Object& record, const Holder& primary) {
+  auto answer = client.transport().QueryUpload(
+      primary.address, chain::Trusted<base::ObjectId>(record.id()), primary.position,
+      {chain::Trusted<base::Digest>(record.content_id())}, absl::Seconds(2));
+  return answer.ok() && answer->complete();
+}
+
 absl::StatusOr<base::Bytes> FetchManifest(Client& client, const pb::Object& record,
                                           const pb::Group& group) {
   ASSIGN_OR_RETURN(std::vector<Holder> holders, HoldersOf(client, record, group));
+  if (auto primary = WholeAtPrimary(client, group)) holders.push_back(*std::move(primary));
   const base::Digest root = chain::Trusted<base::Digest>(record.manifest_id());
   const base::ByteRange whole{0, storage::kMaxManifestBytes};
   base::Evidence tried;

@@ -2,6 +2,7 @@
 // library.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,12 @@ struct Holder {
 // rebuilt names two).
 absl::StatusOr<std::vector<Holder>> HoldersOf(Client& client, const chain::v1::Object& record,
                                               const chain::v1::Group& group);
+
+// The primary, when the group's policy has it keep the whole blob; nullopt otherwise, or when it is not to be found.
+std::optional<Holder> WholeAtPrimary(Client& client, const chain::v1::Group& group);
+
+// Does that primary say it has the object's stored bytes whole? False when it does not answer.
+bool SaysWhole(Client& client, const chain::v1::Object& record, const Holder& primary);
 
 // A manifest kept as a blob, from the first holder that gives it sound.
 absl::StatusOr<base::Bytes> FetchManifest(Client& client, const chain::v1::Object& record,

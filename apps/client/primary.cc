@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <set>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/buckets.h"
@@ -90,8 +89,7 @@ absl::Status Approve(Client& client, const base::AccountId& provider, pb::Operat
     }
     last = base::Annotate(approval.status(), absl::StrCat("provider ", base::ToText(provider)));
     if (!absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last)) break;
-    if (attempt + 1 < kApproveAttempts)
-      std::this_thread::sleep_for(std::chrono::milliseconds(150 << attempt));
+    if (attempt + 1 < kApproveAttempts) client.clock().Sleep(absl::Milliseconds(150 << attempt));
   }
   return last;
 }

@@ -3,7 +3,7 @@
 //
 //   configuration  $CAIRN_HOME, else $XDG_CONFIG_HOME/cairn   profiles/NAME.toml, storectl.toml
 //   data           $CAIRN_HOME, else $XDG_DATA_HOME/cairn     keys/NAME.age
-//   state          $CAIRN_HOME, else $XDG_STATE_HOME/cairn    transfers/, lanes/
+//   state          $CAIRN_HOME, else $XDG_STATE_HOME/cairn    transfers/, lanes/, ledgers/
 //
 // A profile names the ledger's endpoint, the pin of its certificate, the genesis hash (which is the
 // chain id) and the engine's key. Values are plain; the functions touch the disk and are safe from
@@ -32,6 +32,8 @@ struct Paths {
   std::string Key(const std::string& name) const { return data + "/keys/" + name + ".age"; }
   std::string Keys() const { return data + "/keys"; }
   std::string Transfers() const { return state + "/transfers"; }
+  // The newest header believed of a ledger.
+  std::string SeenHead(const std::string& chain_hex) const { return state + "/ledgers/" + chain_hex; }
   std::string Lanes() const { return state + "/lanes"; }
 };
 

@@ -11,6 +11,7 @@
 #include "apps/client/create.h"
 #include "apps/client/journal.h"
 #include "apps/client/large_put.h"
+#include "apps/client/owed.h"
 #include "apps/client/prepare.h"
 #include "apps/common/key_file.h"
 #include "cairn/base/status.h"
@@ -159,6 +160,7 @@ absl::StatusOr<WaitFor> ParseWait(absl::string_view text) {
 absl::StatusOr<PutResult> Put(Client& client, Source& source, const Reference& to,
                               const PutOptions& options) {
   RETURN_IF_ERROR(CheckTarget(to));
+  if (!options.dry_run) ClaimOwedQuietly(client);
   ASSIGN_OR_RETURN(std::shared_ptr<Bucket> bucket, OpenBucket(client, to.bucket));
   client.progress().Begin(to.ToText(), source.size());
   auto result = PutInto(client, *bucket, source, to, options);

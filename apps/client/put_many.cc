@@ -8,6 +8,7 @@
 #include "apps/client/batch.h"
 #include "apps/client/create.h"
 #include "apps/client/list.h"
+#include "apps/client/owed.h"
 #include "apps/client/prepare.h"
 #include "apps/client/put.h"
 #include "cairn/base/status.h"
@@ -231,6 +232,7 @@ std::vector<absl::StatusOr<PutResult>> ManyPut::Run() {
 
 std::vector<absl::StatusOr<PutResult>> PutMany(Client& client, const std::vector<PutItem>& items,
                                                const ManyOptions& options) {
+  if (!options.put.dry_run) ClaimOwedQuietly(client);
   return ManyPut(client, items, options).Run();
 }
 

@@ -8,7 +8,6 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "apps/common/key_file.h"
@@ -216,7 +215,7 @@ absl::StatusOr<pb::TransactionReceipt> Sender::State::Submit(
     if (receipt.ok()) return receipt;
     last = receipt.status();
     if (!LostAnswer(last)) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(100 << std::min<uint32_t>(attempt, 4)));
+    clock.Sleep(absl::Milliseconds(100 << std::min<uint32_t>(attempt, 4)));
   }
   return last;
 }

@@ -14,12 +14,13 @@ absl::Status Differs(const Reference& ref, absl::string_view how) {
                      absl::StrCat("not the bytes of ", ref.ToText(), ": ", how));
 }
 
-PartReport Check(Client& client, const ObjectInfo& object, const Holder& holder) {
+PartReport Check(Client& client, const ObjectInfo& object, const Holder& holder, bool whole_copy) {
   PartReport report{
       .position = holder.position, .provider = holder.address.account, .bytes = 0, .status = {}};
   const storage::VersionLayout& layout = object.manifest->head.stored;
-  const base::ContentId& part = layout.blob(holder.shard);
-  const base::ByteRange whole{0, storage::StripeMap(layout).shard_size()};
+  const base::ContentId& part = whole_copy ? layout.content_id : layout.blob(holder.shard);
+  const base::ByteRange whole{
+      0, whole_copy ? layout.stored_size : storage::StripeMap(layout).shard_size()};
   base::SliceDecoder decoder(part.digest, whole);
   auto stream = client.transport().Get(holder.address, {object.id, part, whole}, absl::Hours(1));
   if (!stream.ok()) {
@@ -50,14 +51,20 @@ absl::StatusOr<VerifyReport> VerifyObject(Client& client, const Bucket&, const O
   ASSIGN_OR_RETURN(std::vector<Holder> holders, HoldersOf(client, *object.record, group));
   VerifyReport out;
   out.needed = object.manifest->head.stored.data();
+  const size_t parts = holders.size();
+  if (auto primary = WholeAtPrimary(client, group)) holders.push_back(*std::move(primary));
   out.parts.resize(holders.size());
   std::vector<std::function<void()>> tasks;
   for (size_t i = 0; i < holders.size(); ++i) {
-    tasks.push_back([&, i] { out.parts[i] = Check(client, object, holders[i]); });
+    tasks.push_back([&, i] { out.parts[i] = Check(client, object, holders[i], i >= parts); });
   }
   client.RunAll(std::move(tasks));
   RETURN_IF_ERROR(client.CheckStop());
-  for (const PartReport& part : out.parts) out.good += part.status.ok() ? 1 : 0;
+  for (size_t i = 0; i < parts; ++i) out.good += out.parts[i].status.ok() ? 1 : 0;
+  if (holders.size() > parts) {
+    out.whole = std::move(out.parts.back());
+    out.parts.pop_back();
+  }
   return out;
 }
 

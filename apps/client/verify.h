@@ -2,6 +2,7 @@
 // against an object.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -19,6 +20,7 @@ struct PartReport {
 };
 struct VerifyReport {
   std::vector<PartReport> parts;
+  std::optional<PartReport> whole;  // the primary's own copy, under +primary; enough by itself
   uint32_t good = 0;
   uint32_t needed = 0;  // parts that are enough to read
 };

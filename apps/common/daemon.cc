@@ -9,10 +9,12 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "apps/common/cli_tree.h"
 #include "apps/common/daemon_process.h"
 #include "apps/common/errors.h"
 #include "apps/common/log.h"
@@ -40,6 +42,7 @@ struct Parsed {
   int ready_fd = -1;
   bool die_with_parent = false;
   std::string explain_key;
+  std::string shell;
   std::map<std::string, std::vector<std::string>> options;  // of the chosen command
 };
 
@@ -166,7 +169,10 @@ class Program {
     explain_ = config->add_subcommand("explain", "Value, origin and meaning of a key");
     explain_->add_option("key", parsed_.explain_key, "Dotted name")->required();
     print_ = config->add_subcommand("print-default", "A complete, commented file");
-    for (CLI::App* sub : {run, version_, config, check_, explain_, print_}) {
+    man_ = app_.add_subcommand("man", "Print the manual page");
+    completion_ = app_.add_subcommand("completion", "Print a completion script for a shell");
+    completion_->add_option("shell", parsed_.shell, "bash | zsh | fish")->required();
+    for (CLI::App* sub : {run, version_, config, check_, explain_, print_, man_, completion_}) {
       sub->fallthrough()->allow_extras();
     }
     for (const Command& command : spec_.commands) {
@@ -184,6 +190,11 @@ class Program {
 
   absl::Status Dispatch() {
     if (version_->parsed()) return Say(absl::StrCat(spec_.name, " ", kVersion, "\n"));
+    if (man_->parsed()) return Say(Man());
+    if (completion_->parsed()) {
+      ASSIGN_OR_RETURN(std::string script, Completion(app_, parsed_.shell));
+      return Say(script);
+    }
     if (print_->parsed()) return Say(Config::PrintDefault(spec_.name, keys_));
     ASSIGN_OR_RETURN(Config config, Config::Load(spec_.name, keys_,
                                                  {.flags = parsed_.flags,
@@ -204,6 +215,20 @@ class Program {
     return Serve(spec_, keys_, parsed_, std::move(config));
   }
 
+  std::string Man() const {
+    const std::string prefix = absl::StrCat("CAIRN_", absl::AsciiStrToUpper(spec_.name), "__");
+    return ManPage(
+        app_, 8,
+        {{"ENVIRONMENT",
+          absl::StrCat("Every key of the configuration has a variable: a.b is ", prefix,
+                       "A__B. A flag goes first, then the environment, then the file, then what is "
+                       "built in.")},
+         {"SIGNALS",
+          "SIGTERM and SIGINT ask for a graceful stop; a second one ends the process. SIGHUP takes "
+          "up the keys that can change while it runs and names those that cannot."},
+         {"SEE ALSO", "storectl(1)"}});
+  }
+
   static absl::Status Say(const std::string& text) {
     std::cout << text;
     return absl::OkStatus();
@@ -217,6 +242,8 @@ class Program {
   CLI::App* check_ = nullptr;
   CLI::App* explain_ = nullptr;
   CLI::App* print_ = nullptr;
+  CLI::App* man_ = nullptr;
+  CLI::App* completion_ = nullptr;
   std::vector<std::pair<CLI::App*, const Command*>> commands_;
 };
 

@@ -1,8 +1,8 @@
 // The frame of a daemon: command line, configuration, logs, signals, readiness, exit code.
 //
 // A program declares its keys, its subcommands and one function that starts it; the frame adds
-// `run` (the default), `config check|explain|print-default`, `version`, --config, --ready-fd,
-// --die-with-parent and the log.* keys. SIGTERM and SIGINT ask for a graceful stop within
+// `run` (the default), `config check|explain|print-default`, `man`, `completion`, `version`,
+// --config, --ready-fd, --die-with-parent and the log.* keys. SIGTERM and SIGINT ask for a graceful stop within
 // `shutdown.timeout`; a second one ends the process. SIGHUP reloads: reloadable keys are taken up,
 // others are named in a warning.
 //

@@ -1,10 +1,13 @@
 #include "apps/common/errors.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cairn/base/status.h"
+#include "cairn/base/utf8.h"
 
 namespace cairn::app {
 namespace {
@@ -44,8 +47,32 @@ constexpr ReasonExit kByReason[] = {
     {"NOTHING_TO_DO", Exit::kNothingToDo},
     {"INCOMPATIBLE_VERSION", Exit::kIncompatible},
     {"WRONG_PASSPHRASE", Exit::kPermission},
+    {"PIN_MISMATCH", Exit::kPermission},
     {"INTERRUPTED", Exit::kInterrupted},
     {"TERMINATED", Exit::kTerminated},
+};
+
+constexpr std::pair<Exit, const char*> kMeanings[] = {
+    {Exit::kOk, "success"},
+    {Exit::kFailure, "a failure that no other code describes"},
+    {Exit::kUsage, "wrong usage or configuration"},
+    {Exit::kPartial, "some of the items failed"},
+    {Exit::kNotFound, "not found"},
+    {Exit::kPermission, "not permitted, or a wrong key or passphrase"},
+    {Exit::kPrecondition, "it exists already, or its state does not allow this"},
+    {Exit::kFunds, "not enough money"},
+    {Exit::kGuard, "a guard on price or quota refused"},
+    {Exit::kUnreachable, "unreachable; try again later"},
+    {Exit::kDeadline, "not within the time given"},
+    {Exit::kIntegrity, "bytes or a proof are not what they should be"},
+    {Exit::kNotEnoughProviders, "not enough providers or parts"},
+    {Exit::kChainRejected, "the ledger refused the transaction"},
+    {Exit::kLocalDisk, "a local file or disk"},
+    {Exit::kLocked, "in use by another process"},
+    {Exit::kIncompatible, "another version is needed"},
+    {Exit::kNothingToDo, "nothing to do"},
+    {Exit::kInterrupted, "interrupted"},
+    {Exit::kTerminated, "terminated"},
 };
 
 Exit ByCode(absl::StatusCode code) {
@@ -81,40 +108,27 @@ Exit ByCode(absl::StatusCode code) {
   }
 }
 
-// Bytes of the UTF-8 sequence that starts `text`, 0 when it is not well formed.
-size_t Utf8Length(absl::string_view text) {
-  auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  unsigned char lead = byte(0);
-  size_t length = 0;
-  if (lead < 0x80) length = 1;
-  if (lead >= 0xc2 && lead < 0xe0) length = 2;
-  if (lead >= 0xe0 && lead < 0xf0) length = 3;
-  if (lead >= 0xf0 && lead < 0xf5) length = 4;
-  if (length == 0 || length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  if (length > 2) {  // overlong forms, surrogates, beyond U+10FFFF
-    unsigned char second = byte(1);
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
-        (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) {
-      return 0;
-    }
-  }
-  return length;
+// Of a well-formed UTF-8 sequence.
+uint32_t CodePoint(absl::string_view sequence) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(sequence[i]); };
+  if (sequence.size() == 1) return byte(0);
+  uint32_t point = byte(0) & (0x7f >> sequence.size());
+  for (size_t i = 1; i < sequence.size(); ++i) point = point << 6 | (byte(i) & 0x3f);
+  return point;
+}
+
+// Controls of a terminal, line and paragraph separators, marks of direction.
+bool Unprintable(uint32_t point) {
+  return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x200e || point == 0x200f ||
+         (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
 }
 
 // One line, whatever a stranger put into it.
-std::string OneLine(absl::string_view text) {
-  std::string out;
-  for (char c : text) {
-    unsigned char byte = static_cast<unsigned char>(c);
-    out += byte < 0x20 || byte == 0x7f ? ' ' : c;
-  }
-  return out;
-}
+std::string OneLine(absl::string_view text) { return Printable(text); }
 
 }  // namespace
+
+absl::Span<const std::pair<Exit, const char*>> ExitMeanings() { return kMeanings; }
 
 Exit ExitOf(const absl::Status& status) {
   if (status.ok()) return Exit::kOk;
@@ -127,6 +141,7 @@ Exit ExitOf(const absl::Status& status) {
 }
 
 bool IsRetryable(const absl::Status& status) {
+  if (ExitOf(status) == Exit::kPermission) return false;  // the same key meets the same answer
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
          absl::IsAborted(status) || ExitOf(status) == Exit::kLocked;
 }
@@ -161,10 +176,30 @@ std::string ErrorJson(const absl::Status& status) {
                       ",\"retryable\":", IsRetryable(status) ? "true" : "false", "}}\n");
 }
 
+std::string Printable(absl::string_view text, bool lines) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t length = base::Utf8SequenceLength(text);
+    const absl::string_view sequence = text.substr(0, std::max<size_t>(length, 1));
+    const uint32_t point = length == 0 ? 0 : CodePoint(sequence);
+    if (length == 0) {
+      absl::StrAppendFormat(&out, "\\x%02x", static_cast<unsigned char>(text[0]));
+    } else if (!Unprintable(point) || (lines && (point == '\n' || point == '\t'))) {
+      out.append(sequence.data(), sequence.size());
+    } else if (point == '\n' || point == '\t') {
+      out += point == '\n' ? "\\n" : "\\t";
+    } else {
+      absl::StrAppendFormat(&out, point < 0x80 ? "\\x%02x" : "\\u%04x", point);
+    }
+    text.remove_prefix(sequence.size());
+  }
+  return out;
+}
+
 std::string JsonQuote(absl::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {
-    size_t length = Utf8Length(text);
+    size_t length = base::Utf8SequenceLength(text);
     char c = text[0];
     if (length == 0) {
       out += "\xef\xbf\xbd";

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 
 namespace cairn::app {
 
@@ -31,6 +33,9 @@ enum class Exit : int {
   kTerminated = 143,
 };
 
+// Each code with what it means, for people, in ascending order.
+absl::Span<const std::pair<Exit, const char*>> ExitMeanings();
+
 // By the status's reason where the reason decides (funds, verdicts, locks, disk), by its code
 // otherwise.
 Exit ExitOf(const absl::Status& status);
@@ -44,6 +49,11 @@ bool IsRetryable(const absl::Status& status);
 std::string ErrorText(const absl::Status& status);
 // {"error":{"code":"PRICE_GUARD","exit":8,"message":...,"evidence":{...},"hint":...,"retryable":false}}
 std::string ErrorJson(const absl::Status& status);
+
+// The text as a terminal may show it: control characters, bytes that are not UTF-8 and marks that turn the direction of
+// writing become \n, \t, \x1b, \u202e. `lines`: newlines and tabs stay. Names are shown so wherever people read them;
+// JSON has them exactly.
+std::string Printable(absl::string_view text, bool lines = false);
 
 // A JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
 std::string JsonQuote(absl::string_view text);

@@ -64,7 +64,7 @@ class ChunkWriter {
   virtual void SetSize(uint64_t size) = 0;
   // Gathered into messages of 256 KiB: one copy.
   virtual absl::Status Write(base::ByteView bytes) = 0;
-  // As its own message, not copied; at most 2 MiB.
+  // As its own message, not copied; at most 1 MiB.
   virtual absl::Status WriteOwned(base::Bytes bytes) = 0;
   virtual bool cancelled() const = 0;
 };

@@ -16,7 +16,7 @@
 namespace cairn::rpc {
 
 inline constexpr size_t kMaxRawHeaderBytes = 16 * 1024;
-inline constexpr size_t kMaxRawDataBytes = 2 << 20;
+inline constexpr size_t kMaxRawDataBytes = 1 << 20;
 inline constexpr size_t kBulkMessageBytes = 256 * 1024;  // what our own senders fill
 
 struct RawMessage {

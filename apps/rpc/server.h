@@ -26,7 +26,11 @@ class Metrics;
 
 namespace cairn::rpc {
 
+// What a server sends at most, a block or a page of records, and its clients take.
 inline constexpr int kMaxMessageBytes = 4 << 20;
+// What a server takes at most: the largest transaction or bulk message with what is around it. More
+// is refused by its length, before any of it is kept (ResourceExhausted).
+inline constexpr int kMaxRequestBytes = (1 << 20) + (64 << 10);
 
 struct ServerOptions {
   std::string listen = {};                       // host:port; port 0 picks a free one

@@ -5,7 +5,10 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "cairn/base/status.h"
+#include "cairn/base/utf8.h"
+#include "cairn/chain/transaction.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -32,13 +35,15 @@ absl::StatusCode FromGrpcCode(grpc::StatusCode code) {
 // Text that may stand in a header or a protobuf string, of bounded length, not cut inside a
 // character.
 std::string Bounded(absl::string_view text) {
-  if (text.size() > kMaxTextBytes) {
-    text = text.substr(0, kMaxTextBytes);
-    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80)
-      text.remove_suffix(1);
-    if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xc0) text.remove_suffix(1);
+  std::string out;
+  while (!text.empty()) {
+    const size_t length = base::Utf8SequenceLength(text);
+    const absl::string_view next = length == 0 ? "\xef\xbf\xbd" : text.substr(0, length);
+    if (out.size() + next.size() > kMaxTextBytes) break;
+    absl::StrAppend(&out, next);
+    text.remove_prefix(std::max<size_t>(length, 1));
   }
-  return std::string(text);
+  return out;
 }
 
 bool IsReason(const std::string& text) {
@@ -47,16 +52,20 @@ bool IsReason(const std::string& text) {
   });
 }
 
+constexpr char kPinMismatch[] = "PIN_MISMATCH";
+
 struct Transport {
   const char* reason;
   const char* hint;
+  const char* message = "the call failed";  // when the status brings none that says it better
 };
 
 // What a status means that no program of ours wrote.
 Transport TransportDetail(const grpc::Status& status) {
-  if (absl::StrContains(status.error_message(), "PIN_MISMATCH")) {
-    return {"PIN_MISMATCH",
-            "the server's key is not the registered one: do not trust it; look its entry up again"};
+  if (absl::StrContains(status.error_message(), kPinMismatch)) {
+    return {kPinMismatch,
+            "do not trust it; look its entry up again, or take the network's profile anew",
+            "another server answers there: its key is not the one that is known"};
   }
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
@@ -93,7 +102,9 @@ grpc::Status ToGrpc(const absl::Status& status) {
   google::rpc::Status wire;
   wire.set_code(static_cast<int>(status.code()));
   wire.set_message(message);
-  wire.add_details()->PackFrom(info);
+  auto* any = wire.add_details();
+  any->PackFrom(info);
+  any->set_value(chain::Canonical(info));  // the same error, the same bytes: maps have no order of their own
   return grpc::Status(ToGrpcCode(status.code()), message, wire.SerializeAsString());
 }
 
@@ -111,7 +122,11 @@ absl::Status FromGrpc(const grpc::Status& status) {
               IsReason(info.reason());
   if (!ours) {
     Transport transport = TransportDetail(status);
-    return base::Error(code, transport.reason, message.empty() ? "the call failed" : message,
+    // What the transport says of a handshake is its own trace, for the evidence.
+    if (absl::string_view(transport.reason) == kPinMismatch)
+      return base::Error(code, transport.reason, transport.message, transport.hint,
+                         {{"handshake", message}});
+    return base::Error(code, transport.reason, message.empty() ? transport.message : message,
                        transport.hint);
   }
   base::Evidence evidence;

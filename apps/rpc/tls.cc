@@ -1,5 +1,6 @@
 #include "apps/rpc/tls.h"
 
+#include <arpa/inet.h>
 #include <grpc/grpc_security_constants.h>
 #include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
@@ -15,7 +16,6 @@
 #include <cstdlib>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "apps/common/key_file.h"
 #include "apps/common/log.h"
@@ -200,16 +200,11 @@ bool IsLoopback(absl::string_view endpoint) {
   absl::string_view host =
       endpoint.substr(0, colon == absl::string_view::npos ? endpoint.size() : colon);
   if (host == "localhost" || host == "::1") return true;
-  int parts = 0;
-  for (absl::string_view rest = host;;
-       ++parts) {  // 127.a.b.c in digits only: no name may pass for an address
-    size_t dot = rest.find('.');
-    int number = 0;
-    if (!absl::SimpleAtoi(rest.substr(0, dot), &number) || number < 0 || number > 255) return false;
-    if (parts == 0 && number != 127) return false;
-    if (dot == absl::string_view::npos) return parts == 3;
-    rest.remove_prefix(dot + 1);
-  }
+  // As strict as can be: resolvers read "0127.0.0.1" as an address of somebody else's.
+  in_addr address{};
+  return host.find('\0') == absl::string_view::npos &&
+         inet_pton(AF_INET, std::string(host).c_str(), &address) == 1 &&
+         ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(absl::string_view endpoint,

@@ -68,11 +68,6 @@ absl::Status Approver::CheckRoom(uint64_t bytes) {
 
 absl::Status Approver::Check(const pb::CreateBucket& create, const base::AccountId& owner) {
   std::string self = chain::ToField(identity_.id());
-  if (create.policy().whole_at_primary()) {
-    return base::Error(kPrecondition, "POLICY_NOT_SERVED",
-                       "this provider keeps no whole copy beside the parts of a group",
-                       "leave +primary out of the policy");
-  }
   if (create.has_new_group()) {
     if (create.new_group().primary() != self)
       return BadRequest("the new group names another primary");

@@ -8,7 +8,7 @@
 #include "absl/time/clock.h"
 #include "apps/common/errors.h"
 #include "apps/common/listen.h"
-#include "apps/rpc/chain_client.h"
+#include "apps/storaged/known_ledger.h"
 #include "apps/rpc/provider_service.h"
 #include "apps/storaged/identity.h"
 #include "apps/storaged/node.h"
@@ -66,36 +66,27 @@ absl::StatusOr<base::StoreId> FindStoreId(const Settings& settings) {
   return base::StoreId::From(base::AsBytes(status.info().store_id()));
 }
 
-absl::StatusOr<base::ChainId> AskChainId(chain::Client& client) {
-  pb::QueryRequest request;
-  request.set_status(true);
-  ASSIGN_OR_RETURN(pb::QueryResponse answer, client.Query(request));
-  return base::ChainId::From(base::AsBytes(answer.status().chain_id()));
-}
-
 absl::Status Register(const app::CommandLine& line) {
   ASSIGN_OR_RETURN(Settings settings, ReadSettings(line.config()));
   ASSIGN_OR_RETURN(NodeKeys keys, LoadKeys(settings));
   ASSIGN_OR_RETURN(rpc::NodeCertificate certificate, LoadCertificate(settings));
   ASSIGN_OR_RETURN(base::StoreId store, FindStoreId(settings));
-  ASSIGN_OR_RETURN(std::unique_ptr<chain::Client> client,
-                   rpc::ConnectChain(settings.chain_endpoint, settings.chain_pin));
-  ASSIGN_OR_RETURN(base::ChainId chain, AskChainId(*client));
+  ASSIGN_OR_RETURN(const KnownLedger ledger, MeetLedger(settings));
 
-  auto record = FindRegistration(*client, keys.account.account());
+  auto record = FindRegistration(*ledger.client, keys.account.account());
   std::optional<pb::Operation> operation;
   if (record.ok()) {
     operation = EditOperation(settings, certificate.pin, *record);
   } else if (absl::IsNotFound(record.status())) {
-    operation = RegisterOperation(settings, chain, keys, certificate.pin, store);
+    operation = RegisterOperation(settings, ledger.chain, keys, certificate.pin, store);
   } else {
     return record.status();
   }
   uint64_t height = 0;
   if (operation.has_value()) {
-    Identity identity{chain, keys.account.Clone(), keys.node.Clone()};
+    Identity identity{ledger.chain, keys.account.Clone(), keys.node.Clone()};
     base::RealClock clock;
-    Submitter submitter(*client, identity, clock, kOperatorLane);
+    Submitter submitter(*ledger.client, identity, clock, kOperatorLane);
     submitter.Start();
     ASSIGN_OR_RETURN(height, submitter.Run(*std::move(operation)));
   }
@@ -215,11 +206,16 @@ std::vector<Finding> Examine(const Settings& settings) {
   rpc::ChainClientOptions options;
   options.query_timeout = absl::Seconds(3);
   options.retry_for = absl::ZeroDuration();
-  auto client = rpc::ConnectChain(settings.chain_endpoint, settings.chain_pin, options);
+  auto ledger = MeetLedger(settings, options);
   pb::QueryRequest request;
   request.set_status(true);
-  auto answer =
-      client.ok() ? (*client)->Query(request) : absl::StatusOr<pb::QueryResponse>(client.status());
+  auto answer = ledger.ok() ? ledger->client->Query(request)
+                            : absl::StatusOr<pb::QueryResponse>(ledger.status());
+  if (!answer.ok() && !absl::IsUnavailable(answer.status()) && !absl::IsDeadlineExceeded(answer.status())) {
+    add("ledger", answer.status());
+    add("store", CheckStore(settings, answer.status(), detail), detail);
+    return findings;
+  }
   if (!answer.ok()) {
     absl::Status why = base::Error(
         absl::StatusCode::kUnavailable, "CHAIN_UNREACHABLE",
@@ -235,10 +231,10 @@ std::vector<Finding> Examine(const Settings& settings) {
   add("clock", clock, detail);
   if (!keys.ok()) return findings;
   detail.clear();
-  absl::Status registered = CheckRegistration(settings, **client, *keys, detail);
+  absl::Status registered = CheckRegistration(settings, *ledger->client, *keys, detail);
   add("registration", registered, detail);
   absl::Status store =
-      CheckStore(settings, FindRegistration(**client, keys->account.account()), detail);
+      CheckStore(settings, FindRegistration(*ledger->client, keys->account.account()), detail);
   add("store", store, detail);
   return findings;
 }

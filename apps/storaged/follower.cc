@@ -75,8 +75,12 @@ void Follower::OnOperation(const pb::Operation& operation, const base::AccountId
   switch (operation.kind_case()) {
     case pb::Operation::kCreateObjects:
       return OnCreated(operation.create_objects(), touched);
+    case pb::Operation::kSealObjects:
+      return OnSealed(operation.seal_objects(), signer);
     case pb::Operation::kReplacePrimary:
-      return env_.ledger.Forget(base::GroupId{operation.replace_primary().group()});
+      env_.ledger.Forget(base::GroupId{operation.replace_primary().group()});
+      if (operation.replace_primary().primary() == chain::ToField(env_.identity.id())) env_.wake_puller();
+      return;
     case pb::Operation::kAssignSuccessor:
       env_.ledger.Forget(base::GroupId{operation.assign_successor().group()});
       return env_.wake_puller();
@@ -130,6 +134,15 @@ void Follower::OnCreated(const pb::CreateObjects& create, Touched& touched) {
   }
   if (copies.empty()) return;
   env_.puller.AddCopies({(*bucket)->group()}, std::move(copies));
+  env_.wake_puller();
+}
+
+// Only a primary seals: its own seal is where its whole copy falls due.
+void Follower::OnSealed(const pb::SealObjects& seal, const base::AccountId& signer) {
+  if (signer != env_.identity.id()) return;
+  auto group = env_.ledger.Group({seal.group()});
+  if (!group.ok() || !(*group)->policy().whole_at_primary()) return;
+  for (const std::string& id : seal.objects()) env_.puller.AddWhole(chain::Trusted<base::ObjectId>(id));
   env_.wake_puller();
 }
 
@@ -194,12 +207,32 @@ bool Follower::StillOurs(const base::ObjectId& object, const pb::Object& record)
   auto group = env_.ledger.Group({record.group()});
   if (!parts.ok() || !group.ok()) return true;  // not known: keep
   std::string self = chain::ToField(env_.identity.id());
+  if ((*group)->policy().whole_at_primary() && (*group)->primary() == self) return true;
   return std::any_of(parts->begin(), parts->end(), [&](const Part& part) {
     if (part.position >= static_cast<uint32_t>((*group)->positions_size())) return false;
     const pb::GroupPosition& position = (*group)->positions(static_cast<int>(part.position));
     return position.provider() == self ||
            (position.rebuilding() && position.previous_provider() == self);
   });
+}
+
+void Follower::RepairMissing(const base::ObjectId& object, const pb::Object& record) {
+  auto parts = env_.index.PartsOf(object);
+  auto group = env_.ledger.Group({record.group()});
+  if (!parts.ok() || !group.ok()) return;
+  std::vector<uint32_t> unsigned_yet = chain::MissingPositions(record, **group);
+  for (const Part& part : *parts) {
+    bool ours =
+        part.position < static_cast<uint32_t>((*group)->positions_size()) &&
+        (*group)->positions(static_cast<int>(part.position)).provider() ==
+            chain::ToField(env_.identity.id()) &&
+        std::find(unsigned_yet.begin(), unsigned_yet.end(), part.position) == unsigned_yet.end();
+    if (!ours || env_.index.Has(part.id)) continue;
+    app::LogWarning("blob.missing", "a part that we signed for is not in the store",
+                    {{"object", object.ToHexString()}, {"part", part.id.ToText()}});
+    env_.puller.AddDamaged(part.id);
+    env_.wake_puller();
+  }
 }
 
 absl::StatusOr<size_t> Follower::Reconcile(const std::function<bool()>& stopping) {
@@ -213,7 +246,11 @@ absl::StatusOr<size_t> Follower::Reconcile(const std::function<bool()>& stopping
                      env_.ledger.Objects(ids, Freshness::kFresh));
     std::vector<base::ObjectId> gone;
     for (size_t i = 0; i < ids.size(); ++i) {
-      if (records[i] == nullptr || !StillOurs(ids[i], *records[i])) gone.push_back(ids[i]);
+      if (records[i] == nullptr || !StillOurs(ids[i], *records[i])) {
+        gone.push_back(ids[i]);
+      } else {
+        RepairMissing(ids[i], *records[i]);
+      }
     }
     dropped += gone.size();
     ASSIGN_OR_RETURN(size_t blobs, env_.index.Drop(gone));

@@ -44,7 +44,8 @@ class Follower {
   // Goes on after `height`.
   void Skip(uint64_t height);
 
-  // Drops the parts of objects that are gone and of positions that are not ours any more. Returns
+  // Drops the parts of objects that are gone and of positions that are not ours any more; hands what
+  // we signed for and do not have (a pack that rotted before it was read anew) to repair. Returns
   // dropped objects.
   absl::StatusOr<size_t> Reconcile(const std::function<bool()>& stopping);
 
@@ -58,10 +59,12 @@ class Follower {
   };
   void OnOperation(const pb::Operation& operation, const base::AccountId& signer, Touched& touched);
   void OnCreated(const pb::CreateObjects& create, Touched& touched);
+  void OnSealed(const pb::SealObjects& seal, const base::AccountId& signer);
   void OnEvent(const pb::Event& event, Touched& touched);
   absl::Status Settle(const Touched& touched);
   void SealPosted(const std::set<base::ObjectId>& posted);
   bool StillOurs(const base::ObjectId& object, const pb::Object& record);
+  void RepairMissing(const base::ObjectId& object, const pb::Object& record);
 
   Environment env_;
   std::atomic<uint64_t> height_{0};

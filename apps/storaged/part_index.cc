@@ -108,6 +108,10 @@ absl::StatusOr<std::optional<Part>> PartIndex::Find(const base::ObjectId& object
   return part;
 }
 
+bool PartIndex::Has(const base::ContentId& id) const {
+  return !absl::IsNotFound(blobs_.Stat(id).status());
+}
+
 absl::StatusOr<std::vector<Part>> PartIndex::PartsOf(const base::ObjectId& object) const {
   return ReadPartsOf(*writes_.kv().Snapshot(), object);
 }

@@ -22,6 +22,9 @@
 
 namespace cairn::storaged {
 
+// Position of the whole copy that a primary keeps beside the parts of its group (+primary).
+inline constexpr uint32_t kWholeAtPrimary = 0xffffffff;
+
 struct Part {
   base::ObjectId object{};
   base::ContentId id{};  // of the blob
@@ -62,6 +65,8 @@ class PartIndex {
   absl::StatusOr<std::optional<Part>> Find(const base::ObjectId& object,
                                            const base::ContentId& id) const;
   absl::StatusOr<std::vector<Part>> PartsOf(const base::ObjectId& object) const;
+  // Is the blob here, whole? A damaged one is.
+  bool Has(const base::ContentId& id) const;
   // Objects that a blob is kept for, at most `limit`.
   absl::StatusOr<std::vector<Part>> UsersOf(const base::ContentId& id, size_t limit = 64) const;
   // Objects with a part, in id order after `after`, at most `limit`.

@@ -1,6 +1,7 @@
 #include "apps/storaged/provider.h"
 
 #include "apps/common/log.h"
+#include "apps/storaged/known_ledger.h"
 #include "apps/storaged/registration.h"
 #include "cairn/chain/convert.h"
 
@@ -24,10 +25,7 @@ class ChainGuard {
       auto view = writes_.kv().Snapshot();
       ASSIGN_OR_RETURN(auto known, view->Get(kKey));
       if (known.has_value() && *known != chain::ToField(chain)) {
-        return base::Error(absl::StatusCode::kFailedPrecondition, "WRONG_CHAIN",
-                           "the ledger is another one than this provider's data belongs to",
-                           "set chain.endpoint to the right network, or use another node.data_dir",
-                           {{"found", chain.ToHexString()}});
+        return WrongChain(chain);
       }
       if (known.has_value()) return absl::OkStatus();
     }
@@ -70,7 +68,8 @@ Provider::Provider(const Environment& environment)
                  [this] { return Willing(); }, [this] { pull_.Wake(); }}),
       service_({identity_, ledger_, index_, env_.store, approver_, ingest_, sealer_, follower_,
                 puller_, scrubber_, faults_, env_.clock, env_.test_network, settings_.store_bytes,
-                [this] { return Room(); }, [this] { return stopping_.load(); }, env_.fatal},
+                [this] { return Room(); }, [this] { return stopping_.load(); },
+                [this](const absl::Status&) { CheckStore(); }},
                {.uploads = settings_.uploads, .reads = settings_.reads}) {}
 
 absl::Status Provider::Load() {
@@ -154,6 +153,18 @@ absl::Status Provider::TryJoin() {
   return sealer_.Resume();
 }
 
+void Provider::Failed(const char* what, const absl::Status& why) {
+  app::LogError(what, why);
+  if (absl::IsAborted(why)) CheckStore();
+}
+
+// Asked of our own store, because the error may be another machine's.
+void Provider::CheckStore() {
+  absl::Status health = env_.store.Health();
+  if (health.ok()) health = env_.index.Sync();
+  if (!health.ok()) env_.fatal(health);
+}
+
 absl::Duration Provider::Follow() {
   auto stopping = [this] { return stopping_.load(); };
   absl::Status ended = follower_.Run(stopping);
@@ -165,24 +176,24 @@ absl::Duration Provider::Follow() {
     if (reconciled.ok()) {
       follower_.Skip(status->height());
     } else {
-      app::LogError("follow.reconcile", reconciled);
+      Failed("follow.reconcile", reconciled);
     }
   } else if (!ended.ok() && !stopping_) {
-    app::LogError("follow.ended", ended);
+    Failed("follow.ended", ended);
   }
   return kRetry;
 }
 
 absl::Duration Provider::Pull() {
   absl::Status pulled = puller_.RunOnce([this] { return stopping_.load(); });
-  if (!pulled.ok() && !stopping_) app::LogError("pull.round", pulled);
+  if (!pulled.ok() && !stopping_) Failed("pull.round", pulled);
   return settings_.repair_interval;
 }
 
 absl::Duration Provider::Scrub() {
   uint64_t rate = std::max<uint64_t>(settings_.scrub_bytes_per_second, 1);
   absl::StatusOr<bool> finished = scrubber_.Slice(rate);
-  if (!finished.ok()) app::LogError("scrub", finished.status());
+  if (!finished.ok()) Failed("scrub", finished.status());
   if (finished.ok() && !*finished) return absl::Seconds(1);
   return env_.test_network ? std::min(settings_.scrub_interval, kTestScrub)
                        : settings_.scrub_interval;
@@ -191,19 +202,19 @@ absl::Duration Provider::Scrub() {
 absl::Duration Provider::Tidy() {
   auto stopping = [this] { return stopping_.load(); };
   auto dropped = follower_.Reconcile(stopping);
-  if (!dropped.ok()) app::LogError("tidy.reconcile", dropped.status());
+  if (!dropped.ok()) Failed("tidy.reconcile", dropped.status());
   base::ContentId cursor;
   do {
     auto swept = index_.Sweep(cursor, kSweepStep);
     if (!swept.ok()) {
-      app::LogError("tidy.sweep", swept.status());
+      Failed("tidy.sweep", swept.status());
       break;
     }
   } while (!cursor.empty() && !stopping_);
   auto freed = env_.store.Compact(kCompactBudget);
-  if (!freed.ok()) app::LogError("tidy.compact", freed.status());
+  if (!freed.ok()) Failed("tidy.compact", freed.status());
   absl::Status resumed = sealer_.Resume();
-  if (!resumed.ok()) app::LogError("tidy.seals", resumed);
+  if (!resumed.ok()) Failed("tidy.seals", resumed);
   return settings_.gc_interval;
 }
 

@@ -69,6 +69,10 @@ class Provider {
   absl::Duration Pull();
   absl::Duration Scrub();
   absl::Duration Tidy();
+  // A duty went wrong; it is done again later, unless the store is past use.
+  void Failed(const char* what, const absl::Status& why);
+  // Ends the process when a sync failed: nothing may be acknowledged any more.
+  void CheckStore();
   uint64_t Room();
   absl::Status Willing();
 

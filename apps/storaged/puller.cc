@@ -43,9 +43,10 @@ absl::Status Puller::RunOnce(const std::function<bool()>& stopping) {
   for (const pb::Group& group : groups) {
     if (stopping()) return absl::OkStatus();
     absl::Status status = CheckGroup(group, stopping);
+    if (absl::IsAborted(status)) return status;
     if (!status.ok()) app::LogError("pull.group", status, {{"group", absl::StrCat(group.id())}});
   }
-  return absl::OkStatus();
+  return RunWholes(groups, stopping);
 }
 
 absl::Status Puller::RunCopies() {
@@ -69,6 +70,7 @@ absl::Status Puller::RunCopies() {
         if (objects[i] != nullptr) wanted.push_back({objects[i], next.second[i].source});
       }
       absl::Status status = PullBatch(target, wanted);
+      if (absl::IsAborted(status)) return status;
       if (!status.ok())
         app::LogError("pull.copies", status, {{"group", absl::StrCat(group->id())}});
     }
@@ -280,7 +282,10 @@ absl::StatusOr<std::vector<Part>> Puller::Obtain(const Target& target, const Wan
       shard_ids = head.stored.shard_ids;
     }
   }
-  if (shards) {
+  if (target.position == kWholeAtPrimary) {
+    part.id = {chain::Trusted<base::Digest>(object.content_id())};
+    part.size = object.stored_size();
+  } else if (shards) {
     if (target.position >= shard_ids.size())
       return absl::DataLossError("the manifest lists too few shards");
     part.id = shard_ids[target.position];
@@ -320,12 +325,16 @@ absl::Status Puller::FetchPart(const Target& target, const Wanted& wanted, const
     absl::Status copied = CopyFrom(HoldersOf(target, *wanted.object, /*same_bytes=*/true), wanted,
                                    part, offset, sink);
     if (!copied.ok() && shard_ids.empty()) return copied;
-    if (!copied.ok()) RETURN_IF_ERROR(Compute(target, wanted, part, shard_ids, offset, sink));
+    if (!copied.ok()) {
+      RETURN_IF_ERROR(target.position == kWholeAtPrimary
+                          ? Assemble(target, wanted, part, shard_ids, offset, sink)
+                          : Compute(target, wanted, part, shard_ids, offset, sink));
+    }
   }
   if (writer != nullptr) return ToSpaceError(writer->Commit().status());
   if (base::ContentId::Of(bytes) != part.id) {
     return base::Error(absl::StatusCode::kDataLoss, "CONTENT_MISMATCH",
-                       "the other shards do not give the shard that the manifest names", "",
+                       "the other shards do not give the bytes that are named", "",
                        {{"part", part.id.ToText()}});
   }
   gathered.emplace_back(part.id, std::move(bytes));
@@ -350,6 +359,43 @@ absl::Status Puller::CopyFrom(const std::vector<Holder>& holders, const Wanted& 
   return last;
 }
 
+absl::StatusOr<std::map<uint32_t, base::Bytes>> Puller::ReadShards(
+    std::vector<Holder>& holders, const Wanted& wanted,
+    const std::vector<base::ContentId>& shard_ids, base::ByteRange range, uint32_t count) {
+  std::map<uint32_t, base::Bytes> have;
+  absl::Status last;
+  for (auto holder = holders.begin(); holder != holders.end() && have.size() < count;) {
+    if (have.count(holder->position) > 0) {
+      ++holder;
+      continue;
+    }
+    base::Bytes bytes;
+    const storage::ByteSink sink = [&](base::ByteView piece) {
+      bytes.insert(bytes.end(), piece.begin(), piece.end());
+      return absl::OkStatus();
+    };
+    const base::ContentId& id = shard_ids[holder->position];
+    const bool ours = holder->provider == env_.identity.id();
+    absl::Status fetched =
+        ours ? env_.blobs.ReadRange(id, range, sink)
+             : env_.source.Fetch(holder->provider, wanted.source, id, range, sink);
+    if (absl::IsCancelled(fetched)) return fetched;
+    if (fetched.ok() && bytes.size() == range.length) {
+      have.emplace(holder->position, std::move(bytes));
+      ++holder;
+    } else {
+      last = fetched;
+      holder = holders.erase(holder);
+    }
+  }
+  if (have.size() == count) return have;
+  return base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS",
+                     absl::StrCat(have.size(), " of ", count, " shards can be read"),
+                     "bring other holders of the group back",
+                     {{"object", wanted.source.ToHexString()},
+                      {"last", std::string(last.message())}});
+}
+
 absl::Status Puller::Compute(const Target& target, const Wanted& wanted, const Part& part,
                              const std::vector<base::ContentId>& shard_ids, uint64_t offset,
                              const storage::ByteSink& sink) {
@@ -360,37 +406,10 @@ absl::Status Puller::Compute(const Target& target, const Wanted& wanted, const P
   uint64_t window =
       std::max<uint64_t>(options_.window_bytes / policy.data / base::kTreeGroupBytes, 1) *
       base::kTreeGroupBytes;
-  absl::Status last = absl::OkStatus();
   while (offset < part.size) {
     base::ByteRange range{offset, std::min(window, part.size - offset)};
-    std::map<uint32_t, base::Bytes> have;
-    for (auto holder = holders.begin(); holder != holders.end() && have.size() < policy.data;) {
-      if (have.count(holder->position) > 0) {
-        ++holder;
-        continue;
-      }
-      base::Bytes bytes;
-      absl::Status fetched =
-          env_.source.Fetch(holder->provider, wanted.source, shard_ids[holder->position], range,
-                            [&](base::ByteView piece) {
-                              bytes.insert(bytes.end(), piece.begin(), piece.end());
-                              return absl::OkStatus();
-                            });
-      if (absl::IsCancelled(fetched)) return fetched;
-      if (fetched.ok() && bytes.size() == range.length) {
-        have.emplace(holder->position, std::move(bytes));
-        ++holder;
-      } else {
-        last = fetched;
-        holder = holders.erase(holder);
-      }
-    }
-    if (have.size() < policy.data) {
-      return base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS",
-                         absl::StrCat(have.size(), " of ", policy.data, " shards can be read"),
-                         "bring other holders of the group back",
-                         {{"part", part.id.ToText()}, {"last", std::string(last.message())}});
-    }
+    ASSIGN_OR_RETURN(const auto have,
+                     ReadShards(holders, wanted, shard_ids, range, policy.data));
     std::vector<storage::Coder::Unit> units;
     for (const auto& [index, bytes] : have) units.push_back({index, bytes});
     base::Bytes out(range.length);

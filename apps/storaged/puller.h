@@ -5,8 +5,14 @@
 // computed from any k others, range by range, every byte proven against the shard ids that the
 // manifest lists and the ledger's layout root covers. A holder whose bytes do not fit is left out
 // for the rest of that part. What was brought home is made durable, receipted on the ledger in
-// batches, and a finished succession is completed. The methods that pull belong to one thread; the
-// others are thread-safe.
+// batches, and a finished succession is completed.
+//
+// Under a policy with +primary the group's primary also keeps the stored bytes whole: fetched from
+// a copy, or put together from any k shards, as soon as its seal is on the ledger; that copy has no
+// position there and no receipt. All of a group is looked at again when its epoch changed (a new
+// primary among them), when the store is new, and once after every start.
+//
+// The methods that pull belong to one thread; the others are thread-safe.
 #pragma once
 
 #include <atomic>
@@ -19,6 +25,7 @@
 #include "apps/storaged/part_source.h"
 #include "apps/storaged/sealer.h"
 #include "apps/storaged/submitter.h"
+#include "cairn/storage/erasure.h"
 
 namespace cairn::storaged {
 
@@ -50,6 +57,8 @@ class Puller {
     base::ObjectId source;
   };
   void AddCopies(base::GroupId group, std::vector<Copy> copies);
+  // An object that we sealed as primary of a group with +primary.
+  void AddWhole(const base::ObjectId& object);
   // A blob of ours that is damaged: fetched again from others.
   void AddDamaged(const base::ContentId& id);
   // What waits now or was missing at the last round.
@@ -60,7 +69,8 @@ class Puller {
   bool lost_parts() const { return rebuilding_; }
 
   // One round over damage, copies and every group that names us. Errors of single objects are
-  // logged and tried again in the next round.
+  // logged and tried again in the next round; Aborted, which a store that failed answers,
+  // ends it.
   absl::Status RunOnce(const std::function<bool()>& stopping);
 
  private:
@@ -80,6 +90,17 @@ class Puller {
 
   absl::Status RunCopies();
   absl::Status RunDamaged();
+  // ---- whole copies, in puller_whole.cc ----
+  bool KeepsWhole(const pb::Group& group) const;
+  absl::Status RunWholes(const std::vector<pb::Group>& groups,
+                         const std::function<bool()>& stopping);
+  absl::Status KeepGroupWhole(const pb::Group& group, const std::function<bool()>& stopping);
+  // Nothing to do when it is kept already.
+  absl::Status KeepWhole(const pb::Group& group, const Wanted& wanted);
+  // The stored bytes from `offset` on, from any k shards.
+  absl::Status Assemble(const Target& target, const Wanted& wanted, const Part& part,
+                        const std::vector<base::ContentId>& shard_ids, uint64_t offset,
+                        const storage::ByteSink& sink);
   absl::Status CheckGroup(const pb::Group& group, const std::function<bool()>& stopping);
   absl::Status PullMissing(const Target& target, const std::function<bool()>& stopping);
   // Brings home the parts of up to 256 objects and posts one receipt over those that it got.
@@ -94,6 +115,12 @@ class Puller {
   // the next.
   absl::Status CopyFrom(const std::vector<Holder>& holders, const Wanted& wanted, const Part& part,
                         uint64_t& offset, const storage::ByteSink& sink);
+  static absl::Status FillData(const storage::Coder& coder, uint64_t length,
+                               std::map<uint32_t, base::Bytes>& have);
+  // The range of any `count` shards. Holders that fail are taken out of the list.
+  absl::StatusOr<std::map<uint32_t, base::Bytes>> ReadShards(
+      std::vector<Holder>& holders, const Wanted& wanted,
+      const std::vector<base::ContentId>& shard_ids, base::ByteRange range, uint32_t count);
   absl::Status Compute(const Target& target, const Wanted& wanted, const Part& part,
                        const std::vector<base::ContentId>& shard_ids, uint64_t offset,
                        const storage::ByteSink& sink);
@@ -110,6 +137,8 @@ class Puller {
   std::mutex mutex_;
   std::deque<std::pair<base::GroupId, std::vector<Copy>>> copies_;
   std::set<base::ContentId> damaged_;
+  std::set<base::ObjectId> wholes_;
+  std::map<uint64_t, uint64_t> whole_epochs_;  // group -> epoch when all of it was last looked at
 };
 
 }  // namespace cairn::storaged

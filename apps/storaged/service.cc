@@ -1,7 +1,5 @@
 #include "apps/storaged/service.h"
 
-#include <thread>
-
 #include "absl/strings/str_cat.h"
 #include "apps/common/daemon.h"
 #include "apps/storaged/access.h"
@@ -40,7 +38,7 @@ absl::Status Service::CheckReady() const {
 }
 
 absl::Status Service::Watch(absl::Status status) const {
-  if (base::ReasonOf(status) == "STORE_POISONED" || absl::IsAborted(status)) env_.fatal(status);
+  if (absl::IsAborted(status)) env_.failed(status);
   return status;
 }
 
@@ -52,7 +50,7 @@ absl::Status Service::CheckTestNetwork() const {
 
 void Service::HoldBack(absl::Duration time) const {
   for (absl::Duration waited; waited < time && !env_.stopping(); waited += absl::Milliseconds(20)) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    env_.clock.Sleep(absl::Milliseconds(20));
   }
 }
 

@@ -45,7 +45,8 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
     uint64_t capacity_bytes;
     std::function<uint64_t()> room;
     std::function<bool()> stopping;
-    std::function<void(const absl::Status&)> fatal;  // the store or the index cannot go on
+    // Told of Aborted errors: the store or the index may be past use.
+    std::function<void(const absl::Status&)> failed;
   };
   Service(const Environment& environment, const ServiceLimits& limits)
       : env_(environment), limits_(limits) {}
@@ -78,7 +79,6 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
 
  private:
   absl::Status CheckReady() const;
-  // Ends the process when the error says that a sync failed: nothing may be acknowledged any more.
   absl::Status Watch(absl::Status status) const;
   absl::Status Receive(rpc::PutReader& reader);
   absl::Status CheckTestNetwork() const;

@@ -67,6 +67,9 @@ const std::vector<app::ConfigKey>& SettingKeys() {
       {"chain.endpoint", ValueType::kText, "127.0.0.1:4853", "host:port of a chaind."},
       {"chain.pin", ValueType::kText, "",
        "Pin of its certificate, 64 hex digits; empty: plaintext on loopback."},
+      {"chain.id", ValueType::kText, "",
+       "Hash of the network's genesis record, 64 hex digits, that every answer must prove; empty: the "
+       "chain met first."},
       {"provider.operator", ValueType::kText, "",
        "Account of whoever runs this provider; our own when empty."},
       {"provider.network", ValueType::kText, "default",
@@ -122,6 +125,15 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   auto pin = rpc::PeerPin::FromHex(config.Text("chain.pin"));
   if (!pin.ok()) return BadValue("chain.pin", pin.status());
   s.chain_pin = *pin;
+  if (const std::string& text = config.Text("chain.id"); !text.empty()) {
+    auto bytes = base::FromHex(text);
+    auto id = base::ChainId::From(bytes.ok() ? *bytes : base::Bytes{});
+    if (!id.ok()) {
+      return base::Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
+                         "chain.id must be 64 hex digits", "chaind prints it: the chain id");
+    }
+    s.chain_id = *id;
+  }
 
   s.operator_account = config.Text("provider.operator");
   if (!s.operator_account.empty()) {

@@ -2,6 +2,7 @@
 // take.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,7 @@ struct Settings {
 
   std::string chain_endpoint;
   rpc::PeerPin chain_pin = rpc::PeerPin::Plaintext();
+  std::optional<base::ChainId> chain_id;  // hash of the genesis record; absent: the chain met first
 
   std::string operator_account;  // text; empty: our own account
   std::string network;

@@ -3,9 +3,9 @@
 #include "absl/strings/str_cat.h"
 #include "apps/common/log.h"
 #include "apps/net/http_server.h"
-#include "apps/rpc/chain_client.h"
 #include "apps/rpc/server.h"
 #include "apps/storaged/commands.h"
+#include "apps/storaged/known_ledger.h"
 #include "apps/storaged/node.h"
 #include "apps/storaged/provider.h"
 #include "cairn/base/disk.h"
@@ -15,18 +15,15 @@ namespace {
 
 constexpr absl::Duration kRetry = absl::Seconds(1);
 
-absl::StatusOr<std::pair<base::ChainId, bool>> AskChain(chain::Client& client,
-                                                        app::DaemonContext& context) {
-  pb::QueryRequest request;
-  request.set_status(true);
+// Waits for the ledger to answer; another than the configured one ends the wait.
+absl::StatusOr<KnownLedger> WaitForLedger(const Settings& settings, app::DaemonContext& context) {
+  rpc::ChainClientOptions options;
+  options.submit_timeout = absl::Seconds(10);
+  options.stopping = [&context] { return context.stopping(); };
   while (true) {
-    auto answer = client.Query(request);
-    if (answer.ok()) {
-      ASSIGN_OR_RETURN(base::ChainId chain,
-                       base::ChainId::From(base::AsBytes(answer->status().chain_id())));
-      return std::make_pair(chain, answer->status().network_class() == pb::NETWORK_CLASS_TEST);
-    }
-    app::LogError("ledger.unreachable", answer.status());
+    auto ledger = MeetLedger(settings, options);
+    if (ledger.ok() || base::ReasonOf(ledger.status()) == "WRONG_CHAIN") return ledger;
+    app::LogError("ledger.unreachable", ledger.status());
     for (int i = 0; i < 10; ++i) {
       if (context.stopping()) return absl::CancelledError("stopped while waiting for the ledger");
       std::this_thread::sleep_for(absl::ToChronoMilliseconds(kRetry / 10));
@@ -168,16 +165,13 @@ absl::Status RunStoraged(app::DaemonContext& context) {
   ASSIGN_OR_RETURN(std::unique_ptr<base::Kv> kv, OpenIndex(settings));
   ASSIGN_OR_RETURN(auto store, OpenStore(settings, entropy, observer));
 
-  rpc::ChainClientOptions options;
-  options.submit_timeout = absl::Seconds(10);
-  options.stopping = [&context] { return context.stopping(); };
-  ASSIGN_OR_RETURN(std::unique_ptr<chain::Client> client,
-                   rpc::ConnectChain(settings.chain_endpoint, settings.chain_pin, options));
-  ASSIGN_OR_RETURN(auto chain, AskChain(*client, context));
-  Identity identity{chain.first, keys.account.Clone(), keys.node.Clone()};
+  ASSIGN_OR_RETURN(KnownLedger ledger, WaitForLedger(settings, context));
+  ASSIGN_OR_RETURN(const bool test_network, IsTestNetwork(*ledger.client));
+  if (test_network) RETURN_IF_ERROR(FollowTime(*ledger.client, clock));
+  Identity identity{ledger.chain, keys.account.Clone(), keys.node.Clone()};
   Daemon::Opened opened{std::move(settings), std::move(keys), std::move(certificate), std::move(kv),
                         std::move(store)};
-  Daemon daemon(context, opened, std::move(identity), chain.second, *client, clock, entropy);
+  Daemon daemon(context, opened, std::move(identity), test_network, *ledger.client, clock, entropy);
   return daemon.Run();
 }
 

@@ -1,4 +1,4 @@
-// chain status, block, tx show, params, events, check.
+// chain status, block, tx, params, events, check.
 #include <google/protobuf/util/json_util.h>
 
 #include <CLI/CLI.hpp>
@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "apps/storectl/commands.h"
+#include "apps/storectl/raw_transactions.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
 #include "cairn/chain/convert.h"
@@ -71,8 +72,8 @@ absl::Status Check(Context& context) {
   request.set_supply(true);
   ASSIGN_OR_RETURN(pb::QueryResponse answer, Ask(context, request));
   std::vector<std::string> items;
-  Table table({"ASSET", "MINTED", "FREE", "LOCKED", "STREAMS", "TREASURY", "BURNT", "HOLDS"},
-              {false, true, true, true, true, true, true, false});
+  Table table({"ASSET", "MINTED", "FREE", "LOCKED", "STREAMS", "CHANNELS", "TREASURY", "BURNT", "HOLDS"},
+              {false, true, true, true, true, true, true, true, false});
   bool sound = answer.supply_size() > 0;
   for (int i = 0; i < answer.supply_size(); ++i) {
     const pb::Supply& supply = answer.supply(i);
@@ -84,6 +85,7 @@ absl::Status Check(Context& context) {
     if (sum) sum = sum->Plus(chain::FromProto(supply.treasury()));
     if (sum) sum = sum->Plus(chain::FromProto(supply.burnt()));
     if (sum) sum = sum->Plus(chain::FromProto(supply.streams()));
+    if (sum) sum = sum->Plus(chain::FromProto(supply.channels()));
     const bool holds = sum && *sum == chain::FromProto(supply.minted());
     sound = sound && holds;
     const std::string asset = i == 0 ? "crn" : "usdc";
@@ -93,17 +95,19 @@ absl::Status Check(Context& context) {
                         .Text("free", show(supply.free()))
                         .Text("locked", show(supply.locked()))
                         .Text("streams", show(supply.streams()))
+                        .Text("channels", show(supply.channels()))
                         .Text("treasury", show(supply.treasury()))
                         .Text("burnt", show(supply.burnt()))
                         .Bool("conserved", holds)
                         .Done());
     table.Row({asset, show(supply.minted()), show(supply.free()), show(supply.locked()),
-               show(supply.streams()), show(supply.treasury()), show(supply.burnt()), holds ? "yes" : "NO"});
+               show(supply.streams()), show(supply.channels()), show(supply.treasury()),
+               show(supply.burnt()), holds ? "yes" : "NO"});
   }
   context.Items("supply", items, table);
   if (sound) return absl::OkStatus();
   return base::Error(absl::StatusCode::kDataLoss, "MONEY_NOT_CONSERVED",
-                     "balances, locks, streams, treasury and burnt money do not make up what was minted");
+                     "balances, locks, streams, channels, treasury and burnt money do not make up what was minted");
 }
 
 absl::Status Block(Context& context, uint64_t height) {
@@ -144,17 +148,7 @@ absl::Status Block(Context& context, uint64_t height) {
 }
 
 absl::Status Transaction(Context& context, const std::string& text) {
-  ASSIGN_OR_RETURN(base::Bytes hash, base::FromHex(text));
-  pb::QueryRequest request;
-  request.set_transaction(base::ToString(hash));
-  auto answer = Ask(context, request);
-  if (absl::IsNotFound(answer.status())) {
-    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_TRANSACTION",
-                       absl::StrCat("no transaction ", text.substr(0, 64)),
-                       "it was never in a block, or its block was pruned");
-  }
-  RETURN_IF_ERROR(answer.status());
-  const pb::TransactionReceipt& receipt = answer->transaction();
+  ASSIGN_OR_RETURN(const pb::TransactionReceipt receipt, FindReceipt(context, text));
   const std::string verdict(chain::Name(chain::VerdictOf(receipt)));
   std::vector<std::string> created;
   for (const std::string& id : receipt.created()) created.push_back(Hex(id));
@@ -309,6 +303,7 @@ void AddChainCommands(CLI::App& app, Context& context) {
   show->callback([&context, hash] {
     context.action = [&context, hash] { return Transaction(context, *hash); };
   });
+  AddRawTransactionCommands(*tx, context);
 
   auto flags = std::make_shared<EventFlags>();
   CLI::App* events = chain->add_subcommand("events", "what happened, block by block");

@@ -21,7 +21,7 @@ void AddBucketCommands(CLI::App& app, Context& context);
 void AddWalletCommands(CLI::App& app, Context& context);
 void AddProviderCommands(CLI::App& app, Context& context);
 void AddChainCommands(CLI::App& app, Context& context);
-void AddConfigCommands(CLI::App& app, Context& context);  // config completion version
+void AddConfigCommands(CLI::App& app, Context& context);  // config completion man version
 void AddDevCommands(CLI::App& app, Context& context);     // dev networks, in dev/
 
 using AddCommands = void (*)(CLI::App&, Context&);

@@ -1,7 +1,8 @@
-// config get, set, path, profiles; completion; version.
+// config get, set, path, profiles; completion; man; version.
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "apps/common/cli_tree.h"
 #include "apps/storectl/commands.h"
 #include "apps/storectl/tree.h"
 #include "cairn/base/status.h"
@@ -74,8 +75,20 @@ absl::Status Profiles(Context& context) {
 absl::Status Complete(Context& context, const std::string& shell) {
   Context empty;
   const std::unique_ptr<CLI::App> tree = BuildTree(empty);
-  ASSIGN_OR_RETURN(std::string script, Completion(*tree, shell));
+  ASSIGN_OR_RETURN(std::string script, app::Completion(*tree, shell));
   context.Print(script);
+  return absl::OkStatus();
+}
+
+absl::Status Man(Context& context) {
+  Context empty;
+  const std::unique_ptr<CLI::App> tree = BuildTree(empty);
+  context.Print(app::ManPage(
+      *tree, 1,
+      {{"ENVIRONMENT",
+        "Every option can be set by the variable named with it; an option on the command line goes "
+        "first, a remembered setting (storectl config set) last."},
+       {"SEE ALSO", "chaind(8), storaged(8)"}}));
   return absl::OkStatus();
 }
 
@@ -116,6 +129,10 @@ void AddConfigCommands(CLI::App& app, Context& context) {
   completion->add_option("shell", *shell, "bash | zsh | fish")->required();
   completion->callback([&context, shell] {
     context.action = [&context, shell] { return Complete(context, *shell); };
+  });
+
+  app.add_subcommand("man", "the manual page: storectl man | man -l -")->callback([&context] {
+    context.action = [&context] { return Man(context); };
   });
 
   app.add_subcommand("version", "version and build")->callback([&context] {

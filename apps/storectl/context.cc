@@ -126,7 +126,7 @@ void Context::Print(absl::string_view text) const {
 }
 
 void Context::Result(const Json& json, absl::string_view text_form) const {
-  Print(text() ? std::string(text_form) : json.Done() + "\n");
+  Print(text() ? app::Printable(text_form, /*lines=*/true) : json.Done() + "\n");
 }
 
 void Context::Items(absl::string_view name, const std::vector<std::string>& items,
@@ -137,13 +137,13 @@ void Context::Items(absl::string_view name, const std::vector<std::string>& item
 }
 
 void Context::Say(absl::string_view text_form) const {
-  if (!globals.quiet) std::fprintf(stderr, "%s\n", std::string(text_form).c_str());
+  if (!globals.quiet) std::fprintf(stderr, "%s\n", app::Printable(text_form, /*lines=*/true).c_str());
 }
 
 absl::Status Context::Confirm(absl::string_view question) const {
   if (globals.yes) return absl::OkStatus();
   if (isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1) {
-    std::fprintf(stderr, "%s [y/N] ", std::string(question).c_str());
+    std::fprintf(stderr, "%s [y/N] ", app::Printable(question).c_str());
     std::string answer;
     std::getline(std::cin, answer);
     if (answer == "y" || answer == "yes") return absl::OkStatus();
@@ -194,7 +194,7 @@ absl::StatusOr<base::SecretString> Context::Passphrase(absl::string_view prompt,
 absl::StatusOr<chain::Client*> Context::chain() {
   if (!chain_) {
     ASSIGN_OR_RETURN(client::Profile where, profile());
-    ASSIGN_OR_RETURN(chain_, client::ConnectChain(where));
+    ASSIGN_OR_RETURN(chain_, client::ConnectChain(paths_, where));
   }
   return chain_.get();
 }
@@ -234,7 +234,13 @@ absl::StatusOr<client::PutOptions> Context::PutFlags() const {
   return out;
 }
 
-int Report(const Context& context, const absl::Status& status) {
+int Report(const Context& context, absl::Status status) {
+  // A result that did not arrive is no success.
+  if (status.ok() && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
+    status = base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE",
+                         "standard output takes no more: the result above is incomplete",
+                         "make room where it is written, and run the command again");
+  }
   if (status.ok()) return 0;
   const bool quiet_noop = app::ExitOf(status) == app::Exit::kNothingToDo && context.globals.quiet;
   if (!quiet_noop) {

@@ -96,6 +96,6 @@ class Context {
 };
 
 // The process's exit code for a status; prints the error as the format wants it.
-int Report(const Context& context, const absl::Status& status);
+int Report(const Context& context, absl::Status status);
 
 }  // namespace cairn::storectl

@@ -13,6 +13,7 @@
 #include "apps/client/list.h"
 #include "apps/client/remove.h"
 #include "apps/client/verify.h"
+#include "apps/common/errors.h"
 #include "apps/storectl/commands.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
@@ -325,22 +326,24 @@ absl::Status VerifyStored(Context& context, client::Client& client, const Refere
     ASSIGN_OR_RETURN(client::VerifyReport report, client::VerifyObject(client, *bucket, object));
     std::vector<std::string> parts;
     std::string trouble;
-    for (const client::PartReport& part : report.parts) {
+    const auto look = [&](const client::PartReport& part, Json& json) {
       const std::string provider = base::ToText(part.provider);
-      parts.push_back(Json()
-                          .Small("position", part.position)
-                          .Text("provider", provider)
+      parts.push_back(json.Text("provider", provider)
                           .Bool("ok", part.status.ok())
                           .Text("why", part.status.message())
                           .Done());
-      if (part.status.ok()) continue;
+      if (part.status.ok()) return;
       const bool wrong = absl::IsDataLoss(part.status);
       damaged = damaged || wrong;
       unreachable = unreachable || !wrong;
       absl::StrAppend(&trouble, trouble.empty() ? "" : "; ", wrong ? "damaged at " : "missing at ",
                       provider, ": ", part.status.message());
-    }
-    lost = lost || (report.good < report.needed && object.record->stored_size() != 0);
+    };
+    for (const client::PartReport& part : report.parts)
+      look(part, Json().Small("position", part.position));
+    if (report.whole) look(*report.whole, Json().Text("position", "primary"));
+    const bool whole = report.whole && report.whole->status.ok();
+    lost = lost || (!whole && report.good < report.needed && object.record->stored_size() != 0);
     items.push_back(Json()
                         .Text("ref", object.ref.ToText())
                         .Small("good", report.good)
@@ -382,7 +385,7 @@ absl::Status VerifyCommand(Context& context, const std::vector<std::string>& wha
       .Bool("same", true)
       .Number("size_bytes", object.size());
   context.Result(json,
-                 absl::StrCat("ok  ", what[0], " is ", ref.ToText(), "  ", object.size(), " B\n"));
+                 absl::StrCat("ok  ", app::Printable(what[0]), " is ", app::Printable(ref.ToText()), "  ", object.size(), " B\n"));
   return absl::OkStatus();
 }
 
@@ -440,6 +443,11 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
     table.Row({absl::StrCat(holder.position), provider, holder.address.endpoint,
                holder.receipted ? "signed for" : "missing", live[i] ? "yes" : "no"});
   }
+  const auto keeper = client::WholeAtPrimary(*client, group);
+  const bool whole = keeper && client::SaysWhole(*client, *object.record, *keeper);
+  if (keeper)
+    table.Row({"primary", base::ToText(keeper->address.account), keeper->address.endpoint,
+               whole ? "whole copy" : "no whole copy yet", whole ? "yes" : "no"});
   // The ledger knows who signed; who is there is for us to see.
   if (object.status == client::ObjectStatus::kDurable && !all_live)
     object.status = client::ObjectStatus::kDegraded;
@@ -448,6 +456,7 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
   const auto primary = base::ToText(chain::AccountOf(group.primary()));
   json.Text("content_hash", hash)
       .Text("primary", primary)
+      .Bool("whole", whole)
       .List("holders", parts)
       .Number("group", object.record->group())
       .Crn("per_month", PerMonth(chain::FullRate(*object.record)))
@@ -460,7 +469,7 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
   context.Result(
       json,
       absl::StrCat(
-          "object    ", object.ref.ToText(), "  version ", object.version, "\n", "content   ",
+          "object    ", app::Printable(object.ref.ToText()), "  version ", object.version, "\n", "content   ",
           base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText(), "\n",
           "blake3    ", hash, "\n", "size      ", object.size(), " B  (", HumanBytes(object.record->stored_size()),
           " stored)\n", "modified  ", HumanTime(Modified(object)), "\n", "state     ", state, "\n",

@@ -53,6 +53,7 @@ Table::Table(std::vector<std::string> header, std::vector<bool> right)
 }
 
 void Table::Row(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = app::Printable(cell);
   cells.resize(header_.size());
   rows_.push_back(std::move(cells));
 }

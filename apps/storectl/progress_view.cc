@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "apps/client/reference.h"
+#include "apps/common/errors.h"
 #include "apps/storectl/output.h"
 #include "cairn/base/status.h"
 
@@ -120,7 +121,7 @@ class BarView final : public View {
   }
   void Line(const std::string& text) override {
     Erase();
-    std::fprintf(stderr, "%s\n", text.c_str());
+    std::fprintf(stderr, "%s\n", app::Printable(text).c_str());
   }
   void Refresh(bool stage_changed) override {
     const absl::Time now = absl::Now();
@@ -142,7 +143,7 @@ class BarView final : public View {
     std::string text = absl::StrFormat(
         "%s  %s  [%s] %3d%%  %s/%s",
         total_items_ > 1 ? absl::StrCat(done_items_, "/", total_items_)
-                         : client::BaseName(current_),
+                         : app::Printable(client::BaseName(current_)),
         stage, bar, static_cast<int>(part * 100), HumanBytes(done), HumanBytes(total_bytes_));
     if (Rate() > 0) absl::StrAppend(&text, "  ", HumanBytes(static_cast<uint64_t>(Rate())), "/s");
     if (Eta() >= 0 && part < 1)
@@ -163,7 +164,9 @@ class BarView final : public View {
 // For logs: at most one line in five seconds, never a carriage return.
 class LineView final : public View {
  private:
-  void Line(const std::string& text) override { std::fprintf(stderr, "%s\n", text.c_str()); }
+  void Line(const std::string& text) override {
+    std::fprintf(stderr, "%s\n", app::Printable(text).c_str());
+  }
   void Refresh(bool) override {
     const absl::Time now = absl::Now();
     if (now - shown_ < absl::Seconds(5)) return;
@@ -215,7 +218,7 @@ class QuietView final : public View {
 
  private:
   void Line(const std::string& text) override {
-    if (!silent_) std::fprintf(stderr, "%s\n", text.c_str());
+    if (!silent_) std::fprintf(stderr, "%s\n", app::Printable(text).c_str());
   }
   void Refresh(bool) override {}
   const bool silent_;

@@ -47,12 +47,12 @@ Json PutJson(const client::PutResult& result) {
 
 std::string PutText(const client::PutResult& result) {
   if (result.object.empty()) {
-    return absl::StrCat(result.ref.ToText(), "  ", HumanBytes(result.size), "  would lock ",
+    return absl::StrCat(app::Printable(result.ref.ToText()), "  ", HumanBytes(result.size), "  would lock ",
                         Crn(result.quote.lock), ", bond ", Crn(result.quote.bond), ", fee ",
                         Crn(result.quote.fee), "; ", AboutCrn(result.quote.per_month), " a month\n");
   }
   return absl::StrCat(
-      result.ref.ToText(), "  ", result.content_id.ToText(), "  ", HumanBytes(result.size), "  ",
+      app::Printable(result.ref.ToText()), "  ", result.content_id.ToText(), "  ", HumanBytes(result.size), "  ",
       result.parts, " parts ", result.durable ? "durable" : "available",
       result.resumed ? "  (continued)" : "",
       result.quote.lock.zero() ? "" : absl::StrCat("  ", AboutCrn(result.quote.per_month), " a month"),
@@ -102,7 +102,7 @@ void Batch::Done(const std::string& name, uint64_t bytes, const absl::Status& st
   bytes_ += bytes;
   Json json;
   json.Text("path", name).Number("size_bytes", bytes);
-  Show(json, absl::StrCat(name, "  ", HumanBytes(bytes), "\n"));
+  Show(json, absl::StrCat(app::Printable(name), "  ", HumanBytes(bytes), "\n"));
 }
 
 absl::Status Batch::Finish() {

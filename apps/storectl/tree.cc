@@ -5,8 +5,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "apps/common/cli_tree.h"
 #include "apps/common/config.h"
 #include "apps/storectl/commands.h"
 #include "cairn/base/status.h"
@@ -34,13 +34,6 @@ void AddGlobals(CLI::App& app, Globals& globals) {
   app.add_option("--max-cost", globals.max_cost, "refuse to lock and pay more, in crn");
 }
 
-std::vector<CLI::App*> Subcommands(CLI::App& app) {
-  return app.get_subcommands([](CLI::App*) { return true; });
-}
-std::vector<const CLI::App*> Subcommands(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App*) { return true; });
-}
-
 // --passphrase-file is STORECTL_PASSPHRASE_FILE, on whatever command it stands. Global flags work
 // after a command too.
 void Complete(CLI::App& app) {
@@ -49,27 +42,11 @@ void Complete(CLI::App& app) {
     option->envname(absl::StrCat("STORECTL_", absl::AsciiStrToUpper(absl::StrReplaceAll(
                                                   option->get_lnames()[0], {{"-", "_"}}))));
   }
-  for (CLI::App* sub : Subcommands(app)) {
+  for (CLI::App* sub : app::Subcommands(app)) {
     sub->fallthrough();
-    if (!Subcommands(*sub).empty()) sub->require_subcommand(1);
+    if (!app::Subcommands(*sub).empty()) sub->require_subcommand(1);
     Complete(*sub);
   }
-}
-
-std::vector<std::string> Words(const CLI::App& app) {
-  std::vector<std::string> out;
-  for (const CLI::App* sub : Subcommands(app)) {
-    if (!sub->get_name().empty()) out.push_back(sub->get_name());
-  }
-  return out;
-}
-
-std::vector<std::string> Flags(const CLI::App& app) {
-  std::vector<std::string> out;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) out.push_back("--" + name);
-  }
-  return out;
 }
 
 absl::Status Usage(absl::string_view message, absl::string_view hint) {
@@ -84,8 +61,8 @@ absl::Status Explain(const CLI::App& tree, int argc, char** argv, const std::str
     const std::string word = argv[i];
     if (word.empty() || word[0] == '-') {
       const std::string name = word.substr(0, word.find('='));
-      std::vector<std::string> flags = Flags(*at);
-      for (const std::string& global : Flags(tree)) flags.push_back(global);
+      std::vector<std::string> flags = app::FlagWords(*at);
+      for (const std::string& global : app::FlagWords(tree)) flags.push_back(global);
       const bool known = std::find(flags.begin(), flags.end(), name) != flags.end();
       if (name.size() <= 2 || known) continue;
       const std::string near = app::Nearest(name, flags);
@@ -93,7 +70,7 @@ absl::Status Explain(const CLI::App& tree, int argc, char** argv, const std::str
           absl::StrCat("no flag ", name.substr(0, 64)),
           near.empty() ? absl::StrCat(path, " --help") : absl::StrCat("did you mean ", near, "?"));
     }
-    const std::vector<std::string> words = Words(*at);
+    const std::vector<std::string> words = app::CommandWords(*at);
     if (words.empty()) continue;
     const auto found = std::find(words.begin(), words.end(), word);
     if (found == words.end()) {
@@ -108,57 +85,6 @@ absl::Status Explain(const CLI::App& tree, int argc, char** argv, const std::str
     absl::StrAppend(&path, " ", word);
   }
   return Usage(what, absl::StrCat(path, " --help"));
-}
-
-void BashCases(const CLI::App& app, const std::string& path,
-               const std::vector<std::string>& globals, std::string* out) {
-  std::vector<std::string> words = Words(app);
-  for (const std::string& flag : Flags(app)) words.push_back(flag);
-  words.insert(words.end(), globals.begin(), globals.end());
-  absl::StrAppend(out, "    \"", path, "\") words=\"", absl::StrJoin(words, " "), "\" ;;\n");
-  for (const CLI::App* sub : Subcommands(app))
-    BashCases(*sub, absl::StrCat(path, " ", sub->get_name()), globals, out);
-}
-
-std::string Bash(const CLI::App& tree) {
-  std::string cases;
-  BashCases(tree, "storectl", {}, &cases);
-  return absl::StrCat(R"(_storectl() {
-  local cur="${COMP_WORDS[COMP_CWORD]}" path="storectl" words="" i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    case "${COMP_WORDS[i]}" in
-      -*|*/*|*.*) ;;
-      *) path="$path ${COMP_WORDS[i]}" ;;
-    esac
-  done
-  case "$path" in
-)",
-                      cases, R"(  esac
-  COMPREPLY=($(compgen -W "$words" -- "$cur"))
-  if [ ${#COMPREPLY[@]} -eq 0 ]; then compopt -o default 2>/dev/null; fi
-}
-complete -F _storectl storectl
-)");
-}
-
-std::string Quoted(const std::string& text) {
-  return "'" + absl::StrReplaceAll(text, {{"'", "'\\''"}}) + "'";
-}
-
-void FishLines(const CLI::App& app, const std::string& condition, std::string* out) {
-  for (const CLI::App* sub : Subcommands(app)) {
-    absl::StrAppend(out, "complete -c storectl -f -n ", Quoted(condition), " -a ", sub->get_name(),
-                    " -d ", Quoted(sub->get_description()), "\n");
-  }
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) {
-      absl::StrAppend(out, "complete -c storectl -n ", Quoted(condition), " -l ", name, " -d ",
-                      Quoted(option->get_description()), "\n");
-    }
-  }
-  for (const CLI::App* sub : Subcommands(app)) {
-    FishLines(*sub, absl::StrCat("__fish_seen_subcommand_from ", sub->get_name()), out);
-  }
 }
 
 }  // namespace
@@ -202,21 +128,6 @@ absl::Status Parse(CLI::App& tree, int argc, char** argv, Context& context, bool
     return Explain(tree, argc, argv, error.what());
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> Completion(const CLI::App& tree, absl::string_view shell) {
-  if (shell == "bash") return Bash(tree);
-  if (shell == "zsh")
-    return absl::StrCat("#compdef storectl\nautoload -U +X bashcompinit && bashcompinit\n",
-                        Bash(tree));
-  if (shell == "fish") {
-    std::string out;
-    FishLines(tree, "__fish_use_subcommand", &out);
-    return out;
-  }
-  return base::Error(absl::StatusCode::kInvalidArgument, "UNKNOWN_SHELL",
-                     absl::StrCat("no completion for ", shell),
-                     "storectl completion bash | zsh | fish");
 }
 
 }  // namespace cairn::storectl

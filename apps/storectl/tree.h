@@ -1,11 +1,9 @@
-// The command tree as a whole: global flags, environment names, shell completions, suggestions.
+// The command tree as a whole: global flags, environment names, suggestions.
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "apps/storectl/context.h"
 
 namespace CLI {
@@ -19,8 +17,5 @@ std::unique_ptr<CLI::App> BuildTree(Context& context);
 // Parses and leaves what to do in context.action. Usage errors: InvalidArgument (reason USAGE) with
 // the nearest command or flag. Help is printed to stdout; then `*done` is true.
 absl::Status Parse(CLI::App& tree, int argc, char** argv, Context& context, bool* done);
-
-// A completion script for "bash", "zsh" or "fish". InvalidArgument (reason UNKNOWN_SHELL).
-absl::StatusOr<std::string> Completion(const CLI::App& tree, absl::string_view shell);
 
 }  // namespace cairn::storectl

@@ -1,4 +1,4 @@
-// wallet new, import, export, ls, use, balance, receive, send, history.
+// wallet new, import, export, ls, use, balance, receive, send, fines, claim, history.
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -6,12 +6,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "apps/client/owed.h"
 #include "apps/common/key_file.h"
 #include "apps/storectl/commands.h"
+#include "apps/storectl/history.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/verdict.h"
+#include "cairn/payment/quote.h"
 
 namespace cairn::storectl {
 namespace {
@@ -125,11 +128,19 @@ absl::Status Balance(Context& context, const std::string& given) {
   const pb::Account record = answer.ok() ? answer->account() : pb::Account();
   const base::Amount free = chain::FromProto(record.crn());
   const base::Amount locked = chain::FromProto(record.locked_crn());
+  request.set_stream(chain::ToField(account));
+  ASSIGN_OR_RETURN(const pb::QueryResponse streams, chain->Query(request));
+  const base::Amount reserve = chain::FromProto(streams.stream().buffer());
+  const base::Amount pays = chain::FromProto(streams.stream().out_rate()).Times(payment::kMonthSeconds).value_or(base::Amount::Max());
+  const base::Amount earns = chain::FromProto(streams.stream().in_rate()).Times(payment::kMonthSeconds).value_or(base::Amount::Max());
   Json json;
   json.Text("account", base::ToText(account))
       .Bool("exists", answer.ok())
       .Crn("free", free)
       .Crn("locked", locked)
+      .Crn("reserve", reserve)
+      .Crn("pays_per_month", pays)
+      .Crn("earns_per_month", earns)
       .Raw("usdc",
            Json()
                .Text("amount", chain::FromProto(record.usdc()).ToDecimal(base::kUsdcDecimals))
@@ -138,7 +149,8 @@ absl::Status Balance(Context& context, const std::string& given) {
       .Number("buckets", record.buckets())
       .Small("lanes", record.lanes());
   context.Result(json, absl::StrCat("account  ", base::ToText(account), "\nfree     ", Crn(free),
-                                    "\nlocked   ", Crn(locked), "\nusdc     ",
+                                    "\nlocked   ", Crn(locked), "\nreserve  ", Crn(reserve), "\npays     ",
+                                    Crn(pays), " per 30 days\nearns    ", Crn(earns), " per 30 days\nusdc     ",
                                     chain::FromProto(record.usdc()).ToDecimal(base::kUsdcDecimals),
                                     " usdc\n"));
   if (!answer.ok())
@@ -194,47 +206,49 @@ absl::Status Send(Context& context, const SendFlags& flags) {
 // Blocks are kept for a while only; what is older is not shown.
 absl::Status History(Context& context, uint64_t blocks) {
   ASSIGN_OR_RETURN(base::AccountId account, AccountOf(context, ""));
-  ASSIGN_OR_RETURN(chain::Client * chain, context.chain());
-  pb::QueryRequest ask;
-  ask.set_status(true);
-  ASSIGN_OR_RETURN(pb::QueryResponse status, chain->Query(ask));
-  const uint64_t top = status.status().height();
-  uint64_t from = std::max<uint64_t>(status.status().earliest_height(), 1);
-  if (blocks != 0 && top > blocks) from = std::max(from, top - blocks + 1);
-  const std::string id = account.ToHexString();
-  Table table({"HEIGHT", "TIME", "EVENT", "DETAILS"}, {true});
+  return ShowHistory(context, account, blocks);
+}
+
+std::string FineText(const client::OwedReport& report) {
+  return report.fine.zero() ? "" : Crn(report.fine);
+}
+
+absl::Status ShowOwed(Context& context, const std::vector<client::OwedReport>& reports) {
+  Table table({"STATE", "FINE", "DEADLINE", "OBJECTS", "PRIMARY"}, {false, true, false, true, false});
   std::vector<std::string> items;
-  for (uint64_t height = from; height <= top; ++height) {
-    RETURN_IF_ERROR(context.stop().Check());
-    pb::QueryRequest request;
-    request.set_block(height);
-    auto answer = chain->Query(request);
-    if (!answer.ok()) continue;
-    pb::BlockHeader header;
-    if (!header.ParseFromString(answer->block().header())) continue;
-    const absl::Time time = absl::FromUnixMillis(static_cast<int64_t>(header.time_ms()));
-    for (const pb::Event& event : answer->block().events()) {
-      bool ours = false;
-      std::string details;
-      Json attributes;
-      for (const pb::Attribute& attribute : event.attributes()) {
-        ours = ours || attribute.value() == id || attribute.value() == base::ToText(account);
-        absl::StrAppend(&details, details.empty() ? "" : " ", attribute.key(), "=",
-                        attribute.value());
-        attributes.Text(attribute.key(), attribute.value());
-      }
-      if (!ours) continue;
-      items.push_back(Json()
-                          .Number("height", height)
-                          .Time("time", time)
-                          .Text("type", event.type())
-                          .Raw("attributes", attributes.Done())
-                          .Done());
-      table.Row({absl::StrCat(height), HumanTime(time), event.type(), details});
-    }
+  for (const client::OwedReport& report : reports) {
+    const std::string state(report.paid ? "paid" : client::ToText(report.state));
+    const absl::Time deadline = absl::FromUnixMillis(static_cast<int64_t>(report.owed.deadline_ms));
+    std::vector<std::string> objects;
+    for (const base::ObjectId& object : report.owed.objects)
+      objects.push_back(absl::StrCat("\"", object.ToHexString(), "\""));
+    items.push_back(Json()
+                        .Text("state", state)
+                        .Crn("fine", report.fine)
+                        .Time("deadline", deadline)
+                        .Text("primary", base::ToText(report.owed.primary))
+                        .Number("bucket", report.owed.bucket.value)
+                        .List("objects", objects)
+                        .Done());
+    table.Row({state, FineText(report), HumanTime(deadline), absl::StrCat(report.owed.objects.size()),
+               base::ToText(report.owed.primary)});
   }
-  context.Items("events", items, table);
+  context.Items("fines", items, table);
   return absl::OkStatus();
+}
+
+// Uploads that a primary signed for and did not seal yet.
+absl::Status Fines(Context& context) {
+  ASSIGN_OR_RETURN(client::Client * client, context.client());
+  ASSIGN_OR_RETURN(std::vector<client::OwedReport> reports, client::ListOwed(*client));
+  return ShowOwed(context, reports);
+}
+
+absl::Status Claim(Context& context) {
+  ASSIGN_OR_RETURN(client::Client * client, context.client());
+  ASSIGN_OR_RETURN(std::vector<client::OwedReport> reports,
+                   context.globals.dry_run ? client::ListOwed(*client) : client::ClaimOwed(*client));
+  return ShowOwed(context, reports);
 }
 
 }  // namespace
@@ -254,50 +268,56 @@ void AddWalletCommands(CLI::App& app, Context& context) {
   import->add_option("name", imported->first, "default: default");
   import->add_option("--phrase-file", imported->second, "file with the 24 words");
   import->callback([&context, imported] {
-    context.action = [&context, imported] { return Import(context, imported->first, imported->second);
-};
-}  // namespace cairn::storectl
-);
+    context.action = [&context, imported] {
+      return Import(context, imported->first, imported->second);
+    };
+  });
 
-wallet->add_subcommand("export", "show the recovery phrase")->callback([&context] {
-  context.action = [&context] { return Export(context); };
-});
-wallet->add_subcommand("ls", "list keys")->callback([&context] {
-  context.action = [&context] { return List(context); };
-});
+  wallet->add_subcommand("export", "show the recovery phrase")->callback([&context] {
+    context.action = [&context] { return Export(context); };
+  });
+  wallet->add_subcommand("ls", "list keys")->callback([&context] {
+    context.action = [&context] { return List(context); };
+  });
 
-auto used = std::make_shared<std::string>();
-CLI::App* use = wallet->add_subcommand("use", "sign with this key from now on");
-use->add_option("name", *used)->required();
-use->callback([&context, used] {
-  context.action = [&context, used] { return Use(context, *used); };
-});
+  auto used = std::make_shared<std::string>();
+  CLI::App* use = wallet->add_subcommand("use", "sign with this key from now on");
+  use->add_option("name", *used)->required();
+  use->callback([&context, used] {
+    context.action = [&context, used] { return Use(context, *used); };
+  });
 
-auto asked = std::make_shared<std::string>();
-CLI::App* balance = wallet->add_subcommand("balance", "what is free and what is locked");
-balance->add_option("account", *asked, "cairn1...; default: yours");
-balance->callback([&context, asked] {
-  context.action = [&context, asked] { return Balance(context, *asked); };
-});
+  auto asked = std::make_shared<std::string>();
+  CLI::App* balance = wallet->add_subcommand("balance", "what is free and what is locked");
+  balance->add_option("account", *asked, "cairn1...; default: yours");
+  balance->callback([&context, asked] {
+    context.action = [&context, asked] { return Balance(context, *asked); };
+  });
 
-wallet->add_subcommand("receive", "your account, for others to send to")->callback([&context] {
-  context.action = [&context] { return Receive(context); };
-});
+  wallet->add_subcommand("receive", "your account, for others to send to")->callback([&context] {
+    context.action = [&context] { return Receive(context); };
+  });
 
-auto sent = std::make_shared<SendFlags>();
-CLI::App* send = wallet->add_subcommand("send", "transfer money");
-send->add_option("to", sent->to, "cairn1...")->required();
-send->add_option("amount", sent->amount, "1.5, 1.5crn or 3usdc")->required();
-send->callback([&context, sent] {
-  context.action = [&context, sent] { return Send(context, *sent); };
-});
+  auto sent = std::make_shared<SendFlags>();
+  CLI::App* send = wallet->add_subcommand("send", "transfer money");
+  send->add_option("to", sent->to, "cairn1...")->required();
+  send->add_option("amount", sent->amount, "1.5, 1.5crn or 3usdc")->required();
+  send->callback([&context, sent] {
+    context.action = [&context, sent] { return Send(context, *sent); };
+  });
 
-auto blocks = std::make_shared<uint64_t>(1000);
-CLI::App* history = wallet->add_subcommand("history", "events that name your account");
-history->add_option("--blocks", *blocks, "how many blocks to look back; 0: all that are kept");
-history->callback([&context, blocks] {
-  context.action = [&context, blocks] { return History(context, *blocks); };
-});
+  wallet->add_subcommand("fines", "uploads a primary signed for and did not seal, and what it owes")
+      ->callback([&context] { context.action = [&context] { return Fines(context); }; });
+  wallet->add_subcommand("claim", "have the fines paid that are due")->callback([&context] {
+    context.action = [&context] { return Claim(context); };
+  });
+
+  auto blocks = std::make_shared<uint64_t>(1000);
+  CLI::App* history = wallet->add_subcommand("history", "what you paid, locked and got back, and to or from whom");
+  history->add_option("--blocks", *blocks, "how many blocks to look back; 0: all that are kept");
+  history->callback([&context, blocks] {
+    context.action = [&context, blocks] { return History(context, *blocks); };
+  });
 }
 
 }  // namespace cairn::storectl

@@ -23,6 +23,12 @@ Amount TransferCost(Price price, uint64_t bytes) {
   return price.per_unit_e18.MulDivCeil(bytes, kUnit * kPriceScale).value();
 }
 
+std::optional<Price> PrimaryPrice(Price primary, Price holder, bool whole_at_primary) {
+  if (!whole_at_primary) return primary;
+  const std::optional<Amount> sum = primary.per_unit_e18.Plus(holder.per_unit_e18);
+  return sum ? std::optional<Price>(Price{*sum}) : std::nullopt;
+}
+
 uint64_t HeldBytes(LayoutKind kind, uint64_t stored_size, uint32_t data) {
   return kind == LayoutKind::kShards ? ShardSize(stored_size, data) : stored_size;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 namespace cairn::base {
 
@@ -12,6 +13,10 @@ absl::Time RealClock::Now() const {
 
 absl::Duration RealClock::Monotonic() const {
   return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+void RealClock::Sleep(absl::Duration time) {
+  if (time > absl::ZeroDuration()) std::this_thread::sleep_for(absl::ToChronoNanoseconds(time));
 }
 
 void RealClock::SetOffset(absl::Duration offset) {

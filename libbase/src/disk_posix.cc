@@ -16,6 +16,9 @@
 namespace cairn::base {
 namespace {
 
+// From here on, whole blocks in aligned memory go past the page cache.
+constexpr size_t kDirectBytes = 256 << 10;
+
 absl::Status ToStatus(int code, absl::string_view call, absl::string_view path) {
   std::string message = absl::StrCat(call, " ", path, ": ", std::strerror(code));
   switch (code) {
@@ -51,10 +54,25 @@ auto Retry(Call call) {
   return result;
 }
 
+// The folder of a disk, shared with its files.
+struct RootFolder {
+  explicit RootFolder(const std::string& path) : fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+  ~RootFolder() {
+    if (fd >= 0) close(fd);
+  }
+  RootFolder(const RootFolder&) = delete;
+  RootFolder& operator=(const RootFolder&) = delete;
+  const int fd;
+};
+
 class PosixFile final : public File {
  public:
-  PosixFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
-  ~PosixFile() override { close(fd_); }
+  PosixFile(std::shared_ptr<const RootFolder> root, int fd, std::string path)
+      : root_(std::move(root)), fd_(fd), path_(std::move(path)) {}
+  ~PosixFile() override {
+    close(fd_);
+    if (direct_fd_ >= 0) close(direct_fd_);
+  }
 
   absl::StatusOr<size_t> ReadAt(uint64_t offset, MutableByteView out) override {
     size_t done = 0;
@@ -71,7 +89,13 @@ class PosixFile final : public File {
 
   absl::Status WriteAt(uint64_t offset, ByteView bytes) override {
     while (!bytes.empty()) {
-      ssize_t n = Retry([&] { return pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+      const bool direct = IsWholeBlocks(offset, bytes) && CanWriteDirectly();
+      const int fd = direct ? direct_fd_ : fd_;
+      ssize_t n = Retry([&] { return pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+      if (n < 0 && direct && errno == EINVAL) {
+        direct_ = Direct::kRefused;
+        continue;
+      }
       if (n < 0) return Failed("write");
       offset += static_cast<uint64_t>(n);
       bytes.remove_prefix(static_cast<size_t>(n));
@@ -110,9 +134,33 @@ class PosixFile final : public File {
   }
 
  private:
+  enum class Direct { kUntried, kOpen, kRefused };
+
   absl::Status Failed(absl::string_view call) const { return ToStatus(errno, call, path_); }
 
+  static bool IsWholeBlocks(uint64_t offset, ByteView bytes) {
+    return bytes.size() >= kDirectBytes && bytes.size() % kBlockBytes == 0 && offset % kBlockBytes == 0 &&
+           reinterpret_cast<uintptr_t>(bytes.data()) % kBlockBytes == 0;
+  }
+
+  // A descriptor of its own: reads go on through the page cache.
+  bool CanWriteDirectly() {
+    if (direct_ == Direct::kUntried) {
+      direct_ = Direct::kRefused;
+      const int flags = O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW;
+      direct_fd_ = Retry([&] { return openat(root_->fd, path_.c_str(), flags); });
+      struct stat mine, other;
+      const bool same = direct_fd_ >= 0 && fstat(fd_, &mine) == 0 && fstat(direct_fd_, &other) == 0 &&
+                        mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
+      if (same) direct_ = Direct::kOpen;
+    }
+    return direct_ == Direct::kOpen;
+  }
+
+  const std::shared_ptr<const RootFolder> root_;
   int fd_;
+  int direct_fd_ = -1;
+  Direct direct_ = Direct::kUntried;  // of the one thread that writes
   std::string path_;
   std::atomic<bool> poisoned_ = false;
 };
@@ -134,17 +182,14 @@ int ToFlags(OpenMode mode) {
 class PosixDisk final : public Disk {
  public:
   explicit PosixDisk(absl::string_view root)
-      : root_(open(std::string(root).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
-  ~PosixDisk() override {
-    if (root_ >= 0) close(root_);
-  }
+      : folder_(std::make_shared<RootFolder>(std::string(root))), root_(folder_->fd) {}
 
   absl::StatusOr<std::unique_ptr<File>> Open(absl::string_view path, OpenMode mode) override {
     RETURN_IF_ERROR(CheckDiskPath(path));
     std::string name(path);
     int fd = Retry([&] { return openat(root_, name.c_str(), ToFlags(mode) | O_CLOEXEC | O_NOFOLLOW, 0600); });
     if (fd < 0) return ToStatus(errno, "open", path);
-    auto file = std::make_unique<PosixFile>(fd, name);
+    auto file = std::make_unique<PosixFile>(folder_, fd, name);
     struct stat info;
     if (fstat(fd, &info) != 0) return ToStatus(errno, "stat", path);
     if (!S_ISREG(info.st_mode)) return ToStatus(EISDIR, "open", path);
@@ -232,7 +277,8 @@ class PosixDisk final : public Disk {
     return fd;
   }
 
-  int root_;
+  const std::shared_ptr<const RootFolder> folder_;
+  const int root_;
 };
 
 }  // namespace

@@ -2,7 +2,31 @@
 
 #include <blake3.h>
 
+#include <cstddef>
+#include <cstring>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+
 namespace cairn::base {
+namespace {
+
+constexpr size_t kMaxRemembered = 64;
+
+// Most of a hasher is a stack that is empty until a kilobyte has gone in.
+void CopyUsed(blake3_hasher& to, const blake3_hasher& from) {
+  std::memcpy(&to, &from, offsetof(blake3_hasher, cv_stack) + size_t{from.cv_stack_len} * BLAKE3_OUT_LEN);
+}
+
+// Deriving the key costs as much as hashing a short record does, and contexts are few.
+void Begin(blake3_hasher& hasher, absl::string_view context) {
+  static thread_local absl::flat_hash_map<std::string, blake3_hasher> remembered;
+  if (const auto known = remembered.find(context); known != remembered.end()) return CopyUsed(hasher, known->second);
+  blake3_hasher_init_derive_key_raw(&hasher, context.data(), context.size());
+  if (remembered.size() < kMaxRemembered) CopyUsed(remembered[context], hasher);
+}
+
+}  // namespace
 
 struct Hasher::State {
   blake3_hasher blake3;
@@ -17,24 +41,28 @@ Digest Blake3(ByteView bytes) {
   return digest;
 }
 
-Hasher::Hasher() : state_(std::make_unique<State>()) { blake3_hasher_init(&state_->blake3); }
+Hasher::Hasher(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Hasher::Hasher() : state_(std::make_unique_for_overwrite<State>()) { blake3_hasher_init(&state_->blake3); }
 
 Hasher Hasher::DeriveKey(absl::string_view context) {
-  Hasher hasher;
-  blake3_hasher_init_derive_key_raw(&hasher.state_->blake3, context.data(), context.size());
-  return hasher;
+  auto state = std::make_unique_for_overwrite<State>();
+  Begin(state->blake3, context);
+  return Hasher(std::move(state));
 }
 
 Hasher Hasher::Keyed(const Digest& key) {
-  Hasher hasher;
-  blake3_hasher_init_keyed(&hasher.state_->blake3, key.value.data());
-  return hasher;
+  auto state = std::make_unique_for_overwrite<State>();
+  blake3_hasher_init_keyed(&state->blake3, key.value.data());
+  return Hasher(std::move(state));
 }
 
-Hasher::Hasher(const Hasher& other) : state_(std::make_unique<State>(*other.state_)) {}
+Hasher::Hasher(const Hasher& other) : state_(std::make_unique_for_overwrite<State>()) {
+  CopyUsed(state_->blake3, other.state_->blake3);
+}
 
 Hasher& Hasher::operator=(const Hasher& other) {
-  if (this != &other) state_ = std::make_unique<State>(*other.state_);
+  if (this != &other) *this = Hasher(other);
   return *this;
 }
 

@@ -52,9 +52,12 @@ absl::Status ToStatus(int code, absl::string_view what) {
 
 absl::Status Errno(absl::string_view what) { return ToStatus(errno, what); }
 
-// Which failures of a commit leave the store as it was. After any other the disk may not hold what was written.
-bool IsHarmless(int code) {
-  return code == MDB_MAP_FULL || code == MDB_TXN_FULL || code == ENOSPC || code == EDQUOT || code == ENOMEM;
+// Which failures of a commit leave the store as it was. After any other the disk may not hold what was written. A full
+// disk may show in the sync, which then may have dropped the meta page of an earlier commit that was not `durable`: the
+// pages that only the one before it knows would be used again.
+bool IsHarmless(int code, bool all_durable) {
+  if (code == ENOSPC || code == EDQUOT) return all_durable;
+  return code == MDB_MAP_FULL || code == MDB_TXN_FULL || code == ENOMEM;
 }
 
 class Descriptor {
@@ -172,6 +175,7 @@ struct Env {
   std::vector<MDB_txn*> idle_readers;
   std::mutex write_mutex;
   std::atomic<bool> failed = false;
+  bool all_durable = true;  // no commit is waiting for a sync; under write_mutex
 };
 
 class LmdbCursor final : public KvCursor {
@@ -261,6 +265,7 @@ class LmdbKv final : public Kv {
     std::lock_guard lock(env_->write_mutex);
     RETURN_IF_ERROR(CheckNotFailed());
     if (int code = Write(batch, durable)) return Fail(code, "commit");
+    env_->all_durable = durable || (env_->all_durable && batch.empty());
     // A commit without changes writes nothing; what was committed before must be durable all the same.
     if (durable && batch.empty()) return SyncLocked();
     return absl::OkStatus();
@@ -289,13 +294,16 @@ class LmdbKv final : public Kv {
   }
 
   absl::Status Fail(int code, absl::string_view what) {
-    if (!IsHarmless(code)) env_->failed = true;
+    if (!IsHarmless(code, env_->all_durable)) env_->failed = true;
     return ToStatus(code, what);
   }
 
   absl::Status SyncLocked() {
     int code = mdb_env_sync(env_->handle.get(), 1);
-    if (code == 0) return absl::OkStatus();
+    if (code == 0) {
+      env_->all_durable = true;
+      return absl::OkStatus();
+    }
     // Unlike a refused write, a sync that failed for any reason leaves pages of which nobody knows where they are.
     env_->failed = true;
     return ToStatus(code, "sync");

@@ -22,7 +22,11 @@ absl::Status Overflow() {
 // The prices of those who keep this object.
 absl::StatusOr<base::ChargeTerms> TermsOf(const QuoteRequest& request, const QuoteObject& object,
                                           LayoutKind layout) {
-  base::ChargeTerms terms{.primary = request.primary.storage_primary,
+  const std::optional<base::Price> primary =
+      base::PrimaryPrice(request.primary.storage_primary, request.primary.storage_holder,
+                         request.policy.whole_at_primary);
+  if (!primary) return Overflow();
+  base::ChargeTerms terms{.primary = *primary,
                           .holders = {},
                           .ingress = object.copied || request.holders.empty()
                                          ? base::Price{}

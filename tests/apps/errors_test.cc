@@ -35,6 +35,16 @@ TEST_CASE("an error is shown with its cause and the next step, as text and as JS
         Golden("errors.txt"));
 }
 
+TEST_CASE("a terminal is shown no control character of a name, and everything else as it is") {
+  CHECK(Printable("photos/caf\xc3\xa9 1.jpg \xf0\x9f\x98\x80") == "photos/caf\xc3\xa9 1.jpg \xf0\x9f\x98\x80");
+  CHECK(Printable("a\x1b[2Jb\rc\nd\te\x7f") == "a\\x1b[2Jb\\x0dc\\nd\\te\\x7f");
+  CHECK(Printable("\xc2\x9b[31m") == "\\u009b[31m");                // the one-byte form of ESC [
+  CHECK(Printable("exe.\xe2\x80\xaegpj") == "exe.\\u202egpj");     // turns the writing round
+  CHECK(Printable("\xff\xc3(\xed\xa0\x80") == "\\xff\\xc3(\\xed\\xa0\\x80");
+  CHECK(Printable("two\nlines\t\x07", true) == "two\nlines\t\\x07");
+  CHECK(Printable("") == "");
+}
+
 TEST_CASE("exit codes follow the reason first and the code otherwise") {
   using absl::StatusCode;
   CHECK(ExitCodeOf(absl::OkStatus()) == 0);

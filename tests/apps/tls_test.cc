@@ -51,6 +51,19 @@ std::string Shell(const std::string& command) {
 
 }  // namespace
 
+TEST_CASE("plaintext is for addresses of this machine alone, however they are written") {
+  for (const char* ours : {"127.0.0.1:4856", "127.255.0.9:1", "[::1]:1", "localhost:1", "unix:/run/cairn"}) {
+    INFO(ours);
+    CHECK(IsLoopback(ours));
+  }
+  // A resolver reads the first as 87.0.0.1; the rest are names.
+  for (const char* not_ours : {"0127.0.0.1:1", "127.0.0.1.example:1", "127.1:1", "127.0.0.+1:1", "127.0.0. 1:1", "10.0.0.1:1", ":1", ""}) {
+    INFO(not_ours);
+    CHECK_FALSE(IsLoopback(not_ours));
+  }
+  CHECK_FALSE(IsLoopback(std::string("127.0.0.1\0.example:1", 21)));
+}
+
 TEST_CASE("a server is known by the pin of its key alone") {
   auto certificate = MakeNodeCertificate("node");
   auto other = MakeNodeCertificate("node");

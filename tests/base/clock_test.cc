@@ -24,6 +24,17 @@ TEST_CASE("the simulated monotonic clock never goes back") {
   CHECK(clock.Monotonic() == absl::Seconds(60));
 }
 
+TEST_CASE("sleeping by a simulated clock moves it, by the real one it takes as long") {
+  SimClock simulated;
+  const absl::Time before = simulated.Now();
+  simulated.Sleep(absl::Hours(1));
+  CHECK(simulated.Now() - before == absl::Hours(1));
+  RealClock real;
+  const absl::Duration start = real.Monotonic();
+  real.Sleep(absl::Milliseconds(2));
+  CHECK(real.Monotonic() - start >= absl::Milliseconds(2));
+}
+
 TEST_CASE("an offset moves the wall time of the real clock and not its monotonic time") {
   RealClock clock;
   absl::Time wall = clock.Now();

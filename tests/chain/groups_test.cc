@@ -1,5 +1,6 @@
 // Buckets and holder groups: placement, replacement, lost stores, generations.
 #include "absl/strings/str_cat.h"
+#include "cairn/base/charge.h"
 #include "catch.h"
 #include "support/ledger_harness.h"
 
@@ -261,6 +262,32 @@ TEST_CASE("a primary that keeps everything whole needs the room for it") {
   h.Do("alice", replace);
   CHECK(h.Provider("p3").committed_bytes() == 0);
   CHECK(h.Provider("p0").committed_bytes() == 2'000'000);
+}
+
+TEST_CASE("a primary that keeps everything whole is paid as primary and as a holder of the whole", "[GF-26]") {
+  LedgerHarness h;
+  h.Fund("alice", 1000);
+  h.Providers(4, 4);
+  h.Do("alice", h.NewBucket("plain", "replicate:3", "p3", h.Holders(3)));
+  h.Do("alice", h.NewBucket("whole", "replicate:3+primary", "p3", h.Holders(3)));
+  const auto lock = [&](uint64_t bucket) {
+    return FromProto(h.Object(h.CreateOne(bucket, {.name = "a", .size = 5'000'000})).lock());
+  };
+  const base::Amount plain = lock(1), whole = lock(2);
+  const pb::Params params = h.Params();
+  const pb::Provider primary = h.Provider("p3");
+  base::ChargeTerms terms;
+  terms.primary = *base::PrimaryPrice(FromProto(primary.prices().primary_storage()),
+                                      FromProto(primary.prices().holder_storage()), true);
+  for (int i = 0; i < 3; ++i) terms.holders.push_back(FromProto(primary.prices().holder_storage()));
+  terms.tax_ppm = params.tax_ppm();
+  terms.reserve_seconds = params.reserve_seconds();
+  terms.min_charge_bytes = params.min_charge_bytes();
+  CHECK(whole == base::ChargeFor(terms, 5'000'000, base::LayoutKind::kCopies, 0)->lock);
+  terms.primary = FromProto(primary.prices().primary_storage());
+  CHECK(plain == base::ChargeFor(terms, 5'000'000, base::LayoutKind::kCopies, 0)->lock);
+  CHECK(plain < whole);
+  CHECK_FALSE(base::PrimaryPrice({base::Amount::Max()}, {base::Amount(1)}, true));
 }
 
 TEST_CASE("registering needs the node key's own signature, a free node key and the least deposit") {

@@ -93,6 +93,7 @@ TEST_CASE("the ledger's messages have no map, float or double, and no number twi
   Walk(pb::QueryRequest::descriptor(), seen);
   for (const auto* record : {pb::Name::descriptor(), pb::ExpiredUpload::descriptor(), pb::ProviderGroup::descriptor(),
                              pb::UsedApproval::descriptor(), pb::FeeAllowanceUse::descriptor(),
+                             pb::Channel::descriptor(), pb::Pool::descriptor(), pb::PoolSigner::descriptor(),
                              pb::Counters::descriptor()}) {
     Walk(record, seen);
   }

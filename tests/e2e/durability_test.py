@@ -104,6 +104,31 @@ def _(net):
         net.ok("dev", "heal", name)
 
 
+@rule("under +primary the primary keeps the whole blob, serves it when too few holders are left, and is paid for it")
+def _(net):
+    path = source(net, (16 << 20) + 1)
+    net.ok("bucket", "create", "whole", "--policy", "rs:4+2+primary")
+    net.ok("cp", path, "cairn://whole/file")
+    wait_until(lambda: net.json("stat", "cairn://whole/file")["whole"], 30, "the whole copy")
+    by_account = {p["account"]: p["name"] for p in net.json("dev", "status")["providers"]}
+    stat = net.json("stat", "cairn://whole/file")
+    plain = net.json("stat", f"cairn://private/size/{(16 << 20) + 1}")
+    # Of one price: 0.5 for the primary and 2 for each of the 1.5 copies in shards; 2 more for the whole one.
+    ratio = float(stat["lock"]["amount"]) / float(plain["lock"]["amount"])
+    expect(abs(ratio - 5.5 / 3.5) < 0.01, f"the lock is {ratio:.3f} times that without +primary")
+    holders = [by_account[h["provider"]] for h in stat["holders"]]
+    expect(by_account[stat["primary"]] not in holders, "the primary's copy goes with a shard")
+    checked = net.json("verify", "cairn://whole/file")["items"][0]["parts"]
+    expect(any(p["position"] == "primary" and p["ok"] for p in checked), f"verified {checked}")
+    for name in holders[:4]:
+        net.ok("dev", "fail", name)
+    back = os.path.join(net.root, "whole-back")
+    net.ok("get", "cairn://whole/file", back)
+    expect(same(path, back), "bytes differ")
+    for name in holders[:4]:
+        net.ok("dev", "heal", name)
+
+
 @rule("the content id of a public object is what b3sum prints")
 def _(net):
     path = source(net, (1 << 20) + 1)

@@ -372,6 +372,39 @@ class Network {
     RETURN_IF_ERROR(decoder.Finish().status());
     return bytes;
   }
+  // An upload whose opening says something else than it should.
+  absl::Status PutSaying(const Stored& object, uint32_t position,
+                         const std::function<void(rpc::v1::PutOpen&)>& lie) const {
+    rpc::v1::PutOpen open = OpenOf(object, position);
+    const base::Bytes& shard = object.shards[open.leaf()];
+    lie(open);
+    auto client = Connect(position, true);
+    ASSIGN_OR_RETURN(auto stream, client->Put(absl::Seconds(20)));
+    const absl::Status opened = stream->Open(open);
+    if (opened.ok()) (void)stream->Write(absl::Cord(base::ToString(shard)));
+    return stream->Commit({object.id}).status();
+  }
+  // What the primary and the ledger say to a new object of this name.
+  absl::Status TryName(const std::string& name) const {
+    pb::Operation operation;
+    pb::CreateObjects& create = *operation.mutable_create_objects();
+    create.set_bucket(bucket_.id());
+    create.add_objects()->set_name(name);
+    create.mutable_approval()->set_provider(chain::ToField(account(0)));
+    rpc::v1::ApproveRequest request;
+    *request.mutable_operation() = operation;
+    request.set_owner(chain::ToField(owner_->account()));
+    const absl::Status approved = Connect(0, false)->Approve(request).status();
+    pb::TransactionBody body;
+    body.set_chain_id(chain::ToField(ChainId()));
+    body.set_number(number_ + 1);
+    body.set_valid_until_ms(absl::ToUnixMillis(clock_.Now() + absl::Minutes(5)));
+    *body.add_operations() = operation;
+    auto receipt =
+        client_->Submit(chain::SignTransaction(body, *owner_), chain::WaitFor::kCommitted);
+    const absl::Status taken = receipt.ok() ? chain::ToStatus(*receipt) : receipt.status();
+    return approved.ok() ? approved : taken;
+  }
   void Delete(const Stored& object) {
     pb::Operation operation;
     operation.mutable_delete_objects()->set_bucket(bucket_.id());
@@ -525,6 +558,57 @@ void StoreSmallFiles(int batches) {
   uint64_t blobs = 0;
   for (size_t i = 0; i < kProviders; ++i) blobs += network.Status(i).blobs();
   CHECK(blobs == 750u * batches);
+}
+
+TEST_CASE("a client that lies about size, place or root is refused, and nothing of it is kept",
+          "[GF-20]") {
+  Network network;
+  network.MakeBucket("rs:2+1", true);
+  auto objects = network.Create({Pattern(2'000'000, 4), Pattern(3'000'000, 5)});
+  const auto before = network.Status(1);
+  using Open = rpc::v1::PutOpen;
+  const std::vector<std::function<void(Open&)>> lies = {
+      [](Open& open) { open.set_size(open.size() - 1); },
+      [](Open& open) { open.set_size(open.size() + 1); },
+      [](Open& open) { open.set_size(0); },
+      [](Open& open) { open.set_size(uint64_t{1} << 62); },
+      [](Open& open) { open.set_part(std::string(32, 'p')); },
+      [](Open& open) { open.set_part("short"); },
+      [](Open& open) { open.set_leaf(open.leaf() + 1); },
+      [](Open& open) { open.set_leaves(1'000'000'000); },
+      [](Open& open) { open.mutable_path(0)->at(0) ^= 1; },
+      [](Open& open) { open.clear_path(); },
+      [](Open& open) { open.add_path(std::string(32, 'x')); },
+      [](Open& open) { open.set_position(open.position() + 1); },
+      [](Open& open) { open.set_from_offset(open.size() + 1); },
+      [](Open& open) { open.set_object(std::string(32, 'o')); },
+      [&](Open& open) { open.set_object(chain::ToField(objects[1].id)); },
+  };
+  for (size_t i = 0; i < lies.size(); ++i) {
+    const absl::Status refused = network.PutSaying(objects[0], 1, lies[i]);
+    INFO("lie " << i << ": " << refused.ToString());
+    CHECK_FALSE(refused.ok());
+    CHECK_FALSE(base::ReasonOf(refused).empty());
+    CHECK(base::ReasonOf(refused) != "INTERNAL");
+  }
+  CHECK(network.Status(1).blobs() == before.blobs());
+  CHECK(network.Status(1).live_bytes() == before.live_bytes());
+  network.Store(objects);
+  CHECK(network.Get(objects[0], 1, false).ok());
+}
+
+TEST_CASE("a name of ten mebibytes is refused by its length, a long one by the rules") {
+  Network network;
+  network.MakeBucket("replicate:2", true);
+  for (size_t length : {size_t{4097}, size_t{900'000}, size_t{10} << 20}) {
+    const absl::Status refused = network.TryName(std::string(length, 'n'));
+    INFO(length << ": " << refused.ToString().substr(0, 500));
+    CHECK_FALSE(refused.ok());
+    CHECK(refused.message().size() < 1000);
+    CHECK(absl::IsResourceExhausted(refused) == (length > size_t{1} << 20));
+  }
+  auto objects = network.Create({Pattern(1000, 6)});
+  network.Store(objects);
 }
 
 TEST_CASE("a thousand small files are taken at the pace of batches, not of single files") {

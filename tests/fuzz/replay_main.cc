@@ -1,6 +1,6 @@
 // replay CORPUS_FOLDER MUTATIONS: runs the target over every file of the corpus, over the empty input, and over so many
-// mutations of each. The mutations depend on the files' contents alone, so a failure repeats. The input that broke the
-// target is left in the working folder.
+// mutations, shared out evenly between them. The mutations depend on the files' contents alone, so a failure repeats.
+// The input that broke the target is left in the working folder.
 #include <algorithm>
 #include <csignal>
 #include <cstring>
@@ -122,12 +122,13 @@ int main(int argc, char** argv) {
   }
   for (int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) std::signal(number, LeaveInput);
   const std::vector<Bytes> corpus = ReadCorpus(argv[1]);
-  const int mutations = std::atoi(argv[2]);
+  const size_t wanted = static_cast<size_t>(std::atol(argv[2]));
+  const size_t mutations = (wanted + corpus.size() - 1) / corpus.size();
   for (const Bytes& entry : corpus) {
     RunOne(entry);
     Mutator mutator(entry);
-    for (int i = 0; i < mutations; ++i) RunOne(mutator.Next(corpus));
+    for (size_t i = 0; i < mutations; ++i) RunOne(mutator.Next(corpus));
   }
-  std::printf("%zu inputs and %d mutations of each: fine\n", corpus.size(), mutations);
+  std::printf("%zu inputs and %zu mutations of each: fine\n", corpus.size(), mutations);
   return corpus.size() > 1 ? 0 : 1;
 }

@@ -1,11 +1,12 @@
 // A proof as an untrusted node may send it: only the true one leads to the root.
 #include "absl/strings/str_cat.h"
 #include "cairn/chain/proof.h"
-#include "fuzz.h"
+#include "quiet_protobuf.h"
 
 namespace cairn {
 
 void FuzzOne(base::ByteView input) {
+  QuietProtobuf();
   // The tree of tests/vectors/chain/state_tree.hex.
   static const auto root = [] {
     chain::ChangeSet changes;

@@ -1,15 +1,12 @@
 // A transaction's body as a stranger may send it.
-#include <google/protobuf/stubs/logging.h>
-
 #include "cairn/chain/ledger.h"
 #include "cairn/chain/transaction.h"
-#include "fuzz.h"
+#include "quiet_protobuf.h"
 
 namespace cairn {
 
 void FuzzOne(base::ByteView input) {
-  static const auto silent = google::protobuf::SetLogHandler(nullptr);
-  static_cast<void>(silent);
+  QuietProtobuf();
   chain::pb::SignedTransaction transaction;
   transaction.set_body(base::ToString(input));
   transaction.set_signature(std::string(base::Signature::kSize, 's'));

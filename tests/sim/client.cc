@@ -57,7 +57,6 @@ struct ClientNode::Run {
 
 ClientNode::ClientNode(World& world, int index, const std::string& policy, bool open)
     : world_(world),
-      index_(index),
       self_(absl::StrCat("client", index)),
       home_(absl::StrCat(world.folder(), "/", self_)),
       policy_(*base::Redundancy::Parse(policy)),

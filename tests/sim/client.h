@@ -29,7 +29,7 @@ class ClientNode {
   uint64_t acknowledged() const { return acknowledged_; }
   const base::AccountKeys& keys() const { return keys_; }
 
-  // A new process with nothing but the keys reads everything back. From a fiber of any process.
+  // A client with nothing but the keys reads everything back. From a fiber of any process.
   void ReadAll();
 
  private:
@@ -49,7 +49,6 @@ class ClientNode {
   client::Reference At(const std::string& name) const;
 
   World& world_;
-  const int index_;
   const std::string self_;
   const std::string home_;
   const base::Redundancy policy_;

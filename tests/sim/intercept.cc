@@ -127,7 +127,8 @@ int pthread_cond_broadcast(pthread_cond_t* cond) noexcept {
   return 0;
 }
 
-int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*), void* argument) noexcept {
+int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*),
+                   void* argument) noexcept {
   REAL(pthread_create);
   if (Scheduler::Running() == nullptr) return real(thread, attributes, start, argument);
   Scheduler& scheduler = *Scheduler::Running();

@@ -1,7 +1,7 @@
 // sim_test                    replays regressions.txt, then runs fresh seeds (2,000; CAIRN_SOAK=1: 10,000)
 // sim_test --seed N           one world, told in full; --mode safety|liveness|calibration instead of the seed's own
 // sim_test --plan "TEXT"      one world by its plan, as regressions.txt has it
-// sim_test --count N --base B --jobs J
+// sim_test --count N --base B --jobs J --first 1 (end at the first failure, nothing is shrunk or kept)
 #include <time.h>
 #include <unistd.h>
 
@@ -23,7 +23,7 @@ struct Options {
   uint64_t count = 2000;
   uint64_t base = 0;
   int jobs = 1;
-  bool quiet = false;
+  bool first = false;
 };
 
 PlanText PlanOf(uint64_t seed) {
@@ -58,6 +58,7 @@ void Record(const PlanText& text, const std::string& why) {
 
 class Tally {
  public:
+  explicit Tally(bool first) : first_(first) {}
   void Add(const PlanText& text, const Outcome& outcome, bool fresh) {
     events_.push_back(outcome.events);
     messages_ += outcome.messages;
@@ -72,8 +73,12 @@ class Tally {
     if (why.empty()) return;
     ++failures_;
     std::cout << "FAILED " << text.ToText() << "\n  " << why << "\n" << std::flush;
+    if (first_) {
+      fflush(nullptr);
+      _exit(1);
+    }
     if (!fresh || failures_ > 5) return;
-    const PlanText small = Shrink(text, outcome, 60);
+    const PlanText small = outcome.oracle.empty() ? text : Shrink(text, outcome, 60);
     std::cout << "  small: sim_test --plan \"" << small.ToText() << "\"\n" << std::flush;
     Record(small, why);
   }
@@ -89,6 +94,7 @@ class Tally {
   }
 
  private:
+  const bool first_;
   std::vector<uint64_t> events_;
   std::map<Mode, int> worlds_;
   uint64_t messages_ = 0, acknowledged_ = 0, blocks_ = 0;
@@ -96,7 +102,7 @@ class Tally {
 };
 
 int RunSuite(const Options& options) {
-  Tally tally;
+  Tally tally(options.first);
   const std::vector<PlanText> old = ReadRegressions();
   RunMany(old, options.jobs, [&](const auto& text, const auto& outcome) { tally.Add(text, outcome, false); });
   std::cout << old.size() << " regressions; fresh seeds " << options.base << " to "
@@ -124,7 +130,8 @@ int Main(int argc, char** argv) {
   if (soak != nullptr && std::string(soak) == "1") options.count = 10'000;
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
-  options.base = (static_cast<uint64_t>(now.tv_sec) * 1'000'003 + static_cast<uint64_t>(now.tv_nsec) / 1000) % 1'000'000'000'000;
+  const auto seconds = static_cast<uint64_t>(now.tv_sec), nanoseconds = static_cast<uint64_t>(now.tv_nsec);
+  options.base = (seconds * 1'000'003 + nanoseconds / 1000) % 1'000'000'000'000;
   options.jobs = static_cast<int>(std::max(1l, sysconf(_SC_NPROCESSORS_ONLN)));
   std::optional<PlanText> one;
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -152,6 +159,7 @@ int Main(int argc, char** argv) {
       }
     }
     if (flag == "--count") options.count = number;
+    if (flag == "--first") options.first = number != 0;
     if (flag == "--base") options.base = number;
     if (flag == "--jobs") options.jobs = static_cast<int>(number);
   }

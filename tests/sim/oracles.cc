@@ -35,10 +35,6 @@ ProviderNode* Find(World& world, const std::string& account) {
   return nullptr;
 }
 
-base::ContentId PartOf(const pb::Object& object, uint32_t) {
-  return base::ContentId{chain::Trusted<base::Digest>(object.content_id())};
-}
-
 }  // namespace
 
 std::string Brief(const absl::Status& status) {
@@ -210,7 +206,8 @@ void Oracles::CheckReceipts() {
         for (const storaged::Part& part : *parts) {
           const auto bytes = holder->store()->Read(part.id, part.size);
           if (!bytes.ok()) return Fail("receipts", absl::StrCat(who, ": ", Brief(bytes.status())));
-          if (object.layout() == pb::LAYOUT_KIND_COPIES && !part.manifest && part.id != PartOf(object, position))
+          const bool copy = object.layout() == pb::LAYOUT_KIND_COPIES && !part.manifest;
+          if (copy && chain::ToField(part.id.digest) != object.content_id())
             return Fail("receipts", absl::StrCat(who, " and has something else"));
         }
       }

@@ -61,7 +61,6 @@ struct ProviderNode::Run {
 
 ProviderNode::ProviderNode(World& world, int index, base::SigningKey account, const base::AccountId& operator_account)
     : world_(world),
-      index_(index),
       settings_(SettingsOf(index, operator_account)),
       keys_{std::move(account), base::SigningKey::Generate(world.entropy())},
       entropy_(world.entropy().DrawNumber()),
@@ -132,7 +131,8 @@ absl::Status ProviderNode::Boot(Run& run) {
 }
 
 absl::Status ProviderNode::Register(Run& run) {
-  client::Sender sender(*run.client, keys_.account, run.clock, entropy_, {.chain_id = run.identity.chain, .lane_folder = ""});
+  client::Sender sender(*run.client, keys_.account, run.clock, entropy_,
+                        {.chain_id = run.identity.chain, .lane_folder = ""});
   chain::pb::Operation operation =
       storaged::RegisterOperation(settings_, run.identity.chain, keys_, Pin(), run.store->store_id());
   return sender.Send({operation}).status();

@@ -52,7 +52,6 @@ class ProviderNode {
   absl::Status Register(Run& run);
 
   World& world_;
-  const int index_;
   storaged::Settings settings_;
   storaged::NodeKeys keys_;
   base::SeededEntropy entropy_;

@@ -3,11 +3,13 @@
 #include <cxxabi.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
 
@@ -17,6 +19,24 @@ namespace {
 
 constexpr size_t kStackBytes = 512 << 10;
 constexpr size_t kGuardBytes = 4096;
+
+// AddressSanitizer is told which stack runs; elsewhere these say nothing.
+#if defined(__SANITIZE_ADDRESS__)
+void LeaveFor(void** own_fake_stack, const void* bottom, size_t size) {
+  __sanitizer_start_switch_fiber(own_fake_stack, bottom, size);
+}
+void ArriveWith(void* own_fake_stack, const void** left_bottom, size_t* left_size) {
+  __sanitizer_finish_switch_fiber(own_fake_stack, left_bottom, left_size);
+}
+void MakeNew(void* stack, size_t size) { __asan_unpoison_memory_region(stack, size); }
+#else
+void LeaveFor(void**, const void*, size_t) {}
+void ArriveWith(void*, const void**, size_t*) {}
+void MakeNew(void*, size_t) {}
+#endif
+// The scheduler's own stack, as the fibers leave for it.
+const void* outside_bottom = nullptr;
+size_t outside_size = 0;
 
 Scheduler* running = nullptr;
 Fiber* current_fiber = nullptr;
@@ -43,6 +63,7 @@ struct Fiber {
   std::function<void()> body;
   ucontext_t context = {};
   void* stack = nullptr;
+  void* fake_stack = nullptr;
   ExceptionState exceptions;
   uint64_t wait = 0;
   bool blocked = false;
@@ -102,9 +123,11 @@ void* Scheduler::TakeStack() {
 void Scheduler::GiveStack(void* stack) { free_stacks_.push_back(stack); }
 
 void Scheduler::Enter(unsigned high, unsigned low) {
+  ArriveWith(nullptr, &outside_bottom, &outside_size);
   Fiber& fiber = *reinterpret_cast<Fiber*>((uint64_t{high} << 32) | low);
   fiber.body();
   fiber.finished = true;
+  LeaveFor(nullptr, outside_bottom, outside_size);
   setcontext(&outside);
 }
 
@@ -118,6 +141,7 @@ uint64_t Scheduler::Spawn(Process process, std::function<void()> body) {
   fibers_[raw->id] = std::move(fiber);
   if (raw->dead) return raw->id;
   raw->stack = TakeStack();
+  MakeNew(static_cast<char*>(raw->stack) + kGuardBytes, kStackBytes);
   getcontext(&raw->context);
   raw->context.uc_stack.ss_sp = static_cast<char*>(raw->stack) + kGuardBytes;
   raw->context.uc_stack.ss_size = kStackBytes;
@@ -132,7 +156,10 @@ void Scheduler::Resume(Fiber& fiber) {
   running = this;
   current_fiber = &fiber;
   const ExceptionState mine = std::exchange(LiveExceptions(), fiber.exceptions);
+  void* fake_stack = nullptr;
+  LeaveFor(&fake_stack, fiber.context.uc_stack.ss_sp, kStackBytes);
   swapcontext(&outside, &fiber.context);
+  ArriveWith(fake_stack, nullptr, nullptr);
   fiber.exceptions = std::exchange(LiveExceptions(), mine);
   running = nullptr;
   current_fiber = nullptr;
@@ -140,7 +167,6 @@ void Scheduler::Resume(Fiber& fiber) {
   GiveStack(std::exchange(fiber.stack, nullptr));
   fiber.body = nullptr;
   for (const Waiter& waiter : fiber.joining) Wake(waiter);
-  if (fiber.process->alive) return;
 }
 
 void Scheduler::AddTimer(absl::Duration delay, Waiter waiter, std::function<void()> task) {
@@ -209,7 +235,9 @@ bool Scheduler::Block(absl::Duration timeout, const char* why) {
   fiber.timed_out = false;
   fiber.why = why;
   if (timeout < absl::InfiniteDuration()) AddTimer(timeout, {&fiber, fiber.wait}, nullptr);
+  LeaveFor(&fiber.fake_stack, outside_bottom, outside_size);
   swapcontext(&fiber.context, &outside);
+  ArriveWith(fiber.fake_stack, &outside_bottom, &outside_size);
   return !fiber.timed_out;
 }
 
@@ -225,7 +253,9 @@ void Scheduler::Yield() {
   ++fiber.wait;
   fiber.why = "yield";
   ready_.push_back(&fiber);
+  LeaveFor(&fiber.fake_stack, outside_bottom, outside_size);
   swapcontext(&fiber.context, &outside);
+  ArriveWith(fiber.fake_stack, &outside_bottom, &outside_size);
 }
 
 void Scheduler::Sleep(absl::Duration time) {

@@ -127,6 +127,7 @@ Outcome World::Run() {
   const auto check = [&] {
     checked = false;
     scheduler_.Spawn(driver_, [&] {
+      while (chain_->engine() == nullptr) scheduler_.Sleep(absl::Milliseconds(100));  // it may just have begun
       oracles_->CheckReceipts();
       for (const auto& client : clients_) client->ReadAll();
       checked = true;

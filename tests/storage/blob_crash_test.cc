@@ -7,126 +7,21 @@
 // checks fail.
 #include <cstdlib>
 #include <optional>
-#include <set>
 
 #include "storage/blob_rig.h"
+#include "storage/blob_script.h"
 
 namespace cairn::storage {
 namespace {
 
-using blob_store_suite::kRoomy;
-using blob_store_suite::MakeSample;
-using blob_store_suite::Sample;
+using blob_script::Model;
+using blob_script::RunScript;
+using blob_script::TinyPacks;
 using Op = base::SimDisk::Op;
 
-// What callers were told. A blob that is in neither set may be there or not.
-struct Model {
-  std::map<base::ContentId, const Sample*> present;
-  std::set<base::ContentId> absent;
-  std::map<base::ContentId, const Sample*> all;
-
-  void Begin(const Sample& sample) {
-    all[sample.id] = &sample;
-    present.erase(sample.id);
-    absent.erase(sample.id);
-  }
-};
-
-const std::vector<Sample>& Samples() {
-  static const auto* samples = [] {
-    auto* made = new std::vector<Sample>;
-    for (uint64_t i = 0; i < 24; ++i)
-      made->push_back(MakeSample(i % 6 == 5 ? 270'000 : 500 + 2'900 * i, i));
-    return made;
-  }();
-  return *samples;
-}
-
-DiskBlobStoreOptions TinyPacks() {
-  return {.reserve_bytes = 0, .pack_bytes = 150'000, .index_step = 12, .compact_percent = 30};
-}
-
-absl::Status Put(BlobStore& store, Model& model, const Sample& sample) {
-  const bool there = model.present.count(sample.id) > 0;
-  if (!there) model.Begin(sample);
-  RETURN_IF_ERROR(store.Put(sample.id, sample.bytes).status());
-  model.present[sample.id] = &sample;
-  return absl::OkStatus();
-}
-
-absl::Status PutMany(BlobStore& store, Model& model, absl::Span<const Sample> samples) {
-  std::vector<std::pair<base::ContentId, base::ByteView>> batch;
-  for (const Sample& sample : samples) {
-    if (model.present.count(sample.id) == 0) model.Begin(sample);
-    batch.emplace_back(sample.id, sample.bytes);
-  }
-  RETURN_IF_ERROR(store.PutMany(batch).status());
-  for (const Sample& sample : samples) model.present[sample.id] = &sample;
-  return absl::OkStatus();
-}
-
-absl::Status Delete(BlobStore& store, Model& model, const Sample& sample) {
-  if (model.absent.count(sample.id) == 0) model.Begin(sample);
-  RETURN_IF_ERROR(store.Delete(sample.id).status());
-  model.absent.insert(sample.id);
-  return absl::OkStatus();
-}
-
-absl::Status WriteInTwoGoes(BlobStore& store, Model& model, const Sample& sample) {
-  if (store.Stat(sample.id).ok()) return Put(store, model, sample);
-  model.Begin(sample);
-  const base::ByteView bytes = sample.bytes;
-  for (bool last : {false, true}) {
-    ASSIGN_OR_RETURN(auto writer, store.Begin(sample.id, bytes.size()));
-    const size_t end = std::max<size_t>(last ? bytes.size() : bytes.size() / 2, writer->offset());
-    RETURN_IF_ERROR(writer->Append(bytes.subspan(0, end).subspan(writer->offset())));
-    if (last) RETURN_IF_ERROR(writer->Commit().status());
-  }
-  model.present[sample.id] = &sample;
-  return absl::OkStatus();
-}
-
-// Stops at the first error.
-absl::Status RunScript(DiskBlobStore& store, Model& model) {
-  const std::vector<Sample>& samples = Samples();
-  for (size_t i = 0; i < 8; ++i) RETURN_IF_ERROR(Put(store, model, samples[i]));
-  RETURN_IF_ERROR(PutMany(store, model, absl::MakeConstSpan(samples).subspan(8, 8)));
-  for (size_t i = 0; i < 12; i += 2) RETURN_IF_ERROR(Delete(store, model, samples[i]));
-  RETURN_IF_ERROR(Put(store, model, samples[2]));
-  RETURN_IF_ERROR(store.Compact(kRoomy).status());
-  RETURN_IF_ERROR(WriteInTwoGoes(store, model, samples[17]));
-  for (size_t i = 1; i < 16; i += 3) RETURN_IF_ERROR(Delete(store, model, samples[i]));
-  for (size_t i = 18; i < 24; ++i) RETURN_IF_ERROR(Put(store, model, samples[i]));
-  RETURN_IF_ERROR(store.Compact(kRoomy).status());
-  RETURN_IF_ERROR(Delete(store, model, samples[17]));
-  RETURN_IF_ERROR(Delete(store, model, samples[2]));
-  RETURN_IF_ERROR(Put(store, model, samples[1]));
-  return store.Compact(kRoomy).status();
-}
-
-// nullopt: every promise was kept.
 std::optional<std::string> FindBrokenPromise(BlobRig& rig, const Model& model) {
-  DiskBlobStore& store = *rig.store;
-  for (const auto& [id, sample] : model.present) {
-    const auto read = store.Read(id, kRoomy);
-    if (!read.ok()) return "an acknowledged blob: " + read.status().ToString();
-    if (*read != sample->bytes) return "an acknowledged blob has other bytes";
-  }
-  for (const base::ContentId& id : model.absent) {
-    if (!absl::IsNotFound(store.Stat(id).status())) return "a deleted blob is back";
-  }
-  uint64_t live = 0;
-  for (const base::ContentId& id : blob_store_suite::ListAll(store, 100)) {
-    const auto sample = model.all.find(id);
-    if (sample == model.all.end()) return "a blob nobody stored";
-    const auto read = store.Read(id, kRoomy);
-    if (!read.ok() || *read != sample->second->bytes) return "half of an unacknowledged blob";
-    live += read->size();
-  }
-  if (store.Usage().live_bytes != live) return "the totals are wrong";
-  if (store.Usage().disk_bytes != rig.PackBytes()) return "the accounting is not the disk's";
   if (rig.observer.seen("blob.pack_damaged") > 0) return "a crash was taken for damage";
-  return std::nullopt;
+  return blob_script::FindBrokenPromise(*rig.store, model, rig.PackBytes());
 }
 
 using Keep = std::function<bool(size_t)>;

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <latch>
 
+#include "cairn/base/codec.h"
 #include "cairn/storage/faulty_blob_store.h"
 #include "cairn/storage/memory_blob_store.h"
 #include "storage/blob_rig.h"
@@ -466,6 +467,54 @@ TEST_CASE("a full disk refuses, loses nothing, and takes blobs again when there 
   stored.push_back(MakeSample(300'000, 999));
   REQUIRE(rig.store->Put(stored.back().id, stored.back().bytes).ok());
   CheckReads(*rig.store, stored);
+}
+
+TEST_CASE("an index that is wrong about a pack costs no time and no more than an error, and what a cut pack has lost is found") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  std::vector<Sample> samples;
+  for (uint64_t i = 0; i < 8; ++i) {
+    samples.push_back(MakeSample(200'000, i));
+    REQUIRE(rig.store->Put(samples.back().id, samples.back().bytes).ok());
+  }
+  REQUIRE(rig.store->Checkpoint().ok());
+  rig.store.reset();
+  const std::string path = rig.FindOnDisk(samples[0].bytes).first;
+  SECTION("the index says that a pack is huge") {
+    const uint64_t claimed = GENERATE(uint64_t{1} << 29, uint64_t{1} << 60);
+    base::Writer stats;
+    stats.U64(claimed);
+    stats.U64(600'000);
+    base::KvBatch batch;
+    batch.Put(std::string("k\0\0\0\1", 5), base::AsText(stats.view()));
+    REQUIRE(rig.kv->Commit(batch).ok());
+    REQUIRE(rig.Open().ok());
+    CheckReads(*rig.store, samples);
+    const auto report = rig.store->Scrub("", kRoomy);
+    REQUIRE(report.ok());
+    CHECK((report->finished && report->damaged.empty() && report->checked_blobs == samples.size()));
+  }
+  SECTION("a key is cut") {
+    const char table = GENERATE('b', 'i', 'p', 'c', 'k');
+    base::KvBatch batch;
+    batch.Put(std::string(1, table) + "abc", std::string(24, '\1'));
+    REQUIRE(rig.kv->Commit(batch).ok());
+    if (const absl::Status opened = rig.Open(); !opened.ok()) {
+      CHECK(base::ReasonOf(opened) == "INDEX_DAMAGED");
+    } else {
+      CheckReads(*rig.store, samples);
+    }
+  }
+  SECTION("the end of a pack is gone") {
+    auto file = rig.sim.Open(path, base::OpenMode::kReadWrite);
+    REQUIRE((file.ok() && (*file)->Truncate(150'000).ok()));
+    REQUIRE(rig.Open().ok());
+    const auto report = rig.store->Scrub("", kRoomy);
+    REQUIRE(report.ok());
+    CHECK(report->finished);
+    CHECK(report->damaged.size() == 2);  // a pack of 600,000 bytes holds two such blobs
+    CHECK(rig.store->Usage().damaged == 2);
+  }
 }
 
 TEST_CASE("after a failed sync nothing is acknowledged any more, and what was still reads") {

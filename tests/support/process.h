@@ -59,6 +59,7 @@ class Process {
       line += c;
     return line;
   }
+  pid_t pid() const { return pid_; }
   void Signal(int signal) { kill(pid_, signal); }
   // Its exit code, or 128 + the signal that ended it; -1 when it still runs after `seconds`.
   int Wait(int seconds = 30) {

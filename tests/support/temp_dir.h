@@ -9,8 +9,9 @@ namespace cairn {
 
 class TempDir {
  public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "cairn-test-XXXXXX").string();
+  TempDir() : TempDir(std::filesystem::temp_directory_path().string()) {}
+  explicit TempDir(const std::string& parent) {
+    std::string pattern = parent + "/cairn-test-XXXXXX";
     if (mkdtemp(pattern.data()) == nullptr) std::abort();
     path_ = pattern;
   }
@@ -25,5 +26,11 @@ class TempDir {
  private:
   std::string path_;
 };
+
+// Where files cost no disk: for tests that write thousands of small folders.
+inline std::string MemoryFolder() {
+  const bool there = std::filesystem::is_directory("/dev/shm");
+  return there ? "/dev/shm" : std::filesystem::temp_directory_path().string();
+}
 
 }  // namespace cairn

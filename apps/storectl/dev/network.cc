@@ -13,9 +13,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "apps/client/connect.h"
 #include "apps/client/sender.h"
 #include "apps/client/wallet.h"
 #include "apps/common/key_file.h"
+#include "apps/common/listen.h"
 #include "apps/rpc/chain_client.h"
 #include "apps/rpc/provider_service.h"
 #include "apps/rpc/tls.h"
@@ -180,6 +182,7 @@ struct DevNetwork::State {
     if (!record.chain_pin().empty()) {
       settings.push_back(absl::StrCat("--chain.endpoint=", record.chain_endpoint()));
       settings.push_back(absl::StrCat("--chain.pin=", record.chain_pin()));
+      settings.push_back(absl::StrCat("--chain.id=", record.chain_id()));
     }
     return settings;
   }
@@ -187,9 +190,11 @@ struct DevNetwork::State {
   absl::Status MakeProviderKeys(DevProvider& provider);
   absl::Status MakeWallet(std::string* user_account);
   absl::Status MakeChain(const std::string& user_account);
+  absl::Status PortsAreFree() const;
   absl::Status StartChain();
   absl::Status StartProvider(DevProvider& provider);
   absl::Status Register(const DevProvider& provider);
+  absl::StatusOr<client::Profile> MakeProfile() const;
   absl::Status SaveProfileAndSettings() const;
   absl::Status Create(const DevOptions& options);
 
@@ -249,6 +254,18 @@ absl::Status DevNetwork::State::MakeChain(const std::string& user_account) {
   return absl::OkStatus();
 }
 
+// Of everything that is about to start: asked before anything does.
+absl::Status DevNetwork::State::PortsAreFree() const {
+  std::vector<std::string> wanted;
+  if (!IsRunning(IdOf(record.chaind()))) wanted = {record.chain_endpoint(), record.chain_http()};
+  for (const DevProvider& provider : record.providers()) {
+    if (provider.failed() || IsRunning(IdOf(provider.process()))) continue;
+    wanted.insert(wanted.end(), {provider.endpoint(), provider.admin(), provider.http()});
+  }
+  for (const std::string& endpoint : wanted) RETURN_IF_ERROR(app::CanListen(endpoint));
+  return absl::OkStatus();
+}
+
 absl::Status DevNetwork::State::StartChain() {
   if (IsRunning(IdOf(record.chaind()))) return absl::OkStatus();
   DevProcess& process = *record.mutable_chaind();
@@ -282,7 +299,7 @@ absl::Status DevNetwork::State::StartProvider(DevProvider& provider) {
   return absl::OkStatus();
 }
 
-absl::Status DevNetwork::State::SaveProfileAndSettings() const {
+absl::StatusOr<client::Profile> DevNetwork::State::MakeProfile() const {
   client::Profile profile;
   profile.name = record.profile();
   profile.chain_endpoint = record.chain_endpoint();
@@ -292,6 +309,11 @@ absl::Status DevNetwork::State::SaveProfileAndSettings() const {
   ASSIGN_OR_RETURN(profile.chain_id, base::ChainId::From(chain_id));
   ASSIGN_OR_RETURN(base::Bytes engine_key, base::FromHex(record.engine_key()));
   ASSIGN_OR_RETURN(profile.engine_key, base::PublicKey::Decode(engine_key));
+  return profile;
+}
+
+absl::Status DevNetwork::State::SaveProfileAndSettings() const {
+  ASSIGN_OR_RETURN(const client::Profile profile, MakeProfile());
   RETURN_IF_ERROR(client::SaveProfile(paths, profile));
   ASSIGN_OR_RETURN(client::Settings settings, client::LoadSettings(paths));
   if (!settings.profile.empty() && settings.profile != profile.name) return absl::OkStatus();
@@ -321,6 +343,7 @@ absl::Status DevNetwork::State::Create(const DevOptions& options) {
     provider.set_network(absl::StrCat("net", 1 + (i - 1) % kOperators));
     provider.set_region(kRegionNames[(i - 1) % kRegions]);
   }
+  RETURN_IF_ERROR(PortsAreFree());
   std::string user_account;
   RETURN_IF_ERROR(MakeWallet(&user_account));
   std::vector<std::function<absl::Status()>> tasks;
@@ -367,6 +390,7 @@ absl::Status DevNetwork::Up(const DevOptions& options) {
       return made;
     }
   }
+  RETURN_IF_ERROR(state_->PortsAreFree());
   RETURN_IF_ERROR(state_->StartChain());
   std::vector<std::function<absl::Status()>> tasks;
   for (DevProvider& provider : *state_->record.mutable_providers()) {
@@ -430,13 +454,12 @@ absl::Status DevNetwork::Fund(const base::AccountId& to, base::Amount amount) {
   RETURN_IF_ERROR(state_->NeedNetwork());
   ASSIGN_OR_RETURN(base::Secret<32> seed, app::ReadPlainSeedFile(state_->directory + "/faucet.seed"));
   base::SigningKey faucet = base::SigningKey::FromSeed(seed);
-  ASSIGN_OR_RETURN(rpc::PeerPin pin, rpc::PeerPin::FromHex(state_->record.chain_pin()));
-  ASSIGN_OR_RETURN(auto chain, rpc::ConnectChain(state_->record.chain_endpoint(), pin));
+  ASSIGN_OR_RETURN(const client::Profile profile, state_->MakeProfile());
+  ASSIGN_OR_RETURN(auto chain, client::ConnectChain(state_->paths, profile));
   base::RealClock clock;
   base::SystemEntropy entropy;
   client::SenderOptions options;
-  ASSIGN_OR_RETURN(base::Bytes chain_id, base::FromHex(state_->record.chain_id()));
-  ASSIGN_OR_RETURN(options.chain_id, base::ChainId::From(chain_id));
+  options.chain_id = profile.chain_id;
   client::Sender sender(*chain, faucet, clock, entropy, options);
   chain::v1::Operation operation;
   auto& transfer = *operation.mutable_transfer();

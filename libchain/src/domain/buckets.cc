@@ -141,7 +141,8 @@ void Apply(const pb::CreateBucket& op, const Context& context, Edits& edits) {
                                   {"owner", context.signer.ToHexString()},
                                   {"name", op.name()},
                                   {"group", absl::StrCat(group_id)},
-                                  {"primary", base::ToHex(base::AsBytes(group.primary()))}});
+                                  {"primary", base::ToHex(base::AsBytes(group.primary()))},
+                                  {"bond", FromProto(bucket.bond()).ToString()}});
 }
 
 Verdict Validate(const pb::EditBucket& op) {
@@ -183,7 +184,10 @@ void Apply(const pb::DeleteBucket& op, const Context& context, Edits& edits) {
   pb::Group& group = edits.At(keys::Group(bucket.group()));
   group.set_buckets(group.buckets() - 1);
   if (group.buckets() == 0) DropGroup(group.id(), edits);
-  context.Emit("bucket.deleted", {{"bucket", absl::StrCat(op.bucket())}, {"owner", context.signer.ToHexString()}});
+  context.Emit("bucket.deleted", {{"bucket", absl::StrCat(op.bucket())},
+                                  {"owner", context.signer.ToHexString()},
+                                  {"name", bucket.name()},
+                                  {"bond", FromProto(bucket.bond()).ToString()}});
 }
 
 }  // namespace cairn::chain

@@ -37,12 +37,29 @@ void TakeFrom(pb::Amount* field, base::Amount amount) {
 
 std::optional<base::Amount> Sum(base::Amount a, base::Amount b) { return a.Plus(b); }
 
-void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
-              pb::Asset asset, base::Amount amount) {
-  TakeFrom(FreeField(edits.At(keys::Account(from)), asset), amount);
+void CreditFree(Edits& edits, const Context& context, const base::AccountId& to, pb::Asset asset, base::Amount amount) {
   pb::Account& receiver = ExistingAccount(edits, context, to);
   AddTo(FreeField(receiver, asset), amount);
   if (receiver.owes() && asset == pb::ASSET_CRN) SettleAccount(to, context, edits);
+}
+
+void DebitFree(Edits& edits, const base::AccountId& from, pb::Asset asset, base::Amount amount) {
+  TakeFrom(FreeField(edits.At(keys::Account(from)), asset), amount);
+}
+
+void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
+              pb::Asset asset, base::Amount amount) {
+  DebitFree(edits, from, asset, amount);
+  CreditFree(edits, context, to, asset, amount);
+}
+
+void TellPaid(const char* type, Attributes about, const base::AccountId& payer, const base::AccountId& receiver,
+              base::Amount amount, const Context& context) {
+  if (amount.zero()) return;
+  about.insert(about.end(), {{"payer", payer.ToHexString()},
+                             {"receiver", receiver.ToHexString()},
+                             {"amount", amount.ToString()}});
+  context.Emit(type, about);
 }
 
 void PayTreasury(Edits& edits, const base::AccountId& from, base::Amount amount) {

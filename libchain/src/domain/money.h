@@ -18,10 +18,16 @@ std::optional<base::Amount> Sum(base::Amount a, base::Amount b);
 
 // The account, made when it does not exist.
 pb::Account& ExistingAccount(Edits& edits, const Context& context, const base::AccountId& id);
-// Free money of `from` becomes free money of `to`, which exists from then on. A receiver
-// whose streams want money uses it for them at once.
+// Free money comes from, or leaves for, elsewhere; the caller keeps the totals. The credited account exists from
+// then on; when its streams want money, it uses what it got for them at once.
+void CreditFree(Edits& edits, const Context& context, const base::AccountId& to, pb::Asset asset, base::Amount amount);
+void DebitFree(Edits& edits, const base::AccountId& from, pb::Asset asset, base::Amount amount);
+// Free money of `from` becomes free money of `to`, as above.
 void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
               pb::Asset asset, base::Amount amount);
+// Tells who paid whom; `about` first. Nothing is told of nothing.
+void TellPaid(const char* type, Attributes about, const base::AccountId& payer, const base::AccountId& receiver,
+              base::Amount amount, const Context& context);
 // All of it crn.
 void PayTreasury(Edits& edits, const base::AccountId& from, base::Amount amount);
 void Lock(Edits& edits, const base::AccountId& id, base::Amount amount);

@@ -141,7 +141,10 @@ void AddObject(const pb::Object& object, const Context& context, Edits& edits) {
 }
 
 void PayIngress(pb::Object& object, const std::string& provider, const Context& context, Edits& edits) {
-  PayFromLocked(edits, context, AccountOf(object.locked_by()), AccountOf(provider), FromProto(object.ingress()));
+  const base::AccountId payer = AccountOf(object.locked_by());
+  PayFromLocked(edits, context, payer, AccountOf(provider), FromProto(object.ingress()));
+  TellPaid("object.ingress_paid", {{"object", Hex(object.id())}}, payer, AccountOf(provider),
+           FromProto(object.ingress()), context);
 }
 
 void ReleaseLock(pb::Object& object, const Context& context, Edits& edits) {
@@ -150,8 +153,13 @@ void ReleaseLock(pb::Object& object, const Context& context, Edits& edits) {
   const auto kept = second ? second->Times(context.params.reserve_seconds()) : std::nullopt;
   const base::Amount lock = FromProto(object.lock());
   const base::Amount rest = std::min(lock, kept.value_or(base::Amount()));
-  Unlock(edits, AccountOf(object.locked_by()), lock.MinusOrZero(rest));
+  const base::Amount released = lock.MinusOrZero(rest);
+  Unlock(edits, AccountOf(object.locked_by()), released);
   *object.mutable_lock() = ToProto(rest);
+  if (released.zero()) return;
+  context.Emit("object.lock_released", {{"object", Hex(object.id())},
+                                        {"payer", Hex(object.locked_by())},
+                                        {"amount", released.ToString()}});
 }
 
 void RemoveObject(const std::string& id, EndReason reason, const Context& context, Edits& edits) {
@@ -195,6 +203,7 @@ void SealObject(const std::string& id, const Context& context, Edits& edits) {
   context.Emit("object.sealed", {{"object", Hex(id)},
                                  {"bucket", absl::StrCat(object.bucket())},
                                  {"group", absl::StrCat(object.group())},
+                                 {"owner", Hex(object.owner())},
                                  {"version", absl::StrCat(object.version())}});
   const uint32_t keep = edits.At(keys::Bucket(object.bucket())).keep_versions();
   while (name.kept_versions() > keep) DropOldest(name, context, edits);
@@ -223,7 +232,11 @@ void DeleteVersion(const std::string& id, EndReason reason, const Context& conte
   context.Emit("object.deleted", {{"object", Hex(id)},
                                   {"bucket", absl::StrCat(object.bucket())},
                                   {"group", absl::StrCat(object.group())},
-                                  {"version", absl::StrCat(object.version())}});
+                                  {"owner", Hex(object.owner())},
+                                  {"payer", Hex(object.locked_by())},
+                                  {"version", absl::StrCat(object.version())},
+                                  {"lock", FromProto(object.lock()).ToString()},
+                                  {"bond", FromProto(object.bond()).ToString()}});
 }
 
 std::vector<std::string> VersionsOf(const pb::Name& name, const ReadView& view) {

@@ -113,7 +113,11 @@ Verdict Charge(const Site& site, bool copy, const Context& context, const ReadVi
   const pb::PriceState prices = view.Find(keys::PriceState()).value_or(pb::PriceState());
   const pb::PriceRecord& price = PriceAt(prices, context.time_ms);
   base::ChargeTerms terms;
-  terms.primary = FromProto(price.prices().primary_storage());
+  const auto primary = base::PrimaryPrice(FromProto(price.prices().primary_storage()),
+                                          FromProto(price.prices().holder_storage()),
+                                          site.group.policy().whole_at_primary());
+  if (!primary) return Verdict::kChargeOverflow;
+  terms.primary = *primary;
   terms.holders.assign(planned->positions_size(), FromProto(price.prices().holder_storage()));
   if (!copy) terms.ingress = FromProto(price.prices().ingress());
   terms.tax_ppm = context.params.tax_ppm();
@@ -300,13 +304,19 @@ void Apply(const pb::CreateObjects& op, const Context& context, Edits& edits) {
     context.Emit("object.created", {{"object", Hex(object.id())},
                                     {"bucket", absl::StrCat(object.bucket())},
                                     {"group", absl::StrCat(object.group())},
+                                    {"owner", Hex(object.owner())},
+                                    {"payer", Hex(object.locked_by())},
                                     {"primary", Hex(object.primary())},
                                     {"version", absl::StrCat(object.version())},
-                                    {"stored_size", absl::StrCat(object.stored_size())}});
+                                    {"stored_size", absl::StrCat(object.stored_size())},
+                                    {"lock", FromProto(object.lock()).ToString()},
+                                    {"bond", FromProto(object.bond()).ToString()}});
     if (object.positions_size() != 0) continue;
     SealObject(object.id(), context, edits);  // nothing to upload, nobody to wait for
     edits.At(keys::Object(object.id())).set_durable_once(true);
-    context.Emit("object.durable", {{"object", Hex(object.id())}, {"group", absl::StrCat(object.group())}});
+    context.Emit("object.durable", {{"object", Hex(object.id())},
+                                    {"group", absl::StrCat(object.group())},
+                                    {"owner", Hex(object.owner())}});
   }
 }
 

@@ -52,8 +52,12 @@ void Tell(const char* type, const pb::Object& object, const Context& context) {
   context.Emit(type, {{"object", Hex(object.id())},
                       {"bucket", absl::StrCat(object.bucket())},
                       {"group", absl::StrCat(object.group())},
+                      {"owner", Hex(object.owner())},
+                      {"payer", Hex(object.locked_by())},
                       {"primary", Hex(object.primary())},
-                      {"version", absl::StrCat(object.version())}});
+                      {"version", absl::StrCat(object.version())},
+                      {"lock", FromProto(object.lock()).ToString()},
+                      {"bond", FromProto(object.bond()).ToString()}});
 }
 
 }  // namespace
@@ -83,6 +87,11 @@ void Apply(const pb::RejectObjects& op, const Context& context, Edits& edits) {
     context.Emit("object.rejected", {{"object", Hex(id)},
                                      {"bucket", absl::StrCat(object.bucket())},
                                      {"group", absl::StrCat(object.group())},
+                                     {"owner", Hex(object.owner())},
+                                     {"payer", Hex(object.locked_by())},
+                                     {"primary", Hex(object.primary())},
+                                     {"lock", FromProto(object.lock()).ToString()},
+                                     {"bond", FromProto(object.bond()).ToString()},
                                      {"reason", op.reason()}});
   }
 }
@@ -109,6 +118,11 @@ void Apply(const pb::CancelObjects& op, const Context& context, Edits& edits) {
     if (stored_somewhere) {
       const base::Amount effort = std::min(FromProto(context.params.effort_fee()), FromProto(object.lock()));
       MoveFree(edits, context, AccountOf(object.locked_by()), AccountOf(object.primary()), pb::ASSET_CRN, effort);
+      context.Emit("object.effort_paid", {{"object", Hex(id)},
+                                          {"owner", Hex(object.owner())},
+                                          {"payer", Hex(object.locked_by())},
+                                          {"primary", Hex(object.primary())},
+                                          {"amount", effort.ToString()}});
     }
     Tell("object.cancelled", object, context);
   }

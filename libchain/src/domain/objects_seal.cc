@@ -118,7 +118,9 @@ bool TakeReceipts(const Receipts& receipts, pb::Group& group, pb::Object& object
 void TellDurable(const std::string& id, const Context& context, Edits& edits) {
   pb::Object& object = edits.At(keys::Object(id));
   object.set_durable_once(true);
-  context.Emit("object.durable", {{"object", Hex(id)}, {"group", absl::StrCat(object.group())}});
+  context.Emit("object.durable", {{"object", Hex(id)},
+                                  {"group", absl::StrCat(object.group())},
+                                  {"owner", Hex(object.owner())}});
 }
 
 void ApplyReceipts(const Ids& ids, const Receipts& receipts, uint64_t group_id, bool seal, const Context& context,

@@ -122,15 +122,17 @@ void PayFree(const base::AccountId& payer, const base::AccountId& receiver, base
 
 // The rest of the minimum term, to those who kept the object, as far as the payer's free money goes. Returns what was
 // paid; `whole` tells whether it was all.
-base::Amount PayTerm(const base::AccountId& payer, const Parts& parts, uint64_t seconds, bool* whole,
-                     const Context& context, Edits& edits) {
+base::Amount PayTerm(const std::string& object, const base::AccountId& payer, const Parts& parts, uint64_t seconds,
+                     bool* whole, const Context& context, Edits& edits) {
   const base::Amount rate = SumOf(parts);
   const base::Amount free = FromProto(edits.At(keys::Account(payer)).crn());
   const uint64_t paid = std::min(seconds, base::SecondsLeft(free, rate));
   *whole = paid == seconds;
   if (paid == 0) return {};
   for (const auto& [receiver, part] : parts) {
-    PayFree(payer, receiver, part.Times(paid).value_or(base::Amount()), context, edits);
+    const base::Amount amount = part.Times(paid).value_or(base::Amount());
+    PayFree(payer, receiver, amount, context, edits);
+    TellPaid("object.term_paid", {{"object", object}}, payer, receiver, amount, context);
   }
   return rate.Times(paid).value_or(base::Amount());
 }
@@ -155,7 +157,7 @@ void CloseAccount(const pb::Object& object, const base::AccountId& payer, const 
   const uint64_t end = object.billed_from_s() + context.params.min_term_seconds();
   bool whole = true;
   const uint64_t missing = end - std::min(end, context.stream_s);
-  const base::Amount term = PayTerm(payer, parts, missing, &whole, context, edits);
+  const base::Amount term = PayTerm(Hex(object.id()), payer, parts, missing, &whole, context, edits);
   const base::Amount rebate = whole ? PayRebate(object, payer, SumOf(parts), context, edits) : base::Amount();
   context.Emit("object.refunded", {{"object", Hex(object.id())},
                                    {"payer", payer.ToHexString()},

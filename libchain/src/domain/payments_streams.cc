@@ -5,6 +5,7 @@
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/payments.h"
 #include "domain/money.h"
+#include "domain/object_records.h"
 #include "domain/payer_steps.h"
 #include "domain/streams.h"
 
@@ -59,12 +60,25 @@ pb::StreamAccount& StreamOf(const base::AccountId& id, const Context& context, E
   return stream;
 }
 
+// What the account paid and received since it was settled last.
+void TellFlowed(const pb::StreamAccount& stream, const Context& context) {
+  const uint64_t seconds = context.stream_s - stream.settled_s();
+  const base::Amount paid = FromProto(stream.out_rate()).Times(seconds).value_or(base::Amount::Max());
+  const base::Amount received = FromProto(stream.in_rate()).Times(seconds).value_or(base::Amount::Max());
+  if (stream.account() == ToField(TreasuryId()) || (paid.zero() && received.zero())) return;
+  context.Emit("stream.flowed", {{"account", Hex(stream.account())},
+                                 {"paid", paid.ToString()},
+                                 {"received", received.ToString()},
+                                 {"seconds", absl::StrCat(seconds)}});
+}
+
 // Charges and credits up to this second.
 void Run(const base::AccountId& id, const Context& context, Edits& edits) {
   pb::StreamAccount& stream = StreamOf(id, context, edits);
   if (stream.settled_s() >= context.stream_s) return;
   const base::Amount free = FreeOf(id, edits);
   base::StreamBalance balance = BalanceOf(stream, free);
+  TellFlowed(stream, context);
   if (!RunStream(context.stream_s, &balance)) {
     // A payer beyond its money is a defect; no invariant lets this amount pass.
     balance.buffer = base::Amount::Max();
@@ -174,12 +188,16 @@ void Freeze(const base::AccountId& id, const Context& context, Edits& edits) {
   stream.clear_buffer();
   const std::vector<Due> flows = SetFrozen(id, true, context, edits);
   base::Amount rest = left;
+  const auto give = [&](const base::AccountId& receiver, base::Amount part) {
+    MoveOut(receiver, part, context, edits);
+    TellPaid("stream.forfeited", {}, id, receiver, part, context);
+  };
   for (const Due& flow : flows) {
     const base::Amount part = flow.rate.Times(seconds).value_or(base::Amount());
     rest = rest.MinusOrZero(part);
-    MoveOut(flow.receiver, part, context, edits);
+    give(flow.receiver, part);
   }
-  if (!flows.empty()) MoveOut(flows.front().receiver, rest, context, edits);
+  if (!flows.empty()) give(flows.front().receiver, rest);
   Enter(stream, pb::PAYER_STATE_READ_ONLY, context);
   TellPayer("payer.read_only", stream, context, {{"forfeited", left.ToString()}});
   RebalanceOthers(id, flows, context, edits);

@@ -85,7 +85,8 @@ void Apply(const pb::RegisterProvider& op, const Context& context, Edits& edits)
   AskedPricesChanged(context, edits);
   context.Emit("provider.registered", {{"provider", context.signer.ToHexString()},
                                        {"operator", base::ToHex(base::AsBytes(op.operator_()))},
-                                       {"endpoint", op.endpoint()}});
+                                       {"endpoint", op.endpoint()},
+                                       {"deposit", FromProto(op.deposit()).ToString()}});
 }
 
 Verdict Validate(const pb::EditProvider& op) {

@@ -11,6 +11,8 @@ namespace {
 
 // Below the store's limit for one value.
 constexpr size_t kChunkBytes = 8 << 20;
+// The store has no checksums of its own.
+constexpr size_t kSumBytes = 8;
 
 std::string BlockKey(uint64_t height, uint64_t chunk) {
   return absl::StrCat("b", NumberField(height), NumberField(chunk));
@@ -28,6 +30,17 @@ absl::string_view KeyOf(Mark mark) {
       return "madvanced";
   }
   return "";
+}
+
+std::string WithSum(absl::string_view bytes) {
+  return absl::StrCat(bytes, base::AsText(base::Blake3(base::AsBytes(bytes)).view().subspan(0, kSumBytes)));
+}
+// nullopt: these are not the bytes that were written.
+std::optional<absl::string_view> WithoutSum(absl::string_view value) {
+  if (value.size() < kSumBytes) return std::nullopt;
+  const absl::string_view bytes = value.substr(0, value.size() - kSumBytes);
+  if (WithSum(bytes) != value) return std::nullopt;
+  return bytes;
 }
 
 absl::Status Broken(absl::string_view what) {
@@ -48,21 +61,22 @@ void PutChanges(base::KvBatch& batch, absl::string_view prefix, const ChangeSet&
 }
 
 void PutBlock(base::KvBatch& batch, const pb::Block& block, uint64_t height) {
-  const std::string bytes = block.SerializeAsString();
+  const std::string bytes = WithSum(block.SerializeAsString());
   for (size_t at = 0, chunk = 0; at < bytes.size(); at += kChunkBytes, ++chunk) {
     batch.Put(BlockKey(height, chunk), absl::string_view(bytes).substr(at, kChunkBytes));
   }
   for (const pb::TransactionReceipt& receipt : block.receipts()) {
-    batch.Put(TransactionKey(receipt.transaction()), absl::StrCat(NumberField(height), NumberField(receipt.index())));
+    const std::string place = absl::StrCat(NumberField(height), NumberField(receipt.index()));
+    batch.Put(TransactionKey(receipt.transaction()), WithSum(place));
   }
   pb::Block head;
   head.set_header(block.header());
   head.set_signature(block.signature());
-  batch.Put(kHeadKey, head.SerializeAsString());
+  batch.Put(kHeadKey, WithSum(head.SerializeAsString()));
 }
 
 void DropBlock(base::KvBatch& batch, const pb::Block& block, uint64_t height) {
-  const size_t size = block.ByteSizeLong();
+  const size_t size = block.ByteSizeLong() + kSumBytes;
   for (size_t at = 0, chunk = 0; at < size; at += kChunkBytes, ++chunk) batch.Delete(BlockKey(height, chunk));
   for (const pb::TransactionReceipt& receipt : block.receipts()) batch.Delete(TransactionKey(receipt.transaction()));
 }
@@ -79,17 +93,19 @@ absl::StatusOr<pb::Block> GetBlock(const base::KvSnapshot& snapshot, uint64_t he
     return base::Error(absl::StatusCode::kNotFound, "NOT_FOUND", absl::StrCat("no block ", height),
                        "ask for a height within the history that is kept");
   }
+  const auto sound = WithoutSum(bytes);
   pb::Block block;
-  if (!block.ParseFromString(bytes)) return Broken(absl::StrCat("block ", height));
+  if (!sound || !block.ParseFromString(std::string(*sound))) return Broken(absl::StrCat("block ", height));
   return block;
 }
 
 absl::StatusOr<std::optional<Head>> GetHead(const base::KvSnapshot& snapshot) {
   ASSIGN_OR_RETURN(const std::optional<absl::string_view> bytes, snapshot.Get(kHeadKey));
   if (!bytes) return std::optional<Head>();
+  const auto sound = WithoutSum(*bytes);
   pb::Block block;
   Head head;
-  if (!block.ParseFromString(std::string(*bytes)) || !head.header.ParseFromString(block.header())) {
+  if (!sound || !block.ParseFromString(std::string(*sound)) || !head.header.ParseFromString(block.header())) {
     return Broken("the newest block's header");
   }
   head.header_bytes = block.header();
@@ -97,21 +113,39 @@ absl::StatusOr<std::optional<Head>> GetHead(const base::KvSnapshot& snapshot) {
   return std::optional<Head>(std::move(head));
 }
 
+absl::StatusOr<std::optional<pb::TransactionReceipt>> FindReceipt(const base::KvSnapshot& snapshot,
+                                                                 absl::string_view hash) {
+  ASSIGN_OR_RETURN(const std::optional<Location> place, FindTransaction(snapshot, hash));
+  if (!place) return std::optional<pb::TransactionReceipt>();
+  ASSIGN_OR_RETURN(const pb::Block block, GetBlock(snapshot, place->height));
+  const bool there = place->index < static_cast<uint32_t>(block.receipts_size());
+  if (!there || block.receipts(static_cast<int>(place->index)).transaction() != hash) {
+    return Broken("a transaction's receipt");
+  }
+  return std::optional<pb::TransactionReceipt>(block.receipts(static_cast<int>(place->index)));
+}
+
 absl::StatusOr<std::optional<Location>> FindTransaction(const base::KvSnapshot& snapshot, absl::string_view hash) {
   ASSIGN_OR_RETURN(const std::optional<absl::string_view> bytes, snapshot.Get(TransactionKey(hash)));
   if (!bytes) return std::optional<Location>();
-  if (bytes->size() != 16) return Broken("a transaction's place");
+  const auto sound = WithoutSum(*bytes);
+  if (!sound || sound->size() != 16) return Broken("a transaction's place");
   Location location;
-  location.height = NumberFromField(bytes->substr(0, 8));
-  location.index = static_cast<uint32_t>(NumberFromField(bytes->substr(8)));
+  location.height = NumberFromField(sound->substr(0, 8));
+  location.index = static_cast<uint32_t>(NumberFromField(sound->substr(8)));
   return std::optional<Location>(location);
 }
 
-void PutMark(base::KvBatch& batch, Mark mark, uint64_t value) { batch.Put(KeyOf(mark), NumberField(value)); }
+void PutMark(base::KvBatch& batch, Mark mark, uint64_t value) {
+  batch.Put(KeyOf(mark), WithSum(NumberField(value)));
+}
 
 absl::StatusOr<uint64_t> GetMark(const base::KvSnapshot& snapshot, Mark mark) {
   ASSIGN_OR_RETURN(const std::optional<absl::string_view> bytes, snapshot.Get(KeyOf(mark)));
-  return bytes ? NumberFromField(*bytes) : 0;
+  if (!bytes) return 0;
+  const auto sound = WithoutSum(*bytes);
+  if (!sound || sound->size() != 8) return Broken("a mark of the engine");
+  return NumberFromField(*sound);
 }
 
 }  // namespace cairn::chain

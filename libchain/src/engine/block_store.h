@@ -37,6 +37,9 @@ void DropBlock(base::KvBatch& batch, const pb::Block& block, uint64_t height);
 absl::StatusOr<pb::Block> GetBlock(const base::KvSnapshot& snapshot, uint64_t height);
 absl::StatusOr<std::optional<Head>> GetHead(const base::KvSnapshot& snapshot);
 absl::StatusOr<std::optional<Location>> FindTransaction(const base::KvSnapshot& snapshot, absl::string_view hash);
+// The receipt of a transaction that is in the history; nullopt when it is not.
+absl::StatusOr<std::optional<pb::TransactionReceipt>> FindReceipt(const base::KvSnapshot& snapshot,
+                                                                 absl::string_view hash);
 
 // Numbers the engine keeps for itself.
 enum class Mark { kEarliestHeight, kAliveMs, kAdvancedMs };

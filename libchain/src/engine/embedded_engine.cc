@@ -31,31 +31,6 @@ absl::Status Stopped() {
                      "try again when it runs");
 }
 
-// Root over hashes in order; the zero digest for none.
-base::Digest MerkleRoot(absl::string_view context, std::vector<base::Digest> level) {
-  if (level.empty()) return {};
-  while (level.size() > 1) {
-    std::vector<base::Digest> next;
-    for (size_t i = 0; i + 1 < level.size(); i += 2) {
-      next.push_back(base::Hasher::DeriveKey(context).Field(level[i].view()).Field(level[i + 1].view()).Finish());
-    }
-    if (level.size() % 2 != 0) next.push_back(level.back());
-    level = std::move(next);
-  }
-  return level.front();
-}
-
-base::Digest ReceiptHash(const pb::TransactionReceipt& receipt) {
-  const base::Amount fee = FromProto(receipt.fee());
-  return base::Hasher::DeriveKey("cairn v1 receipt leaf")
-      .Field(receipt.transaction())
-      .Field(uint64_t{receipt.verdict()})
-      .Field(uint64_t{receipt.operation()})
-      .Field(fee.high())
-      .Field(fee.low())
-      .Finish();
-}
-
 }  // namespace
 
 struct EmbeddedEngine::State {
@@ -188,11 +163,7 @@ absl::Status EmbeddedEngine::State::AnswerRepeated(const base::KvSnapshot& snaps
   // Every look-up comes before the first answer, so that an error leaves all of them to the caller.
   std::vector<std::optional<pb::TransactionReceipt>> earlier(batch.size());
   for (size_t i = 0; i < batch.size(); ++i) {
-    ASSIGN_OR_RETURN(const std::optional<Location> place,
-                     FindTransaction(snapshot, base::AsText(batch[i].transaction.hash.view())));
-    if (!place) continue;
-    ASSIGN_OR_RETURN(const pb::Block block, GetBlock(snapshot, place->height));
-    earlier[i] = block.receipts(place->index);
+    ASSIGN_OR_RETURN(earlier[i], FindReceipt(snapshot, base::AsText(batch[i].transaction.hash.view())));
   }
   std::vector<Pending> fresh;
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -209,12 +180,11 @@ absl::Status EmbeddedEngine::State::AnswerRepeated(const base::KvSnapshot& snaps
 pb::Block EmbeddedEngine::State::MakeBlock(const BlockContext& context, std::vector<Pending>& batch,
                                            BlockResult& result, const base::Digest& state_root) const {
   pb::Block block;
-  std::vector<base::Digest> transactions, receipts;
+  std::vector<base::Digest> transactions;
   for (size_t i = 0; i < batch.size(); ++i) {
     if (!Included(VerdictOf(result.receipts[i]))) continue;
     transactions.push_back(batch[i].transaction.hash);
-    receipts.push_back(ReceiptHash(result.receipts[i]));
-    *block.add_transactions() = batch[i].transaction.transaction;
+    *block.add_transactions() = std::move(batch[i].transaction.transaction);
     *block.add_receipts() = result.receipts[i];
   }
   for (pb::Event& event : result.events) *block.add_events() = std::move(event);
@@ -226,8 +196,8 @@ pb::Block EmbeddedEngine::State::MakeBlock(const BlockContext& context, std::vec
   header.set_time_ms(context.time_ms);
   header.set_gap_ms(context.gap_ms);
   if (context.height != 0) header.set_parent(ToField(HeaderDigest(head.header_bytes)));
-  header.set_transactions_root(ToField(MerkleRoot("cairn v1 block transactions", transactions)));
-  header.set_receipts_root(ToField(MerkleRoot("cairn v1 block receipts", receipts)));
+  header.set_transactions_root(ToField(TransactionsRoot(transactions)));
+  header.set_receipts_root(ToField(ReceiptsRoot(block)));
   header.set_state_root(ToField(state_root));
   block.set_header(header.SerializeAsString());
   block.set_signature(ToField(key.Sign(HeaderDigest(block.header()))));
@@ -402,7 +372,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedEngine>> EmbeddedEngine::Open(base::Kv& k
     return base::Error(absl::StatusCode::kDataLoss, "INVARIANT_BROKEN", sound.message(),
                        "restore the ledger's store from a copy and report this", base::DetailOf(sound).evidence);
   }
-  ASSIGN_OR_RETURN(const base::Digest root, TreeRoot(KvView(snapshot, kPagePrefix)));
+  ASSIGN_OR_RETURN(const base::Digest root, CheckTree(KvView(snapshot, kPagePrefix), view));
   if (ToField(root) != s.head.header.state_root()) {
     return base::Error(absl::StatusCode::kDataLoss, "STATE_TREE_BROKEN",
                        "the state tree does not match the newest header", "restore the ledger's store from a copy");
@@ -476,13 +446,12 @@ absl::StatusOr<pb::QueryResponse> EmbeddedEngine::Query(const pb::QueryRequest& 
       return base::Error(absl::StatusCode::kInvalidArgument, "BAD_QUERY", "a transaction's hash has 32 bytes",
                          "correct the question");
     }
-    ASSIGN_OR_RETURN(const std::optional<Location> place, FindTransaction(*snapshot, request.transaction()));
-    if (!place) {
+    ASSIGN_OR_RETURN(const auto receipt, FindReceipt(*snapshot, request.transaction()));
+    if (!receipt) {
       return base::Error(absl::StatusCode::kNotFound, "NOT_FOUND", "no such transaction in the history that is kept",
                          "submit it again: the same bytes never take effect twice");
     }
-    ASSIGN_OR_RETURN(const pb::Block block, GetBlock(*snapshot, place->height));
-    *response.mutable_transaction() = block.receipts(place->index);
+    *response.mutable_transaction() = *receipt;
   } else if (request.question_case() == pb::QueryRequest::kBlock) {
     ASSIGN_OR_RETURN(*response.mutable_block(), GetBlock(*snapshot, request.block()));
   }
@@ -503,9 +472,7 @@ absl::StatusOr<pb::QueryResponse> EmbeddedEngine::Query(const pb::QueryRequest& 
   response.set_header(head->header_bytes);
   response.set_header_signature(head->signature);
   const KvView pages(snapshot, kPagePrefix);
-  for (const std::string& key : shown) {
-    ASSIGN_OR_RETURN(*response.add_proofs(), Prove(pages, view, key));
-  }
+  ASSIGN_OR_RETURN(*response.mutable_proofs(), ProveAll(pages, view, shown));
   return response;
 }
 

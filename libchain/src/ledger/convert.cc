@@ -49,6 +49,55 @@ base::Redundancy FromProto(const pb::Redundancy& policy) {
   return out;
 }
 
+base::Asset FromProto(pb::Asset asset) {
+  return asset == pb::ASSET_CRN ? base::Asset::kCrn : base::Asset::kUsdc;
+}
+
+pb::Asset ToProto(base::Asset asset) { return asset == base::Asset::kCrn ? pb::ASSET_CRN : pb::ASSET_USDC; }
+
+pb::Claim ToProto(const base::Claim& claim) {
+  const base::Voucher& from = claim.voucher;
+  pb::Claim out;
+  pb::Voucher& voucher = *out.mutable_voucher();
+  voucher.set_epoch(ToField(from.epoch));
+  *voucher.mutable_rate() = ToProto(from.rate);
+  voucher.set_base_bytes(from.base_bytes);
+  *voucher.mutable_base_amount() = ToProto(from.base_amount);
+  voucher.set_bytes(from.bytes);
+  if (from.ticks != 0) voucher.set_tip(ToField(from.tip));
+  voucher.set_ticks(from.ticks);
+  voucher.set_signature(ToField(from.signature));
+  out.set_tick(claim.tick);
+  if (claim.tick != 0) out.set_preimage(ToField(claim.preimage));
+  return out;
+}
+
+std::optional<base::Claim> FromProto(const pb::Claim& claim, const base::ChainId& chain,
+                                     const base::ChannelId& channel, pb::Asset asset) {
+  const pb::Voucher& from = claim.voucher();
+  const auto epoch = FromField<base::Nonce16>(from.epoch());
+  const auto signature = FromField<base::Signature>(from.signature());
+  const auto tip = from.ticks() == 0 ? std::optional(base::Tick()) : FromField<base::Tick>(from.tip());
+  const auto preimage = claim.tick() == 0 ? tip : FromField<base::Tick>(claim.preimage());
+  if (!epoch || !signature || !tip || !preimage) return std::nullopt;
+  if ((from.ticks() == 0 && !from.tip().empty()) || (claim.tick() == 0 && !claim.preimage().empty())) return std::nullopt;
+  base::Claim out;
+  out.voucher = {.chain = chain,
+                 .channel = channel,
+                 .epoch = *epoch,
+                 .asset = FromProto(asset),
+                 .rate = FromProto(from.rate()),
+                 .base_bytes = from.base_bytes(),
+                 .base_amount = FromProto(from.base_amount()),
+                 .bytes = from.bytes(),
+                 .tip = *tip,
+                 .ticks = from.ticks(),
+                 .signature = *signature};
+  out.tick = claim.tick();
+  out.preimage = *preimage;
+  return out;
+}
+
 std::string NumberField(uint64_t number) {
   std::string out(8, '\0');
   for (int i = 7; i >= 0; --i, number >>= 8) out[i] = static_cast<char>(number & 0xff);

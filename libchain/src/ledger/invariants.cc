@@ -56,6 +56,8 @@ class Tally {
   void CountBill(const std::string& id, const pb::Bill& bill);
   void CountSponsorship(const std::string& id, const pb::Sponsorship& sponsorship);
   void CountPaymentAccount(const std::string& id, const pb::PaymentAccount& account);
+  void CountChannel(const std::string& id, const pb::Channel& channel);
+  void CountPool(const std::string& id, const pb::Pool& pool);
   void CountDue(const std::string& key);
   const pb::Redundancy& PolicyOf(uint64_t group);
 
@@ -66,7 +68,7 @@ class Tally {
 };
 
 // Names of the totals. One text, one pointer: they are compared as such.
-constexpr const char kMoney[] = "minted = burnt + free + locked + treasury + streams";
+constexpr const char kMoney[] = "minted = burnt + free + locked + treasury + streams + channels";
 constexpr const char kFree[] = "free money";
 constexpr const char kLockedAll[] = "locked money";
 constexpr const char kLocked[] = "locked money of an account";
@@ -94,6 +96,9 @@ constexpr const char kBillTax[] = "primary's tax of a bill";
 constexpr const char kBillCommitted[] = "committed rate of a bill";
 constexpr const char kBillObjects[] = "objects of a bill";
 constexpr const char kPaymentAccounts[] = "payment accounts of an account";
+constexpr const char kChannels[] = "money in channels and pools";
+constexpr const char kChannelIndex[] = "index of a channel";
+constexpr const char kPoolEntries[] = "entries of a pool";
 constexpr const char kDeadline[] = "queued deadline";
 
 std::string PositionId(uint64_t group, uint32_t position) { return NumberField(group) + NumberField(position); }
@@ -145,6 +150,17 @@ void Tally::Count(const std::string& key, const std::string& value, int sign) {
       return CountSponsorship(id, Parse<pb::Sponsorship>(value));
     case 'Q':
       return CountPaymentAccount(id, Parse<pb::PaymentAccount>(value));
+    case 'h':
+      return CountChannel(id, Parse<pb::Channel>(value));
+    case 'i':
+    case 'j':
+    case 'l':
+      return Gives(kChannelIndex, key, 1);
+    case 'k':
+      return CountPool(id, Parse<pb::Pool>(value));
+    case 'm':
+    case 'n':
+      return Gives(kPoolEntries, id.substr(0, base::ChannelId::kSize), 1);
     case 'D':
       return CountDue(key);
   }
@@ -158,8 +174,10 @@ void Tally::CountSupply(const std::string& id, const pb::Supply& supply) {
   Gives(kMoney, id, Units(supply.treasury()));
   Gives(kMoney, id, Units(supply.streams()));
   Says(kStreamMoney, id, Units(supply.streams()));
+  Gives(kMoney, id, Units(supply.channels()));
   Says(kFree, id, Units(supply.free()));
   Says(kLockedAll, id, Units(supply.locked()));
+  Says(kChannels, id, Units(supply.channels()));
 }
 
 void Tally::CountAccount(const std::string& id, const pb::Account& account) {
@@ -278,6 +296,29 @@ void Tally::CountPaymentAccount(const std::string& id, const pb::PaymentAccount&
   if (account.withdrawal_ms() != 0) Says(kDeadline, DueId(account.withdrawal_ms(), DueKind::kWithdrawal, id), 1);
 }
 
+void Tally::CountChannel(const std::string& id, const pb::Channel& channel) {
+  const std::string asset(1, static_cast<char>(channel.asset()));
+  if (channel.state() != pb::CHANNEL_STATE_SETTLED) {
+    Gives(kChannels, asset, Units(channel.deposit()));
+    Says(kChannels, asset, Units(channel.withdrawn()));
+    Gives(kChannels, asset, Units(channel.reserve()));
+  }
+  Says(kChannelIndex, keys::ChannelOfPayer(AccountOf(channel.payer()), id).bytes, 1);
+  Says(kChannelIndex, keys::ChannelOfPayee(AccountOf(channel.payee()), id).bytes, 1);
+  if (channel.due_ms() != 0) Says(kDeadline, DueId(channel.due_ms(), DueKind::kChannelDue, id), 1);
+}
+
+void Tally::CountPool(const std::string& id, const pb::Pool& pool) {
+  const std::string asset(1, static_cast<char>(pool.asset()));
+  if (pool.state() != pb::CHANNEL_STATE_SETTLED) {
+    Gives(kChannels, asset, Units(pool.deposit()));
+    Says(kChannels, asset, Units(pool.paid()));
+  }
+  Says(kChannelIndex, keys::PoolOfOwner(AccountOf(pool.owner()), id).bytes, 1);
+  Says(kPoolEntries, id, pool.entries());
+  if (pool.due_ms() != 0) Says(kDeadline, DueId(pool.due_ms(), DueKind::kPoolDue, id), 1);
+}
+
 void Tally::CountDue(const std::string& key) { Gives(kDeadline, key, 1); }
 
 const pb::Redundancy& Tally::PolicyOf(uint64_t group) {
@@ -306,7 +347,7 @@ absl::Status CheckAmounts(const std::string& key, const std::string& value) {
   } else if (key[0] == 'S') {
     const auto supply = Parse<pb::Supply>(value);
     sane = InRange(supply.minted()) && InRange(supply.burnt()) && InRange(supply.free()) && InRange(supply.locked()) &&
-           InRange(supply.treasury()) && InRange(supply.streams());
+           InRange(supply.treasury()) && InRange(supply.streams()) && InRange(supply.channels());
   } else if (key[0] == 'P') {
     sane = InRange(Parse<pb::Provider>(value).deposit());
   } else if (key[0] == 'J') {
@@ -344,10 +385,33 @@ absl::Status CheckSealed(const std::string& key, const pb::Object& object, const
   return sane ? absl::OkStatus() : Broken("holders of a sealed object", key);
 }
 
+// A channel never pays out more than its deposit, and a settled one gave back exactly what it held.
+absl::Status CheckChannel(const std::string& key, const pb::Channel& channel) {
+  const base::Amount deposit = FromProto(channel.deposit());
+  const base::Amount reserve = FromProto(channel.reserve());
+  bool sane = FromProto(channel.withdrawn()) <= FromProto(channel.claimed()) && FromProto(channel.claimed()) <= deposit;
+  if (channel.state() == pb::CHANNEL_STATE_SETTLED) {
+    const base::Amount penalty = FromProto(channel.penalty());
+    const auto given = FromProto(channel.paid()).Plus(penalty);
+    const auto all = given ? given->Plus(FromProto(channel.returned())) : std::nullopt;
+    sane = sane && all && all == deposit.Plus(reserve) && FromProto(channel.paid()) <= deposit && penalty <= reserve &&
+           FromProto(channel.bounty()).units() <= penalty.units() / 2;
+  }
+  return sane ? absl::OkStatus() : Broken("a channel never pays out more than its deposit", key);
+}
+
+absl::Status CheckPool(const std::string& key, const pb::Pool& pool) {
+  const auto given = FromProto(pool.paid()).Plus(FromProto(pool.returned()));
+  const bool sane = given && *given <= FromProto(pool.deposit());
+  return sane ? absl::OkStatus() : Broken("a pool never pays out more than its deposit", key);
+}
+
 absl::Status CheckRecord(const std::string& key, const std::string& value, const ReadView& view,
                          pb::NetworkClass network_class) {
   RETURN_IF_ERROR(CheckAmounts(key, value));
   if (key[0] == 'G') return CheckHolders(key, Parse<pb::Group>(value));
+  if (key[0] == 'h') return CheckChannel(key, Parse<pb::Channel>(value));
+  if (key[0] == 'k') return CheckPool(key, Parse<pb::Pool>(value));
   if (key[0] == 'J') return CheckSealed(key, Parse<pb::Object>(value), view);
   if (key[0] == 'p' && !CheckParams(Parse<pb::Params>(value), network_class).ok()) {
     return Broken("parameters within their bounds", "");
@@ -367,6 +431,17 @@ absl::Status CheckDeposit(const std::string& key, const pb::Provider& before, co
   return Broken("a deposit that fell without a recorded reason", key);
 }
 
+// What was put in or paid out is never taken back, and what was pinned at the open stays.
+absl::Status CheckChannelStep(const std::string& key, const pb::Channel& before, const pb::Channel& after) {
+  const bool sane = FromProto(before.deposit()) <= FromProto(after.deposit()) &&
+                    FromProto(before.reserve()) <= FromProto(after.reserve()) &&
+                    FromProto(before.withdrawn()) <= FromProto(after.withdrawn()) &&
+                    before.payer() == after.payer() && before.payee() == after.payee() &&
+                    before.signer() == after.signer() && before.asset() == after.asset() &&
+                    before.expires_ms() == after.expires_ms() && before.state() <= after.state();
+  return sane ? absl::OkStatus() : Broken("a channel's terms and money only move forward", key);
+}
+
 absl::Status CheckStep(const std::string& key, const std::optional<std::string>& before,
                        const std::optional<std::string>& after) {
   if (key[0] == 'L' && before && after &&
@@ -383,7 +458,13 @@ absl::Status CheckStep(const std::string& key, const std::optional<std::string>&
       return Broken("once non-refundable, always non-refundable", key);
     }
   }
-  if (key[0] == 'h' && before) return Broken("a price that changed", key);
+  if (key[0] == 'r' && before) return Broken("a price that changed", key);
+  if (key[0] == 'h' && before && after) {
+    return CheckChannelStep(key, Parse<pb::Channel>(*before), Parse<pb::Channel>(*after));
+  }
+  if (key[0] == 'h' && before && Parse<pb::Channel>(*before).state() != pb::CHANNEL_STATE_SETTLED) {
+    return Broken("a channel that vanished unsettled", key);
+  }
   if (key[0] == 'S' && before && after) {
     const auto old_supply = Parse<pb::Supply>(*before);
     const auto new_supply = Parse<pb::Supply>(*after);

@@ -66,7 +66,7 @@ Key<pb::Name> Name(uint64_t bucket, const std::string& name) {
 }
 Key<pb::ExpiredUpload> ExpiredUpload(const std::string& object) { return {Of('X', object)}; }
 
-Key<pb::StreamClock> StreamClock() { return {"k"}; }
+Key<pb::StreamClock> StreamClock() { return {"t"}; }
 Key<pb::StreamAccount> Stream(const base::AccountId& id) { return {Of('T', id)}; }
 Key<pb::Flow> Flow(const base::AccountId& payer, const base::AccountId& receiver) {
   return {Of('W', payer) + ToField(receiver)};
@@ -82,7 +82,14 @@ Key<pb::Sponsorship> Sponsorship(const base::AccountId& sponsor, const base::Acc
   return {Of('Z', sponsor) + ToField(account)};
 }
 Key<pb::PriceState> PriceState() { return {"R"}; }
-Key<pb::PriceRecord> Price(uint64_t number) { return {Of('h', number)}; }
+Key<pb::PriceRecord> Price(uint64_t number) { return {Of('r', number)}; }
+Key<pb::Channel> Channel(const std::string& id) { return {Of('h', id)}; }
+Key<Raw> ChannelOfPayer(const base::AccountId& payer, const std::string& id) { return {Of('i', payer) + id}; }
+Key<Raw> ChannelOfPayee(const base::AccountId& payee, const std::string& id) { return {Of('j', payee) + id}; }
+Key<pb::Pool> Pool(const std::string& id) { return {Of('k', id)}; }
+Key<Raw> PoolOfOwner(const base::AccountId& owner, const std::string& id) { return {Of('l', owner) + id}; }
+Key<pb::PoolLane> PoolLane(const std::string& pool, const std::string& lane) { return {Of('m', pool) + lane}; }
+Key<pb::PoolSigner> PoolSigner(const std::string& pool, const std::string& signer) { return {Of('n', pool) + signer}; }
 
 Key<Raw> Due(uint64_t time_ms, DueKind kind, const std::string& id) {
   return {Of('D', time_ms) + static_cast<char>(kind) + id};
@@ -99,7 +106,12 @@ std::string ObjectPrefix() { return "J"; }
 std::string NamePrefix(uint64_t bucket) { return Of('V', bucket); }
 std::string FlowPrefix(const base::AccountId& payer) { return Of('W', payer); }
 std::string BillPrefix(uint64_t group) { return Of('U', group); }
-std::string PricePrefix() { return "h"; }
+std::string PricePrefix() { return "r"; }
+std::string PayerChannelPrefix(const base::AccountId& payer) { return Of('i', payer); }
+std::string PayeeChannelPrefix(const base::AccountId& payee) { return Of('j', payee); }
+std::string OwnerPoolPrefix(const base::AccountId& owner) { return Of('l', owner); }
+std::string PoolLanePrefix(const std::string& pool) { return Of('m', pool); }
+std::string PoolSignerPrefix(const std::string& pool) { return Of('n', pool); }
 std::string DuePrefix() { return "D"; }
 
 DueEntry ParseDue(const std::string& key) {

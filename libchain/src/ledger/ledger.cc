@@ -4,6 +4,7 @@
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/accounts.h"
+#include "cairn/chain/domain/channels.h"
 #include "cairn/chain/domain/objects.h"
 #include "cairn/chain/domain/payments.h"
 #include "cairn/chain/domain/providers.h"
@@ -32,6 +33,10 @@ void HandleDue(const keys::DueEntry& due, const Context& context, Edits& edits) 
       return PayerStep(due.id, context, edits);
     case DueKind::kWithdrawal:
       return WithdrawalDue(due.id, context, edits);
+    case DueKind::kChannelDue:
+      return ChannelDue(due.id, context, edits);
+    case DueKind::kPoolDue:
+      return PoolDue(due.id, context, edits);
   }
 }
 
@@ -60,6 +65,12 @@ void Postpone(const keys::DueEntry& due, uint64_t gap_ms, const pb::Params& para
     case DueKind::kWithdrawal:
       edits.At(keys::PaymentAccount(AccountOf(due.id))).set_withdrawal_ms(later);
       break;
+    case DueKind::kChannelDue:
+      edits.At(keys::Channel(due.id)).set_due_ms(later);
+      break;
+    case DueKind::kPoolDue:
+      edits.At(keys::Pool(due.id)).set_due_ms(later);
+      break;
     case DueKind::kApproval:
     case DueKind::kAllowance:
       return;
@@ -75,9 +86,9 @@ constexpr uint32_t kDueMarker = UINT32_MAX;
 class Block {
  public:
   Block(const Ledger& ledger, const LedgerHooks& hooks, const BlockContext& context, const ReadView& view)
-      : ledger_(ledger), hooks_(hooks), context_(context), state_(&view) {
-    params_ = view.Find(keys::Params()).value_or(pb::Params());
-    stopped_ms_ = view.Find(keys::StreamClock()).value_or(pb::StreamClock()).stopped_ms();
+      : ledger_(ledger), hooks_(hooks), context_(context), memo_(&view), state_(&memo_) {
+    params_ = memo_.Find(keys::Params()).value_or(pb::Params());
+    stopped_ms_ = memo_.Find(keys::StreamClock()).value_or(pb::StreamClock()).stopped_ms();
     HoldStreams();
   }
 
@@ -103,6 +114,7 @@ class Block {
   const Ledger& ledger_;
   const LedgerHooks& hooks_;
   BlockContext context_;
+  MemoView memo_;
   WriteView state_;
   pb::Params params_;
   uint64_t stopped_ms_ = 0;

@@ -2,6 +2,7 @@
 
 #include "cairn/chain/domain/accounts.h"
 #include "cairn/chain/domain/buckets.h"
+#include "cairn/chain/domain/channels.h"
 #include "cairn/chain/domain/groups.h"
 #include "cairn/chain/domain/objects.h"
 #include "cairn/chain/domain/payments.h"
@@ -10,7 +11,7 @@
 namespace cairn::chain {
 namespace {
 
-// Weight of an operation: `base`, and `each` for every item of its list (objects, names, receipts).
+// Weight of an operation: `base`, and `each` for every item of its list (objects, names, receipts, hashes of a claim).
 template <class Op>
 uint64_t Items(const Op&) {
   return 0;
@@ -21,6 +22,12 @@ uint64_t Items(const pb::PostReceipts& op) { return op.objects_size() + op.recei
 uint64_t Items(const pb::RejectObjects& op) { return op.objects_size(); }
 uint64_t Items(const pb::CancelObjects& op) { return op.objects_size(); }
 uint64_t Items(const pb::DeleteObjects& op) { return op.names_size() + op.versions_size(); }
+// A claim costs its hashes: as much as a signature for every 256.
+uint64_t Items(const pb::Claim& claim) { return (uint64_t{claim.tick()} + 255) / 256; }
+uint64_t Items(const pb::WithdrawChannel& op) { return Items(op.claim()); }
+uint64_t Items(const pb::CloseChannel& op) { return Items(op.claim()); }
+uint64_t Items(const pb::DisputeChannel& op) { return Items(op.claim()); }
+uint64_t Items(const pb::RedeemPool& op) { return Items(op.claim()); }
 uint64_t Items(const pb::ClaimFine& op) { return op.objects_size(); }
 uint64_t Items(const pb::SetPayer& op) { return op.objects_size(); }
 uint64_t Items(const pb::ClearUnpaid& op) { return op.objects_size(); }
@@ -83,6 +90,19 @@ constexpr OperationRules kRules[] = {
     RULES(kSetFreeCap, set_free_cap, 1, 0),
     RULES(kPostPrice, post_price, 2, 1),
     RULES(kRefreshPrice, refresh_price, 2, 0),
+
+    RULES(kOpenChannel, open_channel, 10, 0),
+    RULES(kTopUpChannel, top_up_channel, 1, 0),
+    RULES(kWithdrawChannel, withdraw_channel, 2, 1),
+    RULES(kCloseChannel, close_channel, 2, 1),
+    RULES(kDisputeChannel, dispute_channel, 2, 1),
+    RULES(kCloseTogether, close_together, 4, 0),
+    RULES(kReclaimChannel, reclaim_channel, 2, 0),
+    RULES(kOpenPool, open_pool, 10, 0),
+    RULES(kTopUpPool, top_up_pool, 1, 0),
+    RULES(kRedeemPool, redeem_pool, 4, 1),
+    RULES(kRevokePoolSigner, revoke_pool_signer, 2, 0),
+    RULES(kClosePool, close_pool, 2, 0),
 };
 #undef RULES
 

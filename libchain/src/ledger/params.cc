@@ -1,6 +1,7 @@
 #include "cairn/chain/params.h"
 
 #include "absl/strings/str_cat.h"
+#include "cairn/base/channel.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
 
@@ -16,6 +17,7 @@ constexpr uint64_t kDay = 24 * kHour;
 
 // One crn in its smallest unit.
 const absl::uint128 kCrn = 1'000'000'000'000'000'000;
+const absl::uint128 kUsdc = 1'000'000;
 
 struct Line {
   const char* name;
@@ -63,6 +65,18 @@ const Line kLines[] = {
     {"price_silence_ms", kHour, 3 * kDay, 60 * kDay, 100, 5 * kMinute, 60 * kDay},
     {"throttled_bytes_per_second", 1024, 64 * 1024, 1 << 30, 1, 64 * 1024, 1 << 30},
     {"throttled_connections", 1, 2, 1000, 1, 2, 1000},
+
+    {"channel_window_ms", 48 * kHour, 48 * kHour, 72 * kHour, 100, kMinute, 72 * kHour},
+    {"channel_max_ms", 7 * kDay, 90 * kDay, 365 * kDay, kSecond, 90 * kDay, 365 * kDay},
+    {"channel_keep_ms", kHour, 7 * kDay, 90 * kDay, 100, kHour, 90 * kDay},
+    {"channel_penalty_ppm", 10'000, 50'000, 250'000, 0, 50'000, 250'000},
+    {"channel_min_penalty_crn", kCrn / 100, kCrn, kCrn * 100, 0, kCrn, kCrn * 100},
+    {"channel_min_penalty_usdc", kUsdc / 100, kUsdc, kUsdc * 100, 0, kUsdc, kUsdc * 100},
+    {"channel_open_fee_crn", kCrn / 10'000, kCrn / 1000, kCrn, 0, kCrn / 1000, kCrn},
+    {"channel_open_fee_usdc", 70, 100, kUsdc, 0, 100, kUsdc},
+    {"channel_treasury_ppm", 0, 100'000, 300'000, 0, 100'000, 300'000},
+    {"channel_burn_ppm", 0, 0, 500'000, 0, 0, 500'000},
+    {"capability_max_ms", kDay, 30 * kDay, 30 * kDay, 100, 30 * kDay, 30 * kDay},
 };
 
 const FieldDescriptor* Field(const std::string& name) {
@@ -132,7 +146,13 @@ absl::Status CheckParams(const pb::Params& params, pb::NetworkClass network_clas
                                     " to ", bound.max.ToString()),
                        "choose a value within the bounds of the network's class");
   }
-  return absl::OkStatus();
+  const uint64_t shares = uint64_t{params.channel_treasury_ppm()} + params.channel_burn_ppm();
+  if (shares <= 1'000'000 - base::kOperatorFloorPpm) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kInvalidArgument, "PARAM_OUT_OF_BOUNDS",
+                     absl::StrCat("channel_treasury_ppm and channel_burn_ppm take ", shares,
+                                  " parts per million of what operators earn, leave them at least ",
+                                  base::kOperatorFloorPpm),
+                     "choose smaller shares");
 }
 
 }  // namespace cairn::chain

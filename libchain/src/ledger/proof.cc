@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <set>
 
 #include "absl/types/span.h"
 #include "cairn/base/codec.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
+#include "ledger/bad_proof.h"
 
 namespace cairn::chain {
 namespace {
@@ -95,28 +98,30 @@ absl::StatusOr<Page> LoadPage(const ReadView& pages, int depth, const base::Dige
   return DecodePage(*bytes);
 }
 
-// What the slots [from, from + count) amount to: nothing, one leaf, or an inner node with its hash.
-Slot Summary(const Page& page, int from, int count) {
-  const Slot* only = nullptr;
-  int used = 0;
-  for (int i = from; i < from + count; ++i) {
-    if (page[i].kind == Slot::kEmpty) continue;
-    only = &page[i];
-    ++used;
-  }
-  if (used == 0) return {};
-  if (used == 1 && (only->kind == Slot::kLeaf || count == 1)) return *only;
-  const auto digest = [](const Slot& slot) {
-    return slot.kind == Slot::kLeaf ? LeafHash(slot.hash, slot.value) : slot.hash;
-  };
-  Slot node;
-  node.kind = Slot::kInner;
-  node.hash = NodeHash(digest(Summary(page, from, count / 2)), digest(Summary(page, from + count / 2, count / 2)));
-  return node;
-}
-
 base::Digest DigestOf(const Slot& slot) {
   return slot.kind == Slot::kLeaf ? LeafHash(slot.hash, slot.value) : slot.hash;
+}
+
+// A page with every node above its slots: node 1 is the whole page, node n covers nodes 2n and 2n + 1, nodes 16 to 31
+// are the slots. A node is empty, the one leaf below it, or inner with its hash.
+using PageTree = std::array<Slot, 2 * kSlots>;
+
+PageTree TreeOf(const Page& page) {
+  PageTree tree;
+  std::copy(page.begin(), page.end(), tree.begin() + kSlots);
+  for (int n = kSlots - 1; n > 0; --n) {
+    const Slot& left = tree[2 * n];
+    const Slot& right = tree[2 * n + 1];
+    if (left.kind == Slot::kEmpty && right.kind != Slot::kInner) {
+      tree[n] = right;
+    } else if (right.kind == Slot::kEmpty && left.kind != Slot::kInner) {
+      tree[n] = left;
+    } else {
+      tree[n].kind = Slot::kInner;
+      tree[n].hash = NodeHash(DigestOf(left), DigestOf(right));
+    }
+  }
+  return tree;
 }
 
 class Updater {
@@ -133,7 +138,7 @@ class Updater {
       RETURN_IF_ERROR(ApplyTo(page[nibble], depth, changes.subspan(begin, end - begin)));
       begin = end;
     }
-    const Slot summary = Summary(page, 0, kSlots);
+    const Slot summary = TreeOf(page)[1];
     if (summary.kind == Slot::kInner || (depth == 0 && summary.kind == Slot::kLeaf)) {
       written_[PageKey(depth, path)] = EncodePage(page);
     } else if (stored) {
@@ -166,8 +171,77 @@ class Updater {
   ChangeSet written_;
 };
 
-absl::Status BadProof(absl::string_view what) {
-  return base::Error(absl::StatusCode::kDataLoss, "BAD_PROOF", what, "ask another node, and distrust this one");
+// Proofs of several keys of one state; the pages they share are read once.
+class Prover {
+ public:
+  Prover(const ReadView& pages, const ReadView& state) : pages_(pages), state_(state) {}
+
+  absl::StatusOr<pb::StateProof> Prove(const std::string& key) {
+    const base::Digest hash = base::Blake3(base::AsBytes(key));
+    std::vector<base::Digest> siblings;  // from root to leaf
+    Slot end;
+    for (int depth = 0; depth < kMaxDepth; ++depth) {
+      ASSIGN_OR_RETURN(const PageTree* tree, Load(depth, hash));
+      const int nibble = Nibble(hash, depth);
+      int node = 1;
+      for (int bit = 3; bit >= 0 && (*tree)[node].kind == Slot::kInner; --bit) {
+        node = 2 * node + (nibble >> bit & 1);
+        siblings.push_back(DigestOf((*tree)[node ^ 1]));
+      }
+      end = (*tree)[node];
+      if (end.kind != Slot::kInner) break;
+    }
+    return Build(key, hash, end, siblings);
+  }
+
+ private:
+  absl::StatusOr<const PageTree*> Load(int depth, const base::Digest& path) {
+    const std::string key = PageKey(depth, path);
+    const auto known = trees_.find(key);
+    if (known != trees_.end()) return &known->second;
+    ASSIGN_OR_RETURN(const Page page, LoadPage(pages_, depth, path));
+    return &trees_.emplace(key, TreeOf(page)).first->second;
+  }
+  absl::StatusOr<pb::StateProof> Build(const std::string& key, const base::Digest& hash, const Slot& end,
+                                       const std::vector<base::Digest>& siblings) const {
+    pb::StateProof proof;
+    proof.set_key(key);
+    proof.set_present(end.kind == Slot::kLeaf && end.hash == hash);
+    if (proof.present()) {
+      proof.set_value(state_.Get(key).value_or(""));
+    } else if (end.kind == Slot::kLeaf) {
+      proof.set_other_leaf(ToField(end.hash) + ToField(end.value));
+    }
+    proof.set_depth_bits(siblings.size());
+    for (auto it = siblings.rbegin(); it != siblings.rend(); ++it) proof.add_siblings(ToField(*it));
+    RETURN_IF_ERROR(state_.health());
+    return proof;
+  }
+
+  const ReadView& pages_;
+  const ReadView& state_;
+  std::map<std::string, PageTree> trees_;
+};
+
+// What the leaves, sorted and all under one path, amount to; every page on the way must be there as they make it.
+absl::StatusOr<Slot> CheckPages(const ReadView& pages, int depth, absl::Span<const Change> leaves) {
+  if (depth > 0 && leaves.size() == 1) return Slot{Slot::kLeaf, leaves[0].key, *leaves[0].value};
+  Page page;
+  for (size_t begin = 0; begin < leaves.size();) {
+    const int nibble = Nibble(leaves[begin].key, depth);
+    size_t end = begin + 1;
+    while (end < leaves.size() && Nibble(leaves[end].key, depth) == nibble) ++end;
+    ASSIGN_OR_RETURN(page[nibble], CheckPages(pages, depth + 1, leaves.subspan(begin, end - begin)));
+    begin = end;
+  }
+  const base::Digest path = leaves.empty() ? base::Digest{} : leaves[0].key;
+  ASSIGN_OR_RETURN(const Page stored, LoadPage(pages, depth, path));
+  if (EncodePage(stored) != EncodePage(page)) {
+    return base::Error(absl::StatusCode::kDataLoss, "STATE_TREE_BROKEN",
+                       "a page of the state tree is not what the records make it",
+                       "restore the ledger's store from a copy", {{"page", base::ToHex(base::AsBytes(PageKey(depth, path)))}});
+  }
+  return TreeOf(page)[1];
 }
 
 }  // namespace
@@ -197,39 +271,35 @@ absl::StatusOr<TreeUpdate> UpdateTree(const ReadView& pages, const ChangeSet& ch
 
 absl::StatusOr<base::Digest> TreeRoot(const ReadView& pages) {
   ASSIGN_OR_RETURN(const Page root, LoadPage(pages, 0, base::Digest{}));
-  return DigestOf(Summary(root, 0, kSlots));
+  return DigestOf(TreeOf(root)[1]);
+}
+
+absl::StatusOr<base::Digest> CheckTree(const ReadView& pages, const ReadView& state) {
+  std::vector<Change> leaves;
+  state.Scan("", "", [&](const std::string& key, const std::string& value) {
+    leaves.push_back({base::Blake3(base::AsBytes(key)), base::Blake3(base::AsBytes(value))});
+    return true;
+  });
+  RETURN_IF_ERROR(state.health());
+  std::sort(leaves.begin(), leaves.end(), [](const Change& a, const Change& b) { return a.key < b.key; });
+  ASSIGN_OR_RETURN(const Slot summary, CheckPages(pages, 0, leaves));
+  return DigestOf(summary);
 }
 
 absl::StatusOr<pb::StateProof> Prove(const ReadView& pages, const ReadView& state, const std::string& key) {
-  const base::Digest hash = base::Blake3(base::AsBytes(key));
-  std::vector<base::Digest> siblings;  // from root to leaf
-  Slot end;
-  for (int depth = 0; depth < kMaxDepth; ++depth) {
-    ASSIGN_OR_RETURN(const Page page, LoadPage(pages, depth, hash));
-    int from = 0, count = kSlots;
-    const int nibble = Nibble(hash, depth);
-    end = Summary(page, from, count);
-    while (end.kind == Slot::kInner && count > 1) {
-      count /= 2;
-      const bool right = nibble >= from + count;
-      siblings.push_back(DigestOf(Summary(page, right ? from : from + count, count)));
-      if (right) from += count;
-      end = Summary(page, from, count);
-    }
-    if (end.kind != Slot::kInner) break;
+  return Prover(pages, state).Prove(key);
+}
+
+absl::StatusOr<StateProofs> ProveAll(const ReadView& pages, const ReadView& state,
+                                     const std::vector<std::string>& keys) {
+  Prover prover(pages, state);
+  StateProofs proofs;
+  std::set<std::string> proven;
+  for (const std::string& key : keys) {
+    if (!proven.insert(key).second) continue;
+    ASSIGN_OR_RETURN(*proofs.Add(), prover.Prove(key));
   }
-  pb::StateProof proof;
-  proof.set_key(key);
-  proof.set_present(end.kind == Slot::kLeaf && end.hash == hash);
-  if (proof.present()) {
-    proof.set_value(state.Get(key).value_or(""));
-  } else if (end.kind == Slot::kLeaf) {
-    proof.set_other_leaf(ToField(end.hash) + ToField(end.value));
-  }
-  proof.set_depth_bits(siblings.size());
-  for (auto it = siblings.rbegin(); it != siblings.rend(); ++it) proof.add_siblings(ToField(*it));
-  RETURN_IF_ERROR(state.health());
-  return proof;
+  return proofs;
 }
 
 absl::Status VerifyProof(const base::Digest& root, const pb::StateProof& proof) {

@@ -5,6 +5,7 @@
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/payments.h"
+#include "cairn/chain/genesis.h"
 #include "cairn/chain/ledger.h"
 #include "cairn/chain/transaction.h"
 #include "domain/object_records.h"
@@ -18,6 +19,9 @@ constexpr uint32_t kMaxLimit = 1000;
 constexpr uint32_t kMaxVisited = 10'000;
 constexpr size_t kMaxKeyBytes = 480;
 constexpr size_t kMaxBucketName = 63;
+// A page ends early rather than outgrow one message: the records stand in it twice when proofs are asked for.
+constexpr size_t kMaxPageBytes = 3 << 19;
+constexpr size_t kProofBytes = 700;
 
 absl::Status NotFound(absl::string_view what) {
   return base::Error(absl::StatusCode::kNotFound, "NOT_FOUND", absl::StrCat("no such ", what), "check the name or id");
@@ -26,6 +30,9 @@ absl::Status NotFound(absl::string_view what) {
 absl::Status BadQuery(absl::string_view what) {
   return base::Error(absl::StatusCode::kInvalidArgument, "BAD_QUERY", what, "correct the question");
 }
+
+size_t SizeOf(const google::protobuf::MessageLite& record) { return record.ByteSizeLong(); }
+size_t SizeOf(const Raw& record) { return record.bytes.size(); }
 
 class Answer {
  public:
@@ -41,11 +48,20 @@ class Answer {
   // A record, remembered for the proofs. `out` stays as it was when absent.
   template <class R>
   bool Show(const Key<R>& key, R* out) {
-    if (shown_ != nullptr) shown_->push_back(key.bytes);
+    Remember(key.bytes);
     auto record = view_.Find(key);
     if (!record) return false;
+    bytes_ += SizeOf(*record) + kProofBytes;
     *out = *std::move(record);
     return true;
+  }
+  void Remember(const std::string& key) {
+    if (shown_ != nullptr) shown_->push_back(key);
+  }
+  // An entry of an index that led to a result.
+  void Listed(const std::string& key) {
+    Remember(key);
+    bytes_ += kProofBytes;
   }
   // NotFound, unless its absence is to be proven.
   absl::Status Missing(absl::string_view what) const {
@@ -79,12 +95,15 @@ class Answer {
   absl::Status PaymentAccounts();
   absl::Status Bills();
   absl::Status Prices();
+  absl::Status Channels();
+  absl::Status Pools();
   void ShowObject(const std::string& id);
 
   const ReadView& view_;
   const pb::QueryRequest& request_;
   std::vector<std::string>* shown_;
   uint32_t limit_ = kDefaultLimit;
+  size_t bytes_ = 0;  // of the answer so far
   pb::QueryResponse response_;
 };
 
@@ -93,7 +112,7 @@ void Answer::Page(const std::string& prefix, const std::string& from, F visit) {
   const std::string& cursor = request_.page().cursor();
   uint32_t added = 0, visited = 0;
   view_.Scan(prefix, std::max(from, cursor), [&](const std::string& key, const std::string& value) {
-    if (added >= limit_ || visited++ >= kMaxVisited) {
+    if (added >= limit_ || visited++ >= kMaxVisited || bytes_ >= kMaxPageBytes) {
       response_.set_next_cursor(key);
       return false;
     }
@@ -141,6 +160,7 @@ absl::Status Answer::Groups() {
   const std::string prefix = keys::ProviderGroupPrefix(id);
   Page(prefix, "", [&](const std::string& key, const std::string&) {
     const uint64_t group = NumberFromField(absl::string_view(key).substr(prefix.size()));
+    Listed(key);
     Show(keys::Group(group), response_.add_groups());
     return 1;
   });
@@ -159,7 +179,8 @@ absl::Status Answer::Buckets() {
     return One(keys::Bucket(NumberFromField(id.bytes)), response_.mutable_buckets(), "bucket");
   }
   ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.buckets_of()));
-  Page(keys::BucketNamePrefix(owner), "", [&](const std::string&, const std::string& value) {
+  Page(keys::BucketNamePrefix(owner), "", [&](const std::string& key, const std::string& value) {
+    Listed(key);
     Show(keys::Bucket(NumberFromField(value)), response_.add_buckets());
     return 1;
   });
@@ -191,7 +212,8 @@ absl::Status Answer::Objects() {
   if (question.prefix().size() > kMaxNameBytes || question.start_after().size() > kMaxNameBytes) {
     return BadQuery("a name has at most 4,096 bytes");
   }
-  if (!view_.Has(keys::Bucket(question.bucket()))) return NotFound("bucket");
+  pb::Bucket bucket;
+  if (!Show(keys::Bucket(question.bucket()), &bucket)) return Missing("bucket");
   const std::string table = keys::NamePrefix(question.bucket());
   // Only as much of a prefix is in the key as the key has of a name; the record tells the rest.
   const std::string prefix = table + question.prefix().substr(0, 400);
@@ -199,7 +221,7 @@ absl::Status Answer::Objects() {
   if (!question.start_after().empty()) {
     from = std::max(from, keys::Name(question.bucket(), question.start_after()).bytes + '\0');
   }
-  Page(prefix, from, [&](const std::string&, const std::string& value) {
+  Page(prefix, from, [&](const std::string& key, const std::string& value) {
     pb::Name name;
     const bool wanted = keys::Decode(value, &name) && absl::string_view(name.name()).substr(
                                                           0, question.prefix().size()) == question.prefix();
@@ -211,6 +233,7 @@ absl::Status Answer::Objects() {
       ShowObject(name.current());
     }
     if (question.pending()) ShowObject(name.pending());
+    if (response_.objects_size() != before) Listed(key);
     return response_.objects_size() - before;
   });
   return absl::OkStatus();
@@ -218,19 +241,20 @@ absl::Status Answer::Objects() {
 
 absl::Status Answer::GroupObjects() {
   const auto& question = request_.group_objects();
-  const auto group = view_.Find(keys::Group(question.group()));
-  if (!group) return NotFound("group");
-  if (question.missing_position() >= group->positions_size()) return BadQuery("the group has no such position");
+  pb::Group group;
+  if (!Show(keys::Group(question.group()), &group)) return Missing("group");
+  if (question.missing_position() >= group.positions_size()) return BadQuery("the group has no such position");
   const std::string prefix = keys::GroupObjectPrefix(question.group());
   Page(prefix, "", [&](const std::string& key, const std::string&) {
     const std::string id = key.substr(prefix.size());
     if (question.missing_position() >= 0) {
       const auto object = view_.Find(keys::Object(id));
       if (!object) return 0;
-      const std::vector<uint32_t> missing = MissingPositions(*object, *group);
+      const std::vector<uint32_t> missing = MissingPositions(*object, group);
       const auto position = static_cast<uint32_t>(question.missing_position());
       if (std::find(missing.begin(), missing.end(), position) == missing.end()) return 0;
     }
+    Listed(key);
     ShowObject(id);
     return 1;
   });
@@ -257,15 +281,32 @@ absl::Status Answer::Streams() {
   return absl::OkStatus();
 }
 
+absl::Status Answer::Channels() {
+  if (request_.question_case() == pb::QueryRequest::kChannel) {
+    if (request_.channel().size() != base::ChannelId::kSize) return BadQuery("a channel id has 16 bytes");
+    return One(keys::Channel(request_.channel()), response_.mutable_channels(), "channel");
+  }
+  const bool payer = request_.question_case() == pb::QueryRequest::kChannelsOfPayer;
+  ASSIGN_OR_RETURN(const base::AccountId id, Id(payer ? request_.channels_of_payer() : request_.channels_of_payee()));
+  const std::string prefix = payer ? keys::PayerChannelPrefix(id) : keys::PayeeChannelPrefix(id);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    Listed(key);
+    Show(keys::Channel(key.substr(prefix.size())), response_.add_channels());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
 absl::Status Answer::PaymentAccounts() {
   if (request_.question_case() == pb::QueryRequest::kPaymentAccount) {
     ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.payment_account()));
     return One(keys::PaymentAccount(id), response_.mutable_payment_accounts(), "payment account");
   }
   ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.payment_accounts_of()));
-  const auto account = view_.Find(keys::Account(owner));
+  pb::Account account;
+  Show(keys::Account(owner), &account);
   const uint64_t from = NumberFromField(request_.page().cursor());
-  for (uint64_t number = from; account && number < account->payment_accounts(); ++number) {
+  for (uint64_t number = from; number < account.payment_accounts(); ++number) {
     if (number - from == limit_) {
       response_.set_next_cursor(NumberField(number));
       break;
@@ -276,9 +317,9 @@ absl::Status Answer::PaymentAccounts() {
 }
 
 absl::Status Answer::Bills() {
-  const auto bucket = view_.Find(keys::Bucket(request_.bills_of()));
-  if (!bucket) return NotFound("bucket");
-  Page(keys::Bill(bucket->group(), bucket->id(), "").bytes, "", [&](const std::string& key, const std::string&) {
+  pb::Bucket bucket;
+  if (!Show(keys::Bucket(request_.bills_of()), &bucket)) return Missing("bucket");
+  Page(keys::Bill(bucket.group(), bucket.id(), "").bytes, "", [&](const std::string& key, const std::string&) {
     Show(Key<pb::Bill>{key}, response_.add_bills());
     return 1;
   });
@@ -292,6 +333,35 @@ absl::Status Answer::Prices() {
   }
   Page(keys::PricePrefix(), "", [&](const std::string& key, const std::string&) {
     Show(Key<pb::PriceRecord>{key}, response_.add_prices());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Pools() {
+  if (request_.question_case() == pb::QueryRequest::kPool) {
+    if (request_.pool().size() != base::ChannelId::kSize) return BadQuery("a pool id has 16 bytes");
+    return One(keys::Pool(request_.pool()), response_.mutable_pools(), "pool");
+  }
+  if (request_.question_case() == pb::QueryRequest::kPoolLane) {
+    const auto& question = request_.pool_lane();
+    const auto pool = FromField<base::ChannelId>(question.pool());
+    const auto signer = base::PublicKey::Decode(base::AsBytes(question.signer()));
+    if (!pool || !signer.ok()) return BadQuery("a lane is named by pool, signer and payee");
+    ASSIGN_OR_RETURN(const base::AccountId payee, Id(question.payee()));
+    pb::Genesis genesis;
+    Show(keys::Genesis(), &genesis);
+    const base::ChainId chain = ChainIdOf(genesis);
+    const std::string lane = ToField(base::LaneIdFor(chain, *pool, *signer, payee));
+    Show(keys::PoolLane(question.pool(), lane), response_.mutable_pool_lane());
+    Show(keys::PoolSigner(question.pool(), question.signer()), response_.mutable_pool_signer());
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.pools_of()));
+  const std::string prefix = keys::OwnerPoolPrefix(owner);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    Listed(key);
+    Show(keys::Pool(key.substr(prefix.size())), response_.add_pools());
     return 1;
   });
   return absl::OkStatus();
@@ -359,11 +429,21 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
     case pb::QueryRequest::kPrices:
       status = Prices();
       break;
+    case pb::QueryRequest::kChannel:
+    case pb::QueryRequest::kChannelsOfPayer:
+    case pb::QueryRequest::kChannelsOfPayee:
+      status = Channels();
+      break;
+    case pb::QueryRequest::kPool:
+    case pb::QueryRequest::kPoolsOf:
+    case pb::QueryRequest::kPoolLane:
+      status = Pools();
+      break;
     case pb::QueryRequest::kStateKey:
       if (request_.state_key().empty() || request_.state_key().size() > kMaxKeyBytes) {
         return BadQuery("a state key has 1 to 480 bytes");
       }
-      if (shown_ != nullptr) shown_->push_back(request_.state_key());
+      Remember(request_.state_key());
       break;
     case pb::QueryRequest::kStatus:
     case pb::QueryRequest::kTransaction:

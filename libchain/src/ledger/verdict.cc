@@ -21,6 +21,7 @@ struct Row {
 constexpr absl::string_view kRebuild = "build the transaction anew with a current version of the program";
 constexpr absl::string_view kFixField = "correct the field that the detail names and sign again";
 constexpr absl::string_view kAskAgain = "ask the provider for a new approval and sign again";
+constexpr absl::string_view kNewVoucher = "ask the payer for a voucher of this channel, chain and asset";
 constexpr absl::string_view kReRead = "read the record again and repeat with what it says now";
 
 using enum Verdict;
@@ -54,6 +55,9 @@ constexpr Row kRows[] = {
     {kBadSignatureField, "BAD_SIGNATURE_FIELD", "a signature has 64 bytes", kFixField},
     {kBadVersions, "BAD_VERSIONS", "a bucket keeps 1 to 100 versions", kFixField},
     {kBadPrices, "BAD_PRICES", "prices are missing, or an oracle is named twice", kFixField},
+
+    {kBadChannelId, "BAD_CHANNEL_ID", "the id of a channel or pool has 16 bytes", kFixField},
+    {kBadClaim, "BAD_CLAIM", "a claim is out of shape: lengths, ticks above 1,024 or above the voucher's, bytes below the base", kNewVoucher},
 
     {kWrongChain, "WRONG_CHAIN", "the transaction was signed for another ledger", "sign with the chain id of this ledger"},
     {kBadSignature, "BAD_SIGNATURE", "the signature is not the signer's over these bytes", "sign again with the account's key"},
@@ -150,6 +154,27 @@ constexpr Row kRows[] = {
     {kPriceQuorumMissing, "PRICE_QUORUM_MISSING", "too few oracles signed this price", "collect more signatures"},
     {kFeedSpeaks, "FEED_SPEAKS", "the oracles are not silent", "let them set the price"},
     {kNoNewPrice, "NO_NEW_PRICE", "the price would stay as it is", kReRead},
+    {kUnknownChannel, "UNKNOWN_CHANNEL", "no such channel", kReRead},
+    {kNotParty, "NOT_PARTY", "the signer is not the party of the channel that may do this", "sign with the key of the party"},
+    {kChannelNotOpen, "CHANNEL_NOT_OPEN", "the channel is closing or settled", "open another channel"},
+    {kChannelNotClosing, "CHANNEL_NOT_CLOSING", "nobody is closing the channel, or it has settled", kReRead},
+    {kBadVoucher, "BAD_VOUCHER", "the voucher is not the channel signer's for this channel, chain and asset, or the tick does not lead to its tip", kNewVoucher},
+    {kClaimAboveDeposit, "CLAIM_ABOVE_DEPOSIT", "the claim is worth more than the deposit", "show a claim that the deposit covers, or let the payer top up"},
+    {kClaimNotHigher, "CLAIM_NOT_HIGHER", "the claim is not worth more than what was shown or paid before", "show a higher claim, or none: on equal amounts the first stands"},
+    {kDisputeTooLate, "DISPUTE_TOO_LATE", "the dispute window has ended", "let a watchtower act while you are away"},
+    {kChannelNotExpired, "CHANNEL_NOT_EXPIRED", "the channel has not reached its expiry", "wait for the expiry, or close the channel"},
+    {kBadExpiry, "BAD_EXPIRY", "the expiry is not between one dispute window and the longest life of a channel", "give an expiry that the detail allows"},
+    {kSelfPayment, "SELF_PAYMENT", "payer and payee are one account", "name another payee"},
+    {kBadAppointment, "BAD_APPOINTMENT", "the appointment is not the payee's for this signer and channel, or has expired", "dispute without it, or ask the payee for a new one"},
+    {kBadClosing, "BAD_CLOSING", "a signature of the close by both is not its party's over these terms, or the terms have expired", "let both parties sign the same amount and expiry again"},
+    {kBelowWithdrawn, "BELOW_WITHDRAWN", "the amount is below what was withdrawn already", "agree on an amount that covers it"},
+    {kUnknownPool, "UNKNOWN_POOL", "no such pool", kReRead},
+    {kPoolClosed, "POOL_CLOSED", "the pool is closing or closed", "open another pool"},
+    {kBadCapability, "BAD_CAPABILITY", "the capability is not the pool owner's, or lasts too long", "ask the pool's owner for a capability of at most 30 days"},
+    {kCapabilityExpired, "CAPABILITY_EXPIRED", "the capability has expired", "redeem earlier; ask the pool's owner for a new capability"},
+    {kCapabilitySpent, "CAPABILITY_SPENT", "the signer's spending cap is used up", "ask the pool's owner for a capability with a higher cap"},
+    {kSignerRevoked, "SIGNER_REVOKED", "the pool's owner revoked the signer", "take vouchers of another signer"},
+    {kPoolEmpty, "POOL_EMPTY", "the pool's deposit is used up", "let the owner top the pool up"},
 };
 
 const Row* Find(Verdict verdict) {

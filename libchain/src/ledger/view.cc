@@ -49,6 +49,12 @@ std::optional<ReadView::Entry> KvView::Seek(const std::string& key) const {
   return Entry(std::string(cursor_->key().substr(prefix_.size())), std::string(cursor_->value()));
 }
 
+std::optional<std::string> MemoView::Get(const std::string& key) const {
+  const auto [found, fresh] = known_.try_emplace(key);
+  if (fresh) found->second = below_.Get(key);
+  return found->second;
+}
+
 std::optional<std::string> MapView::Get(const std::string& key) const {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return std::nullopt;

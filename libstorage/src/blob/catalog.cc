@@ -58,8 +58,9 @@ char TombstoneKey(RecordKind kind) {
 char PieceKey(RecordKind kind) { return kind == RecordKind::kChunk ? kChunkKey : kOutboardKey; }
 
 base::ContentId IdOf(absl::string_view key) {
-  base::ContentId id;
-  std::copy_n(key.begin() + 1, base::Digest::kSize, id.digest.value.begin());
+  base::ContentId id;  // a damaged index may hold keys of any length
+  const absl::string_view bytes = key.substr(1, base::Digest::kSize);
+  std::copy(bytes.begin(), bytes.end(), id.digest.value.begin());
   return id;
 }
 
@@ -106,7 +107,8 @@ absl::StatusOr<std::optional<Place>> Catalog::Load(const base::StoreId& store) {
       table_.Scan(Key(kPackKey), "", [&](absl::string_view key, absl::string_view value) {
         base::Reader stats(base::AsBytes(value));
         const PackStats read{.bytes = stats.U64(), .live = stats.U64()};
-        sound = sound && stats.Finish().ok() && key.size() == 1 + sizeof(uint32_t);
+        sound = sound && stats.Finish().ok() && key.size() == 1 + sizeof(uint32_t) &&
+                read.bytes <= kMaxPackBytes + kChunkBytes;
         packs_[FromBigEndian(key.substr(1))] = read;
         disk_bytes_ += read.bytes;
         return sound;
@@ -194,6 +196,7 @@ absl::Status Catalog::Accept(const RecordHeader& header, Place at,
     --totals_.blobs;
     if (old->sequence < header.sequence) RETURN_IF_ERROR(DropDamage(header.id));
   }
+  hot_.Forget(header.id);
   Set(Key(kBlobKey, header.id), {header.sequence, header.size, at});
   if (header.kind == RecordKind::kCommit) table_.Delete(Key(kPartialKey, header.id));
   AddLive(at.pack, static_cast<int64_t>(header.record_bytes()));
@@ -221,6 +224,7 @@ absl::Status Catalog::ResolveDeferred() {
   for (RecordHeader& commit : commits) {
     const std::string key = Key(kDeferredKey, commit.id);
     ASSIGN_OR_RETURN(auto entry, Find(key));
+    if (!entry.has_value()) return BadIndex("key");
     commit.sequence = entry->sequence;
     commit.size = entry->size;
     ASSIGN_OR_RETURN(auto applied, Apply(commit, entry->place));
@@ -295,6 +299,7 @@ absl::Status Catalog::KillBlob(const RecordHeader& tombstone) {
   ASSIGN_OR_RETURN(auto blob, FindBlob(tombstone.id));
   if (!blob.has_value() || blob->sequence > tombstone.sequence) return absl::OkStatus();
   Release(tombstone.id, blob->place, BlobRecordBytes(blob->size));
+  hot_.Forget(tombstone.id);
   table_.Delete(Key(kBlobKey, tombstone.id));
   totals_.live_bytes -= blob->size;
   --totals_.blobs;
@@ -393,6 +398,21 @@ absl::StatusOr<bool> Catalog::IsLive(const RecordHeader& header, Place at) const
   return entry.has_value() && entry->place == at;
 }
 
+absl::StatusOr<bool> Catalog::IsForgotten(const RecordHeader& header, uint32_t pack) const {
+  std::optional<Entry> known;
+  if (header.kind == RecordKind::kBlob || header.kind == RecordKind::kCommit) {
+    ASSIGN_OR_RETURN(known, FindBlob(header.id));
+  } else if (IsPiece(header.kind)) {
+    ASSIGN_OR_RETURN(known, FindPiece(header.kind, header.id, header.index()));
+  } else {
+    return false;
+  }
+  if (known.has_value()) return false;
+  ASSIGN_OR_RETURN(auto noted, table_.Get(Key(kGarbageKey, header.id, pack)));
+  ASSIGN_OR_RETURN(auto doomed, table_.Get(Key(kDoomedKey, pack)));
+  return !noted.has_value() && !doomed.has_value();
+}
+
 absl::StatusOr<bool> Catalog::HasGarbage(const base::ContentId& id) const {
   bool found = false;
   RETURN_IF_ERROR(table_.Scan(Key(kGarbageKey, id), "", [&](absl::string_view, absl::string_view) {
@@ -456,7 +476,13 @@ absl::StatusOr<std::set<base::ContentId>> Catalog::FindInRegion(uint32_t pack, u
   return found;
 }
 
+void Catalog::Remember(const base::ContentId& id, const Entry& entry) const {
+  if (!IsSmall(entry.size)) return;
+  hot_.Remember(id, {entry.place.pack, entry.place.offset, static_cast<uint32_t>(entry.size)});
+}
+
 void Catalog::MarkDamaged(const DamagedBlob& damage) {
+  hot_.Forget(damage.id);
   const std::string key = Key(kDamageKey, damage.id);
   const auto known = table_.Get(key);
   if (!known.ok() || !known->has_value()) ++totals_.damaged;

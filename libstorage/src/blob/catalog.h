@@ -10,6 +10,7 @@
 // key-value store.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <set>
@@ -18,6 +19,7 @@
 
 #include "blob/index_table.h"
 #include "blob/pack_format.h"
+#include "blob/place_cache.h"
 #include "cairn/storage/blob_store.h"
 
 namespace cairn::storage {
@@ -79,12 +81,20 @@ class Catalog {
   // Whether the record at `at` is the one the index means.
   absl::StatusOr<bool> IsLive(const RecordHeader& header, Place at) const;
   absl::StatusOr<bool> HasGarbage(const base::ContentId& id) const;
+  // A record with content that the index neither means nor has noted as garbage, of something it does not know at all:
+  // the index is damaged. Packs that are about to go have no notes left.
+  absl::StatusOr<bool> IsForgotten(const RecordHeader& header, uint32_t pack) const;
   absl::StatusOr<std::vector<BlobInfo>> List(const base::ContentId& after, size_t limit) const;
   absl::StatusOr<std::vector<PartialBlob>> Partials() const;
   // Blobs and partial blobs with a record that begins in [from, to) of a pack. Walks the whole
   // index.
   absl::StatusOr<std::set<base::ContentId>> FindInRegion(uint32_t pack, uint64_t from,
                                                          uint64_t to) const;
+
+  // A sound small blob; told by whoever has looked it up, under the owner's lock.
+  void Remember(const base::ContentId& id, const Entry& entry) const;
+  // Without the owner's lock too. Only a hint: see place_cache.h.
+  std::optional<PlaceCache::Hint> Hint(const base::ContentId& id) const { return hot_.Find(id); }
 
   void MarkDamaged(const DamagedBlob& damage);
   // The pack holds a record of this id that does not count.
@@ -105,7 +115,7 @@ class Catalog {
   uint64_t blobs() const { return totals_.blobs; }
   uint64_t live_bytes() const { return totals_.live_bytes; }
   uint64_t damaged() const { return totals_.damaged; }
-  uint64_t disk_bytes() const { return disk_bytes_; }
+  uint64_t disk_bytes() const { return disk_bytes_; }  // without the owner's lock too
 
   size_t held_back() const { return table_.held_back(); }
   // The step to commit: all changes, and that the packs are in the index up to `position`.
@@ -139,10 +149,11 @@ class Catalog {
   absl::Status DropDamage(const base::ContentId& id);
 
   IndexTable table_;
+  mutable PlaceCache hot_;
   std::map<uint32_t, PackStats> packs_;
   std::set<uint32_t> changed_packs_;
   Totals totals_;
-  uint64_t disk_bytes_ = 0;
+  std::atomic<uint64_t> disk_bytes_ = 0;
   uint64_t next_sequence_ = 1;
 };
 

@@ -50,14 +50,16 @@ uint32_t DiskStore::ChooseVictim(const std::set<uint32_t>& tried) {
 }
 
 absl::StatusOr<DiskStore::PackFile> DiskStore::OpenPack(uint32_t pack) {
-  PackFile out{.pack = pack, .file = nullptr, .bytes = 0};
+  PackFile out{.pack = pack, .file = nullptr, .bytes = 0, .claimed = 0};
   {
     std::shared_lock lock(parts_->mutex);
     const auto stats = parts_->catalog.packs().find(pack);
     if (stats == parts_->catalog.packs().end()) return absl::NotFoundError("no such pack");
-    out.bytes = stats->second.bytes;
+    out.claimed = stats->second.bytes;
   }
   ASSIGN_OR_RETURN(out.file, parts_->files.Get(pack));
+  ASSIGN_OR_RETURN(const uint64_t size, out.file->Size());
+  out.bytes = std::min(out.claimed, size);
   return out;
 }
 
@@ -117,7 +119,7 @@ absl::StatusOr<uint64_t> DiskStore::RemovePack(const PackFile& victim) {
     if (live == 0) parts_->catalog.Doom(victim.pack);
   }
   if (live > 0) {
-    RETURN_IF_ERROR(MarkRegion(victim.pack, 0, victim.bytes, "its record cannot be read", nullptr));
+    RETURN_IF_ERROR(MarkRegion(victim.pack, 0, UINT32_MAX, "its record cannot be read", nullptr));
     return uint64_t{0};
   }
   PackScanner scanner(*victim.file, parts_->codec, kPackHeaderBytes, victim.bytes,

@@ -70,9 +70,22 @@ absl::Status DiskStore::ReadRange(const base::ContentId& id, base::ByteRange ran
 }
 
 absl::StatusOr<base::Bytes> DiskStore::Read(const base::ContentId& id, uint64_t max_bytes) {
+  if (auto hot = ReadHot(id, max_bytes); hot.has_value()) return *std::move(hot);
   ASSIGN_OR_RETURN(const Catalog::Entry entry, Locate(id));
   const bool at_once = IsSmall(entry.size) && entry.size <= max_bytes;
   return at_once ? ReadSmall(id, entry) : BlobStore::Read(id, max_bytes);
+}
+
+// nullopt: look it up.
+std::optional<base::Bytes> DiskStore::ReadHot(const base::ContentId& id, uint64_t max_bytes) {
+  const auto hint = parts_->catalog.Hint(id);
+  if (!hint.has_value() || hint->size > max_bytes) return std::nullopt;
+  const auto file = parts_->files.Get(hint->pack);
+  if (!file.ok()) return std::nullopt;
+  base::Bytes bytes(hint->size);
+  const auto read = (*file)->ReadAt(hint->offset + kRecordHeaderBytes, absl::MakeSpan(bytes));
+  const bool proven = read.ok() && *read == bytes.size() && base::ContentId::Of(bytes) == id;
+  return proven ? std::optional(std::move(bytes)) : std::nullopt;
 }
 
 absl::Status DiskStore::ReadSlice(const base::ContentId& id, base::ByteRange range,

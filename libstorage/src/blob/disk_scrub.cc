@@ -68,7 +68,11 @@ absl::StatusOr<ScrubReport> DiskStore::Scrub(absl::string_view cursor, uint64_t 
       at.offset = static_cast<uint32_t>(item->offset + item->bytes);
       seen += item->bytes;
     }
-    if (at.offset >= pack->bytes) at = {at.pack + 1, kPackHeaderBytes};
+    if (at.offset < pack->bytes) continue;
+    if (pack->bytes < pack->claimed) {
+      RETURN_IF_ERROR(MarkRegion(at.pack, pack->bytes, UINT32_MAX, "its pack was cut", &report));
+    }
+    at = {at.pack + 1, kPackHeaderBytes};
   }
   if (!report.finished) report.next_cursor = absl::StrCat(at.pack, ":", at.offset);
   if (!report.damaged.empty()) RETURN_IF_ERROR(log_->Checkpoint());  // remembered from here on
@@ -83,11 +87,8 @@ absl::Status DiskStore::ScrubRecord(const PackFile& pack, const PackScanner::Ite
   }
   const RecordHeader& header = *item.header;
   const Place at{pack.pack, static_cast<uint32_t>(item.offset)};
-  {
-    std::shared_lock lock(parts_->mutex);
-    ASSIGN_OR_RETURN(const bool live, parts_->catalog.IsLive(header, at));
-    if (!live) return absl::OkStatus();
-  }
+  ASSIGN_OR_RETURN(const bool live, IsLiveOrFound(header, at));
+  if (!live) return absl::OkStatus();
   bool sound = Crc32c(payload) == header.payload_crc;
   if (header.kind == RecordKind::kBlob) sound = base::ContentId::Of(payload) == header.id;
   if (header.kind == RecordKind::kChunk && sound) sound = ProveChunk(header, payload).ok();
@@ -97,6 +98,24 @@ absl::Status DiskStore::ScrubRecord(const PackFile& pack, const PackScanner::Ite
   const DamagedBlob damage{header.id, "its bytes have changed", ToString(at)};
   Note(damage, report);
   return MarkDamaged(damage, std::nullopt);
+}
+
+// A record that a damaged index has forgotten is taken in again.
+absl::StatusOr<bool> DiskStore::IsLiveOrFound(const RecordHeader& header, Place at) {
+  {
+    std::shared_lock lock(parts_->mutex);
+    ASSIGN_OR_RETURN(const bool live, parts_->catalog.IsLive(header, at));
+    if (live) return true;
+    ASSIGN_OR_RETURN(const bool forgotten, parts_->catalog.IsForgotten(header, at.pack));
+    if (!forgotten) return false;
+  }
+  parts_->observer.Report({.severity = base::Severity::kError,
+                           .name = "blob.index_damaged",
+                           .message = "the index did not know a record",
+                           .fields = {{"blob", header.id.ToText()}, {"where", ToString(at)}}});
+  std::unique_lock lock(parts_->mutex);
+  ASSIGN_OR_RETURN(const Catalog::Applied applied, parts_->catalog.Apply(header, at));
+  return applied == Catalog::Applied::kLive;
 }
 
 // Against the tree of its blob. A chunk of a partial blob has nothing yet but its checksum.

@@ -104,9 +104,11 @@ absl::StatusOr<Catalog::Entry> DiskStore::Locate(const base::ContentId& id) cons
   std::shared_lock lock(parts_->mutex);
   ASSIGN_OR_RETURN(auto entry, parts_->catalog.FindBlob(id));
   if (!entry.has_value()) return NoSuchBlob(id);
-  if (parts_->catalog.damaged() == 0) return *entry;
   ASSIGN_OR_RETURN(auto damage, parts_->catalog.FindDamage(id));
-  if (!damage.has_value()) return *entry;
+  if (!damage.has_value()) {
+    parts_->catalog.Remember(id, *entry);
+    return *entry;
+  }
   return base::Error(
       absl::StatusCode::kDataLoss, "BLOB_DAMAGED",
       absl::StrCat("blob ", id.ToText(), " is damaged: ", damage->what, " (", damage->where, ")"),
@@ -115,10 +117,11 @@ absl::StatusOr<Catalog::Entry> DiskStore::Locate(const base::ContentId& id) cons
 }
 
 absl::StatusOr<bool> DiskStore::Has(const base::ContentId& id) const {
-  absl::StatusOr<Catalog::Entry> entry = Locate(id);
-  if (absl::IsNotFound(entry.status()) || absl::IsDataLoss(entry.status())) return false;
-  RETURN_IF_ERROR(entry.status());
-  return true;
+  std::shared_lock lock(parts_->mutex);
+  ASSIGN_OR_RETURN(auto entry, parts_->catalog.FindBlob(id));
+  if (!entry.has_value() || parts_->catalog.damaged() == 0) return entry.has_value();
+  ASSIGN_OR_RETURN(auto damage, parts_->catalog.FindDamage(id));
+  return !damage.has_value();
 }
 
 absl::StatusOr<Durable> DiskStore::SyncGroup(const PackLog::GroupPtr& group) {

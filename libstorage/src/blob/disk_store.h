@@ -29,6 +29,7 @@ class DiskStore final : public DiskBlobStore {
   ~DiskStore() override;
 
   bool lost() const override { return lost_; }
+  absl::Status Health() const override { return log_->Health(); }
   absl::Status Checkpoint() override { return log_->Checkpoint(); }
   base::StoreId store_id() const override { return parts_->file.store; }
 
@@ -80,6 +81,7 @@ class DiskStore final : public DiskBlobStore {
   bool Claim(const base::ContentId& id);  // for one writer at a time
   void Release(const base::ContentId& id);
 
+  std::optional<base::Bytes> ReadHot(const base::ContentId& id, uint64_t max_bytes);
   absl::StatusOr<base::Bytes> ReadSmall(const base::ContentId& id, Catalog::Entry entry);
   // Remembers that the blob stored under this sequence number is damaged, and returns the error
   // that says so.
@@ -92,7 +94,8 @@ class DiskStore final : public DiskBlobStore {
   struct PackFile {
     uint32_t pack;
     std::shared_ptr<base::File> file;
-    uint64_t bytes;
+    uint64_t bytes;    // what the file holds of what the index knows
+    uint64_t claimed;  // what the index knows
   };
   absl::StatusOr<PackFile> OpenPack(uint32_t pack);
   absl::StatusOr<uint64_t> CopyLive(const PackFile& victim);
@@ -104,6 +107,7 @@ class DiskStore final : public DiskBlobStore {
   // `report` may be null.
   absl::Status ScrubRecord(const PackFile& pack, const PackScanner::Item& item,
                            base::ByteView payload, ScrubReport* report);
+  absl::StatusOr<bool> IsLiveOrFound(const RecordHeader& header, Place at);
   absl::Status ProveChunk(const RecordHeader& header, base::ByteView payload);
   absl::Status MarkRegion(uint32_t pack, uint64_t from, uint64_t to, absl::string_view what,
                           ScrubReport* report);

@@ -8,9 +8,8 @@
 namespace cairn::storage {
 
 absl::StatusOr<std::optional<std::string>> IndexTable::Get(absl::string_view key) const {
-  const std::string name(key);
   for (const Changes* changes : {&fresh_, &frozen_}) {
-    if (auto it = changes->find(name); it != changes->end()) return it->second;
+    if (auto it = changes->find(key); it != changes->end()) return it->second;
   }
   const auto snapshot = store_.Snapshot();
   ASSIGN_OR_RETURN(auto value, snapshot->Get(key));

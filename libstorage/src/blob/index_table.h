@@ -42,7 +42,7 @@ class IndexTable {
   base::Kv& store() { return store_; }
 
  private:
-  using Changes = absl::btree_map<std::string, std::optional<std::string>>;
+  using Changes = absl::btree_map<std::string, std::optional<std::string>, std::less<>>;
 
   base::Kv& store_;
   Changes fresh_;

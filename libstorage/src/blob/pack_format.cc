@@ -168,11 +168,22 @@ std::optional<uint32_t> ParsePackName(absl::string_view name) {
   return pack;
 }
 
+RecordHeader Filler(uint64_t bytes) {
+  RecordHeader filler;
+  filler.length = static_cast<uint32_t>(bytes - kRecordHeaderBytes);
+  return filler;
+}
+
+uint64_t FillerBytes(uint64_t offset) {
+  const uint64_t rest = (base::kBlockBytes - offset % base::kBlockBytes) % base::kBlockBytes;
+  return rest == 0 || rest >= kRecordHeaderBytes ? rest : rest + base::kBlockBytes;
+}
+
 uint64_t FootprintBytes(uint64_t size) {
   if (IsSmall(size)) return kRecordHeaderBytes + size;
   const uint64_t outboard = base::OutboardSize(size);
   const uint64_t records = uint64_t{Pieces(size)} + Pieces(outboard) + 1;
-  return records * kRecordHeaderBytes + size + outboard;
+  return records * kRecordHeaderBytes + Pieces(size) * kMaxFillerBytes + size + outboard;
 }
 
 }  // namespace cairn::storage

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "cairn/base/disk.h"
 #include "cairn/base/hash.h"
 #include "cairn/base/id.h"
 
@@ -29,7 +30,7 @@ enum class RecordKind : uint8_t {
   kTombstone = 5,  // everything of this id with a lower sequence number is gone
   kAbandon =
       6,        // pieces of this id with a lower sequence number are gone: they never became a blob
-  kFiller = 7,  // covers what a crash left half written
+  kFiller = 7,  // covers what a crash left half written, and the rest of a block
 };
 
 struct RecordHeader {
@@ -93,7 +94,15 @@ constexpr uint32_t PieceBytes(uint64_t bytes, uint32_t index) {
   const uint64_t rest = bytes - index * kChunkBytes;
   return static_cast<uint32_t>(rest < kChunkBytes ? rest : kChunkBytes);
 }
-// What a blob takes in packs, all headers included.
+
+// A record that covers `bytes`, its own header included, with nothing.
+RecordHeader Filler(uint64_t bytes);
+// What a filler at `offset` must cover for the next record to begin with a block; 0: it does.
+uint64_t FillerBytes(uint64_t offset);
+// Most that the fillers before and behind one record take.
+inline constexpr uint64_t kMaxFillerBytes = 2 * (base::kBlockBytes + kRecordHeaderBytes);
+
+// Most that a blob takes in packs, with all headers and fillers.
 uint64_t FootprintBytes(uint64_t size);
 
 }  // namespace cairn::storage

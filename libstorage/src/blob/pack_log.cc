@@ -8,6 +8,10 @@
 namespace cairn::storage {
 namespace {
 
+constexpr uint64_t kAlignedBytes = 256 * 1024;  // records from here on are written in whole blocks
+constexpr size_t kGatherBytes = 64 * 1024;
+constexpr size_t kIdleBlocks = 4;
+constexpr size_t kSpareBytes = 8 << 20;  // of a group's buffer, kept for the next one
 // Nearer to full than this, the disk is asked each time.
 constexpr uint64_t kSpaceMargin = uint64_t{64} << 20;
 // Index steps held back: before writers wait for the one under way; and, when steps fail, before
@@ -21,13 +25,44 @@ absl::Status Full(absl::string_view reason, absl::string_view message, absl::str
 
 }  // namespace
 
+// A caller who sleeps. Each is woken by itself: a hundred that wake at once for one lock would spend
+// more on the lock than on their records.
+class PackLog::Sleeper {
+ public:
+  void Sleep() {
+    std::unique_lock lock(mutex_);
+    told_.wait(lock, [this] { return awake_; });
+  }
+  // The sleeper may be gone when this returns.
+  void Wake() {
+    std::lock_guard lock(mutex_);
+    awake_ = true;
+    told_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable told_;
+  bool awake_ = false;
+};
+
+// Guarded by the log's mutex; `settled` and then `status` are read without it.
 struct PackLog::Group {
   explicit Group(uint64_t number) : ticket(number) {}
   const uint64_t ticket;
   base::Bytes buffer;  // header room and payload of each record
   std::vector<RecordHeader> records;
   bool written = false;
+  std::atomic<bool> settled = false;  // durable or failed
   absl::Status status;
+  std::condition_variable on_written;
+  std::vector<Sleeper*> sleepers;  // until it is settled, or one has to take over a role
+
+  void OfferRole() {
+    if (sleepers.empty()) return;
+    sleepers.back()->Wake();
+    sleepers.pop_back();
+  }
 };
 
 absl::StatusOr<std::shared_ptr<base::File>> CreatePack(base::Disk& disk, const PackHeader& header) {
@@ -44,6 +79,7 @@ PackLog::PackLog(StoreParts& parts, uint32_t pack, std::shared_ptr<base::File> f
                  uint64_t next_sequence)
     : parts_(parts),
       open_(std::make_shared<Group>(1)),
+      written_size_(size),
       next_sequence_(next_sequence),
       head_(std::move(file)),
       head_pack_(pack),
@@ -58,63 +94,122 @@ absl::StatusOr<PackLog::GroupPtr> PackLog::Add(RecordHeader header, base::ByteVi
   if (room == Room::kChecked) RETURN_IF_ERROR(Admit(header.record_bytes()));
   if (header.sequence == 0) header.sequence = next_sequence_++;
   Group& group = *open_;
+  if (group.records.empty()) group.buffer.swap(spare_);
   group.records.push_back(header);
-  group.buffer.resize(group.buffer.size() + kRecordHeaderBytes);
+  const size_t at = group.buffer.size();
+  group.buffer.resize(at + kRecordHeaderBytes);
   group.buffer.insert(group.buffer.end(), payload.begin(), payload.end());
   return open_;
 }
 
 absl::Status PackLog::WaitDurable(const GroupPtr& group) {
   Lock lock(mutex_);
-  for (;;) {
-    RETURN_IF_ERROR(group->status);
-    if (group->ticket <= synced_ticket_) return absl::OkStatus();
-    RETURN_IF_ERROR(poison_);
-    if (leading_) {
-      changed_.wait(lock);
+  while (!group->settled) {
+    // A small group gathers on while somebody syncs, and the next sync takes it along.
+    const bool worth = !syncing_ || group->buffer.size() >= kGatherBytes;
+    if (!group->written && !leading_ && worth) {
+      Lead(lock);
+    } else if (group->written && !syncing_) {
+      if (!leading_ && !open_->records.empty()) Lead(lock);
+      if (!syncing_) (void)SyncWritten(lock);  // a failure has poisoned the log
     } else {
-      (void)Lead(lock, true);  // the outcome is in the group
-    }
-  }
-}
-
-absl::Status PackLog::Flush(const GroupPtr& group) {
-  Lock lock(mutex_);
-  while (!group->written) {
-    RETURN_IF_ERROR(poison_);
-    if (leading_) {
-      changed_.wait(lock);
-    } else {
-      (void)Lead(lock, false);
+      Sleeper self;
+      group->sleepers.push_back(&self);
+      lock.unlock();
+      self.Sleep();
+      if (group->settled) return group->status;
+      lock.lock();
     }
   }
   return group->status;
 }
 
+// Their callers are woken by WakeSleepers, when the lock is not held.
+void PackLog::Settle(Group& group) {
+  group.settled = true;
+  to_wake_.insert(to_wake_.end(), group.sleepers.begin(), group.sleepers.end());
+  group.sleepers.clear();
+}
+
+void PackLog::WakeSleepers(Lock& lock) {
+  if (to_wake_.empty()) return;
+  const std::vector<Sleeper*> sleepers = std::exchange(to_wake_, {});
+  lock.unlock();
+  for (Sleeper* sleeper : sleepers) sleeper->Wake();
+  lock.lock();
+}
+
+absl::Status PackLog::Flush(const GroupPtr& group) {
+  Lock lock(mutex_);
+  while (!group->written && poison_.ok()) {
+    if (leading_) {
+      group->on_written.wait(lock);
+    } else {
+      Lead(lock);
+    }
+  }
+  return group->written ? group->status : poison_;
+}
+
 absl::Status PackLog::WriteNow(RecordHeader header, base::ByteView payload) {
+  std::optional<RecordBlocks> blocks;
+  if (header.record_bytes() >= kAlignedBytes) {
+    blocks.emplace(TakeBlocks());
+    payload = blocks->Fill(header, payload);
+  }
   header.payload_crc = Crc32c(payload);
   Lock lock(mutex_);
   WaitForLead(lock);
   absl::Status status = poison_;
   if (status.ok()) {
     header.sequence = next_sequence_++;
-    dirty_ = true;
     writing_bytes_ = header.record_bytes();
     reserved_bytes_ -= std::min(reserved_bytes_, header.record_bytes());
     lock.unlock();
-    status = MakeRoom(header.record_bytes());
-    if (status.ok()) {
-      header.synced = static_cast<uint32_t>(head_synced_);
-      uint8_t bytes[kRecordHeaderBytes];
-      parts_.codec.Encode(header, bytes);
-      status = head_->WriteAt(head_size_, bytes);
-      if (status.ok()) status = head_->WriteAt(head_size_ + kRecordHeaderBytes, payload);
-      status = status.ok() ? ApplyAll(absl::MakeConstSpan(&header, 1)) : Undo(status);
-    }
+    status = blocks.has_value() ? WriteBlocks(header, *blocks) : WriteRecord(header, payload);
     lock.lock();
   }
   EndLead(lock);
+  if (blocks.has_value() && idle_blocks_.size() < kIdleBlocks) {
+    idle_blocks_.push_back(*std::move(blocks));
+  }
   return status;
+}
+
+RecordBlocks PackLog::TakeBlocks() {
+  Lock lock(mutex_);
+  if (idle_blocks_.empty()) return RecordBlocks();
+  RecordBlocks blocks = std::move(idle_blocks_.back());
+  idle_blocks_.pop_back();
+  return blocks;
+}
+
+absl::Status PackLog::WriteRecord(RecordHeader header, base::ByteView payload) {
+  RETURN_IF_ERROR(MakeRoom(header.record_bytes()));
+  header.synced = static_cast<uint32_t>(head_synced_);
+  uint8_t bytes[kRecordHeaderBytes];
+  parts_.codec.Encode(header, bytes);
+  absl::Status status = head_->WriteAt(head_size_, bytes);
+  if (status.ok()) status = head_->WriteAt(head_size_ + kRecordHeaderBytes, payload);
+  return status.ok() ? ApplyAll(absl::MakeConstSpan(&header, 1)) : Undo(status);
+}
+
+// Fillers before and behind, so that the record and the next one begin with a block.
+absl::Status PackLog::WriteBlocks(RecordHeader header, RecordBlocks& blocks) {
+  RETURN_IF_ERROR(MakeRoom(FillerBytes(head_size_) + blocks.bytes().size()));
+  std::vector<RecordHeader> headers;
+  const uint64_t gap = FillerBytes(head_size_);
+  if (gap > 0) {
+    headers.push_back(Filler(gap));
+    uint8_t bytes[kRecordHeaderBytes];
+    parts_.codec.Encode(headers.back(), bytes);
+    if (absl::Status status = head_->WriteAt(head_size_, bytes); !status.ok()) return Undo(status);
+  }
+  header.synced = static_cast<uint32_t>(head_synced_);
+  headers.push_back(header);
+  blocks.Seal(parts_.codec, header, headers);
+  const absl::Status status = head_->WriteAt(head_size_ + gap, blocks.bytes());
+  return status.ok() ? ApplyAll(headers) : Undo(status);
 }
 
 absl::Status PackLog::SyncAll() {
@@ -122,41 +217,87 @@ absl::Status PackLog::SyncAll() {
   {
     Lock lock(mutex_);
     RETURN_IF_ERROR(poison_);
-    if (!dirty_ && open_->records.empty()) return absl::OkStatus();
+    if (!leading_ && writes_ == synced_writes_ && open_->records.empty()) return absl::OkStatus();
     group = open_;
   }
   return WaitDurable(group);
 }
 
 void PackLog::WaitForLead(Lock& lock) {
-  changed_.wait(lock, [this] { return !leading_; });
+  lead_free_.wait(lock, [this] { return !leading_; });
   leading_ = true;
 }
 
+// Whoever is woken and finds that another was faster waits again.
 void PackLog::EndLead(Lock&) {
   leading_ = false;
   writing_bytes_ = 0;
-  changed_.notify_all();
+  ++writes_;
+  written_size_ = head_size_;
+  lead_free_.notify_one();
+  open_->on_written.notify_one();
+  open_->OfferRole();
 }
 
-absl::Status PackLog::Lead(Lock& lock, bool sync) {
+void PackLog::Lead(Lock& lock) {
   leading_ = true;
   const GroupPtr group = std::exchange(open_, std::make_shared<Group>(open_->ticket + 1));
-  dirty_ = dirty_ || !group->records.empty();
   writing_bytes_ = group->buffer.size();
   lock.unlock();
   const absl::Status written = WriteGroup(*group);
-  const absl::Status synced = sync ? SyncHead() : absl::OkStatus();
-  base::Bytes().swap(group->buffer);
   lock.lock();
   group->status = written;
   group->written = true;
-  if (sync && synced.ok()) {
-    synced_ticket_ = group->ticket;
-    dirty_ = false;
+  group->buffer.clear();
+  if (group->buffer.capacity() <= kSpareBytes) spare_.swap(group->buffer);
+  base::Bytes().swap(group->buffer);
+  if (written.ok()) {
+    unsynced_.push_back(group);
+  } else {
+    Settle(*group);
   }
+  group->on_written.notify_all();
+  if (!poison_.ok()) SettleEverybody(lock);
   EndLead(lock);
-  return written.ok() ? synced : written;
+  WakeSleepers(lock);
+}
+
+// Syncs what has been written so far, while the next group may be written already.
+absl::Status PackLog::SyncWritten(Lock& lock) {
+  sync_free_.wait(lock, [this] { return !syncing_; });
+  RETURN_IF_ERROR(poison_);
+  syncing_ = true;
+  const std::shared_ptr<base::File> file = head_;
+  const uint64_t size = written_size_;
+  const uint64_t writes = writes_;
+  const uint64_t ticket = unsynced_.empty() ? synced_ticket_.load() : unsynced_.back()->ticket;
+  lock.unlock();
+  absl::Status status = file->Sync();
+  if (!status.ok()) status = Poison(status);
+  lock.lock();
+  if (status.ok()) {
+    head_synced_ = size;
+    NoteSynced(ticket, writes);
+  }
+  EndSync(lock);
+  WakeSleepers(lock);
+  return status;
+}
+
+void PackLog::NoteSynced(uint64_t ticket, uint64_t writes) {
+  synced_ticket_ = std::max(synced_ticket_.load(), ticket);
+  synced_writes_ = std::max(synced_writes_, writes);
+  while (!unsynced_.empty() && unsynced_.front()->ticket <= ticket) {
+    Settle(*unsynced_.front());
+    unsynced_.pop_front();
+  }
+}
+
+void PackLog::EndSync(Lock&) {
+  syncing_ = false;
+  sync_free_.notify_all();
+  for (const GroupPtr& group : unsynced_) group->OfferRole();
+  open_->OfferRole();
 }
 
 // Writes the records in as few pieces as the ends of packs allow.
@@ -192,12 +333,11 @@ absl::Status PackLog::MakeRoom(uint64_t record_bytes) {
 }
 
 absl::Status PackLog::RotateHead() {
-  RETURN_IF_ERROR(SyncHead());
+  Lock lock(mutex_);
+  RETURN_IF_ERROR(SyncWritten(lock));
   PackHeader header{.pack = head_pack_ + 1, .store = parts_.file.store, .salt = parts_.file.salt};
-  {
-    Lock lock(mutex_);
-    header.first_sequence = next_sequence_;
-  }
+  header.first_sequence = next_sequence_;
+  lock.unlock();
   base::Disk& disk = parts_.files.disk();
   absl::StatusOr<std::shared_ptr<base::File>> file = CreatePack(disk, header);
   if (!file.ok()) {
@@ -211,23 +351,15 @@ absl::Status PackLog::RotateHead() {
   }
   parts_.files.Adopt(header.pack, *file);
   {
-    std::unique_lock lock(parts_.mutex);
+    std::unique_lock catalog(parts_.mutex);
     parts_.catalog.NotePackBytes(header.pack, kPackHeaderBytes);
   }
-  Lock lock(mutex_);
+  lock.lock();
+  // Nobody leads but us, so nothing was written since; a sync under way is of the old pack.
+  sync_free_.wait(lock, [this] { return !syncing_; });
   head_ = *std::move(file);
   head_pack_ = header.pack;
-  head_size_ = head_synced_ = kPackHeaderBytes;
-  return absl::OkStatus();
-}
-
-absl::Status PackLog::SyncHead() {
-  {
-    Lock lock(mutex_);
-    RETURN_IF_ERROR(poison_);
-  }
-  if (absl::Status status = head_->Sync(); !status.ok()) return Poison(status);
-  head_synced_ = head_size_;
+  head_size_ = written_size_ = head_synced_ = kPackHeaderBytes;
   return absl::OkStatus();
 }
 
@@ -251,6 +383,7 @@ absl::Status PackLog::ApplyAll(absl::Span<const RecordHeader> headers) {
     head_size_ += header.record_bytes();
     bytes_since_step_ += header.record_bytes();
   }
+  held_back_ = parts_.catalog.held_back();
   return absl::OkStatus();
 }
 
@@ -264,8 +397,21 @@ absl::Status PackLog::Poison(const absl::Status& cause) {
                             .name = "blob.poisoned",
                             .message = std::string(cause.message()),
                             .fields = {{"pack", PackName(head_pack_)}}});
+    SettleEverybody(lock);
   }
   return poison_;
+}
+
+// With the failure that has poisoned the log.
+void PackLog::SettleEverybody(Lock& lock) {
+  unsynced_.push_back(open_);
+  for (const GroupPtr& group : unsynced_) {
+    group->status.Update(poison_);
+    Settle(*group);
+    group->on_written.notify_all();
+  }
+  unsynced_.clear();
+  WakeSleepers(lock);
 }
 
 absl::Status PackLog::Reserve(uint64_t bytes) {
@@ -283,14 +429,9 @@ void PackLog::Unreserve(uint64_t bytes) {
 
 absl::Status PackLog::Admit(uint64_t bytes) {
   const uint64_t waiting = open_->buffer.size() + writing_bytes_ + reserved_bytes_;
-  uint64_t used;
-  {
-    std::shared_lock lock(parts_.mutex);
-    used = parts_.catalog.disk_bytes();
-    const bool behind = parts_.catalog.held_back() > kRefuseSteps * parts_.options.index_step;
-    if (behind && index_failed_) {
-      return Full("DISK_FULL", "the index of the blob store cannot be written", "Free some space.");
-    }
+  const uint64_t used = parts_.catalog.disk_bytes();
+  if (index_failed_ && held_back_ > kRefuseSteps * parts_.options.index_step) {
+    return Full("DISK_FULL", "the index of the blob store cannot be written", "Free some space.");
   }
   const uint64_t quota = parts_.options.quota_bytes;
   if (used + waiting + bytes > quota) {
@@ -321,18 +462,18 @@ absl::Status PackLog::CheckSpace(uint64_t bytes, uint64_t waiting) {
   return absl::OkStatus();
 }
 
-bool PackLog::CheckpointDue(size_t steps) {
-  if (bytes_since_step_ >= steps * parts_.options.pack_bytes) return true;
-  std::shared_lock lock(parts_.mutex);
-  return parts_.catalog.held_back() >= steps * parts_.options.index_step;
+bool PackLog::CheckpointDue(size_t steps) const {
+  return bytes_since_step_ >= steps * parts_.options.pack_bytes ||
+         held_back_ >= steps * parts_.options.index_step;
 }
 
 void PackLog::CheckpointIfDue() {
+  if (!CheckpointDue(1)) return;
   {
     Lock lock(mutex_);
     if (!poison_.ok() || !CheckpointDue(checkpointing_ ? kWaitSteps : 1)) return;
     if (checkpointing_) {
-      changed_.wait(lock, [this] { return !checkpointing_; });
+      step_ended_.wait(lock, [this] { return !checkpointing_; });
       return;
     }
     checkpointing_ = true;
@@ -348,43 +489,40 @@ void PackLog::CheckpointIfDue() {
 absl::Status PackLog::Checkpoint() {
   {
     Lock lock(mutex_);
-    changed_.wait(lock, [this] { return !checkpointing_; });
+    step_ended_.wait(lock, [this] { return !checkpointing_; });
     checkpointing_ = true;
   }
   return Step();
 }
 
+// Packs first, then the index that says what is in them. Readers and writers go on meanwhile, but
+// for the moment in which the changes are taken.
 absl::Status PackLog::Step() {
   Lock lock(mutex_);
   WaitForLead(lock);
-  const uint64_t written = open_->ticket - 1;
   lock.unlock();
-  absl::Status status = SyncHead();
   base::KvBatch batch;
-  if (status.ok()) {
+  {
     std::unique_lock catalog(parts_.mutex);
     batch =
         parts_.catalog.Freeze(parts_.file.store, {head_pack_, static_cast<uint32_t>(head_size_)});
     bytes_since_step_ = 0;
   }
   lock.lock();
-  if (status.ok()) {
-    synced_ticket_ = std::max(synced_ticket_, written);
-    dirty_ = false;
-  }
   EndLead(lock);
+  absl::Status status = SyncWritten(lock);
   lock.unlock();
-  if (status.ok()) {
-    // Readers and writers go on meanwhile.
-    status = parts_.catalog.kv().Commit(batch);
+  if (status.ok()) status = parts_.catalog.kv().Commit(batch);
+  {
     std::unique_lock catalog(parts_.mutex);
     parts_.catalog.Thaw(status.ok());
+    held_back_ = parts_.catalog.held_back();
   }
   if (!status.ok() && !absl::IsResourceExhausted(status)) status = Poison(status);
   lock.lock();
   index_failed_ = !status.ok();
   checkpointing_ = false;
-  changed_.notify_all();
+  step_ended_.notify_all();
   return status;
 }
 
@@ -394,10 +532,6 @@ absl::Status PackLog::Rotate() {
   lock.unlock();
   const absl::Status status = RotateHead();
   lock.lock();
-  if (status.ok()) {
-    synced_ticket_ = std::max(synced_ticket_, open_->ticket - 1);
-    dirty_ = false;
-  }
   EndLead(lock);
   return status;
 }
@@ -405,11 +539,6 @@ absl::Status PackLog::Rotate() {
 uint32_t PackLog::head_pack() const {
   Lock lock(mutex_);
   return head_pack_;
-}
-
-uint64_t PackLog::synced_ticket() const {
-  Lock lock(mutex_);
-  return synced_ticket_;
 }
 
 }  // namespace cairn::storage

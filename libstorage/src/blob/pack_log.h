@@ -2,10 +2,13 @@
 // waiting commits.
 //
 // There is no thread of its own. Small records join the waiting group; whoever waits first while
-// nobody leads becomes the leader, writes the whole group and syncs for all of it, while the next
-// group gathers. Large records go to the file straight from their owner's memory. A record enters
-// the catalog once it is written; it is durable once a sync that began later has succeeded. A pack
-// is synced before the next one is begun, so only the newest can be torn by a crash.
+// nobody leads becomes the leader and writes the whole group, while the next one gathers. Large
+// records go to the disk by themselves, in whole blocks.
+// Whoever waits for a written group while nobody syncs does so for all that is written; writing goes
+// on meanwhile. A record enters the catalog once it is written; it is durable once a sync that began
+// later has succeeded. Syncs are made one after the other, so that no failure is reported to one
+// and missed by another. A pack is synced before the next one is begun, so only the newest can be
+// torn by a crash.
 //
 // After a failed sync every later write fails (STORE_POISONED). A full disk fails the group that
 // hit it, is cut off again and does no other harm. Thread-safe. Takes the store's mutex inside its
@@ -14,6 +17,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -21,6 +25,7 @@
 
 #include "blob/catalog.h"
 #include "blob/pack_files.h"
+#include "blob/record_blocks.h"
 #include "cairn/base/observer.h"
 #include "cairn/storage/disk_blob_store.h"
 
@@ -46,7 +51,7 @@ struct StoreParts {
   Catalog catalog;  // guarded by mutex
 };
 
-// A new pack, with its header, of which the name is durable.
+// A new pack, with its header, of which the name is durable; the header is with the next sync of the file.
 absl::StatusOr<std::shared_ptr<base::File>> CreatePack(base::Disk& disk, const PackHeader& header);
 
 class PackLog {
@@ -79,54 +84,75 @@ class PackLog {
 
   // A durable step of the index. Due after `index_step` changes or a pack's worth of bytes.
   absl::Status Checkpoint();
+  absl::Status Health() const;
   void CheckpointIfDue();
 
   // Begins a new pack, so that the newest one can be rewritten.
   absl::Status Rotate();
   uint32_t head_pack() const;
-  uint64_t synced_ticket() const;
+  uint64_t synced_ticket() const { return synced_ticket_; }
 
  private:
   using Lock = std::unique_lock<std::mutex>;
 
+  class Sleeper;
+
+  void Settle(Group& group);
+  void WakeSleepers(Lock& lock);
   void WaitForLead(Lock& lock);
   void EndLead(Lock& lock);
-  absl::Status Lead(Lock& lock, bool sync);
+  void Lead(Lock& lock);
+  absl::Status SyncWritten(Lock& lock);
+  void NoteSynced(uint64_t ticket, uint64_t writes);
+  void EndSync(Lock& lock);
+  void SettleEverybody(Lock& lock);
+  RecordBlocks TakeBlocks();
+  absl::Status WriteRecord(RecordHeader header, base::ByteView payload);
+  absl::Status WriteBlocks(RecordHeader header, RecordBlocks& blocks);
   absl::Status WriteGroup(Group& group);
   absl::Status WriteRun(const Group& group, size_t first, size_t last, size_t begin, size_t end);
   absl::Status MakeRoom(uint64_t record_bytes);
   absl::Status RotateHead();
-  absl::Status SyncHead();
   absl::Status Undo(const absl::Status& cause);
   absl::Status ApplyAll(absl::Span<const RecordHeader> headers);
   absl::Status Poison(const absl::Status& cause);
   absl::Status Admit(uint64_t bytes);
   absl::Status CheckSpace(uint64_t bytes, uint64_t waiting);
-  bool CheckpointDue(size_t steps);
+  bool CheckpointDue(size_t steps) const;
   absl::Status Step();  // whoever set checkpointing_
 
   StoreParts& parts_;
 
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  GroupPtr open_;         // gathers what is added
-  bool leading_ = false;  // somebody writes or syncs
+  std::condition_variable lead_free_;
+  std::condition_variable sync_free_;
+  std::condition_variable step_ended_;
+  GroupPtr open_;                  // gathers what is added
+  std::deque<GroupPtr> unsynced_;  // written; the oldest first
+  std::vector<Sleeper*> to_wake_;
+  bool leading_ = false;           // somebody writes
+  bool syncing_ = false;           // somebody syncs
+  uint64_t writes_ = 0;            // how often somebody has written
+  uint64_t synced_writes_ = 0;     // of these, how many are durable
+  uint64_t written_size_;          // of the newest pack when somebody last had written
+  std::atomic<uint64_t> synced_ticket_ = 0;  // groups up to this one are durable
   std::atomic<uint64_t> bytes_since_step_ = 0;
+  std::atomic<size_t> held_back_ = 0;  // changes that no step has taken to the disk
   bool checkpointing_ = false;
   bool index_failed_ = false;   // the last step could not be committed
-  bool dirty_ = false;          // written since the last sync
-  uint64_t synced_ticket_ = 0;  // groups up to this one are durable
   uint64_t writing_bytes_ = 0;  // taken by a leader, not yet in the catalog
   uint64_t reserved_bytes_ = 0;
   int64_t space_left_ = 0;  // what the disk was known to take, counted down
   uint64_t next_sequence_;
+  base::Bytes spare_;  // memory for the next group's buffer
+  std::vector<RecordBlocks> idle_blocks_;
   absl::Status poison_;
 
   // The leader's own.
   std::shared_ptr<base::File> head_;
   uint32_t head_pack_;
   uint64_t head_size_;
-  uint64_t head_synced_;
+  std::atomic<uint64_t> head_synced_;  // also set by who syncs
 };
 
 }  // namespace cairn::storage

@@ -234,17 +234,21 @@ absl::StatusOr<Head> Replay::ReplayNewest(uint32_t pack, uint64_t from) {
   return Head{.pack = pack, .file = file, .size = tail.end};
 }
 
-// A crash may have left the newest pack without its header; then nothing in it was promised.
+// A crash may have left the newest pack without its header; then nothing in it was promised. The bytes of the header
+// need not have reached the disk when the length has.
 absl::Status Replay::MendHeader(uint32_t pack, base::File& file, uint64_t& size) {
-  if (size >= kPackHeaderBytes) return absl::OkStatus();
-  RETURN_IF_ERROR(file.Truncate(0));
+  base::Bytes front(kPackHeaderBytes);
+  ASSIGN_OR_RETURN(const size_t read, file.ReadAt(0, absl::MakeSpan(front)));
+  const auto found = read == front.size() ? DecodePackHeader(front) : std::nullopt;
+  if (found.has_value()) return absl::OkStatus();
+  if (size < kPackHeaderBytes) RETURN_IF_ERROR(file.Truncate(0));
   const PackHeader header{.pack = pack,
                           .store = parts_.file.store,
                           .salt = parts_.file.salt,
                           .first_sequence = catalog_.next_sequence()};
   RETURN_IF_ERROR(file.WriteAt(0, EncodePackHeader(header)));
   RETURN_IF_ERROR(file.Sync());
-  size = kPackHeaderBytes;
+  size = std::max<uint64_t>(size, kPackHeaderBytes);
   return disk_.SyncDir(kPackFolder);
 }
 
@@ -272,10 +276,8 @@ absl::Status Replay::Mend(base::File& file, const std::vector<PackScanner::Item>
   if (torn.empty() && tail.end == size) return absl::OkStatus();
   for (const PackScanner::Item& item : torn) {
     if (item.bytes < kRecordHeaderBytes) continue;
-    RecordHeader filler;
-    filler.length = static_cast<uint32_t>(item.bytes - kRecordHeaderBytes);
     uint8_t bytes[kRecordHeaderBytes];
-    parts_.codec.Encode(filler, bytes);
+    parts_.codec.Encode(Filler(item.bytes), bytes);
     RETURN_IF_ERROR(file.WriteAt(item.offset, bytes));
   }
   if (tail.end < size) RETURN_IF_ERROR(file.Truncate(tail.end));
@@ -345,6 +347,8 @@ absl::StatusOr<Identity> LoadIdentity(const DiskBlobStore::Environment& environm
                        "Restore the file `store` of this folder from a copy.");
   }
   ASSIGN_OR_RETURN(const bool lost, IsLost(environment.index, remembered));
+  // The folder of the packs is on the disk before the `store` file is: see IsLost.
+  RETURN_IF_ERROR(disk.SyncDir(""));
   Identity identity{.file = {}, .lost = lost};
   if (remembered.has_value() && !lost) {
     identity.file = *remembered;

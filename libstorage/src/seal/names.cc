@@ -7,6 +7,7 @@
 #include "cairn/base/codec.h"
 #include "cairn/base/key.h"
 #include "cairn/base/status.h"
+#include "cairn/base/utf8.h"
 
 namespace cairn::storage {
 namespace {
@@ -25,37 +26,12 @@ absl::Status Damaged(absl::string_view why) {
                      "a stored name does not open: " + std::string(why));
 }
 
-// Bytes of the well-formed sequence that `text` begins with (no overlong form, no surrogate, at
-// most U+10FFFF); 0 for anything else.
-size_t Utf8SequenceLength(absl::string_view text) {
-  auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  auto tail = [&](size_t i) { return i < text.size() && (at(i) & 0xc0) == 0x80; };
-  const uint8_t lead = at(0);
-  if (lead < 0x80) return 1;
-  if (lead < 0xc2 || lead > 0xf4 || !tail(1)) return 0;
-  if (lead < 0xe0) return 2;
-  const uint8_t second = at(1);
-  if (!tail(2) || (lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f)) return 0;
-  if (lead < 0xf0) return 3;
-  if (!tail(3) || (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) return 0;
-  return 4;
-}
-
-bool ValidUtf8(absl::string_view text) {
-  while (!text.empty()) {
-    const size_t n = Utf8SequenceLength(text);
-    if (n == 0) return false;
-    text.remove_prefix(n);
-  }
-  return true;
-}
-
 absl::Status CheckComponent(absl::string_view component) {
   if (component.empty()) return BadName("an empty component");
   if (component == "." || component == "..") return BadName("a component '.' or '..'");
   if (component.find('\0') != absl::string_view::npos) return BadName("a NUL byte");
   if (component.find('/') != absl::string_view::npos) return BadName("a '/' inside a component");
-  if (!ValidUtf8(component)) return BadName("not UTF-8");
+  if (!base::IsUtf8(component)) return BadName("not UTF-8");
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 #include "apps/client/reference.h"
 #include "apps/client/sender.h"
 #include "apps/client/wallet.h"
+#include "apps/common/cli_tree.h"
 #include "apps/storectl/output.h"
 #include "apps/storectl/tree.h"
 #include "cairn/base/status.h"
@@ -233,12 +234,12 @@ TEST_CASE("completions know every command and flag") {
   Context context;
   const auto tree = BuildTree(context);
   for (const char* shell : {"bash", "zsh", "fish"}) {
-    auto script = Completion(*tree, shell);
+    auto script = app::Completion(*tree, shell);
     REQUIRE(script.ok());
     for (const char* word : {"replace-primary", "max-cost", "verify", "events"})
       CHECK(script->find(word) != std::string::npos);
   }
-  CHECK(base::ReasonOf(Completion(*tree, "csh").status()) == "UNKNOWN_SHELL");
+  CHECK(base::ReasonOf(app::Completion(*tree, "csh").status()) == "UNKNOWN_SHELL");
 }
 
 }  // namespace cairn::storectl

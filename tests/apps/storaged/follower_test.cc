@@ -93,6 +93,22 @@ TEST_CASE("a provider that was off while objects were deleted finds out from the
   CHECK(late.blobs->Read(kept.layout.content_id, 1 << 20).ok());
 }
 
+TEST_CASE("a part that was signed for and is gone from the store is fetched again", "[GF-24]") {
+  World world(6);
+  for (const char* policy : {"replicate:3", "rs:4+2"}) {
+    TestBucket bucket = world.MakeBucket(policy, true);
+    TestObject object = world.Create(bucket, "a", Pattern(700'000));
+    world.Store(bucket, object);
+    TestProvider& holder = *bucket.holders[1];
+    const base::ContentId part =
+        object.layout.blob(bucket.policy.kind == base::LayoutKind::kShards ? 1 : 0);
+    REQUIRE(holder.blobs->Delete(part).ok());  // as recovery leaves it when the record rotted
+    REQUIRE(holder->follower.Reconcile([] { return false; }).ok());
+    REQUIRE(holder->puller.RunOnce([] { return false; }).ok());
+    CHECK(holder.blobs->Read(part, 1 << 20).ok());
+  }
+}
+
 TEST_CASE("a blob without any record is swept, one in use is not", "[GF-109]") {
   World world(3);
   TestBucket bucket = world.MakeBucket("replicate:3", true);

@@ -196,3 +196,15 @@ TEST_CASE("a commit names exactly the objects that were opened, complete with th
   REQUIRE(cut.Data(Text(base::ByteView(a.shards[0]).first(99))).ok());
   CHECK(Reason(cut.Commit(CommitOf(a)).status()) == "SIZE_MISMATCH");
 }
+
+TEST_CASE("an object is not receipted before its manifest is here as well", "[GF-23]") {
+  World world(14);
+  TestBucket bucket = world.MakeBucket("rs:10+4", true);
+  TestObject object = world.Create(bucket, "a", Pattern(700'000));
+  REQUIRE_FALSE(object.record.manifest_id().empty());
+  Ingest::Session session((*bucket.holders[0])->ingest);
+  rpc::v1::PutOpen open = world.OpenOf(object, 0);
+  REQUIRE(session.Open(open).ok());
+  REQUIRE(session.Data(Text(object.shards[open.leaf()])).ok());
+  CHECK(Reason(session.Commit(CommitOf(object)).status()) == "PART_MISSING");
+}

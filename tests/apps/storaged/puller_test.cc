@@ -167,3 +167,63 @@ TEST_CASE("a flipped byte is found by scrub, named, never served, and mended fro
   CHECK(holder.blobs->Read(shard, 1 << 23).value() == stored.large.shards[4]);
   CHECK(holder->scrubber.Damaged().empty());
 }
+
+TEST_CASE("under +primary the primary keeps the stored bytes whole and fetches them again when it lost them",
+          "[GF-40][JS-24]") {
+  for (const std::string policy : {"rs:4+2+primary", "replicate:3+primary"}) {
+    INFO(policy);
+    World world(7);
+    TestBucket bucket = world.MakeBucket(policy, true);
+    Stored stored = StoreSome(world, bucket);
+    TestProvider& primary = *bucket.primary;
+    const auto whole = [&](const TestObject& object) {
+      auto read = primary.blobs->Read(object.layout.content_id, 1 << 23);
+      return read.ok() && base::ContentId::Of(*read) == object.layout.content_id &&
+             primary->index.Find(object.id, object.layout.content_id)->has_value();
+    };
+    REQUIRE(primary->puller.RunOnce(Never).ok());
+    CHECK(whole(stored.large));
+    CHECK(whole(stored.small));
+
+    // Damage: two of six shards are not there either.
+    REQUIRE(primary.blobs->Delete(stored.large.layout.content_id).ok());
+    primary->puller.AddDamaged(stored.large.layout.content_id);
+    if (policy[1] == 's') {
+      bucket.holders[1]->off = true;
+      bucket.holders[2]->off = true;
+    }
+    REQUIRE(primary->puller.RunOnce(Never).ok());
+    CHECK(whole(stored.large));
+
+    for (TestProvider* holder : bucket.holders) holder->off = false;
+    primary.LoseStore();
+    CHECK_FALSE(whole(stored.large));
+    REQUIRE(primary->puller.RunOnce(Never).ok());
+    CHECK(whole(stored.large));
+    CHECK(whole(stored.small));
+
+    // What the ledger still has is never taken for foreign; what is deleted goes with its object.
+    CHECK(*primary->follower.Reconcile(Never) == 0);
+    CHECK(whole(stored.large));
+    world.Delete(bucket, stored.large);
+    world.CatchUp();
+    CHECK_FALSE(primary.blobs->Stat(stored.large.layout.content_id).ok());
+  }
+}
+
+TEST_CASE("a copy that three of six holders cannot give is put together once they are back", "[GF-40]") {
+  World world(7);
+  TestBucket bucket = world.MakeBucket("rs:4+2+primary", true);
+  TestObject large = world.Create(bucket, "large", Pattern(3'000'000, 1));
+  world.Store(bucket, large);
+  for (int i : {1, 2, 3}) bucket.holders[i]->off = true;
+  TestProvider& primary = *bucket.primary;
+  if (primary.blobs->Stat(large.layout.content_id).ok()) REQUIRE(primary.blobs->Delete(large.layout.content_id).ok());
+  primary.Restart();
+  REQUIRE(primary->puller.RunOnce(Never).ok());
+  CHECK_FALSE(primary.blobs->Stat(large.layout.content_id).ok());
+  bucket.holders[1]->lies = true;  // one that is back serves wrong bytes
+  for (int i : {1, 2, 3}) bucket.holders[i]->off = false;
+  REQUIRE(primary->puller.RunOnce(Never).ok());
+  CHECK(primary.blobs->Read(large.layout.content_id, 1 << 23).ok());
+}

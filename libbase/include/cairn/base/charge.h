@@ -9,6 +9,7 @@
 // is (P + sum S_i + V) * reserve time + the ingress fees. Pure functions; safe from any thread.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,6 +28,10 @@ struct ChargeTerms {
   uint64_t reserve_seconds = 0;
   uint64_t min_charge_bytes = 0;
 };
+
+// What a group's primary is paid for each byte-second of stored size: its price as primary and, when it keeps the whole
+// copy that +primary asks for, its price as a holder as well. nullopt when the sum does not fit.
+std::optional<Price> PrimaryPrice(Price primary, Price holder, bool whole_at_primary);
 
 // Units of the asset: rates per second, the lock in all. `rate` = primary + holders + tax.
 struct Charge {

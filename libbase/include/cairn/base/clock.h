@@ -13,6 +13,8 @@ class Clock {
   virtual ~Clock() = default;
   virtual absl::Time Now() const = 0;
   virtual absl::Duration Monotonic() const = 0;
+  // Returns when `time` has passed: the one way in which libraries and clients pause.
+  virtual void Sleep(absl::Duration time) = 0;
 };
 
 // The machine's clocks. `offset` moves the wall time only (dev networks: `storectl dev advance`).
@@ -20,6 +22,7 @@ class RealClock final : public Clock {
  public:
   absl::Time Now() const override;
   absl::Duration Monotonic() const override;
+  void Sleep(absl::Duration time) override;
   void SetOffset(absl::Duration offset);
   absl::Duration offset() const;
 
@@ -28,12 +31,13 @@ class RealClock final : public Clock {
   absl::Duration offset_;
 };
 
-// Stands still until told to move.
+// Stands still until told to move, or until somebody sleeps by it.
 class SimClock final : public Clock {
  public:
   explicit SimClock(absl::Time start = absl::FromUnixSeconds(1'800'000'000)) : now_(start) {}
   absl::Time Now() const override;
   absl::Duration Monotonic() const override;
+  void Sleep(absl::Duration time) override { Advance(time); }
   void Advance(absl::Duration by);
   void Set(absl::Time to);  // the monotonic clock never follows backwards
 

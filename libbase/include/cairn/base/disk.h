@@ -20,11 +20,15 @@
 
 namespace cairn::base {
 
+inline constexpr size_t kBlockBytes = 4096;
+
 class File {
  public:
   virtual ~File() = default;
   // Reads up to out.size() bytes; fewer only at the end of the file. Returns the count.
   virtual absl::StatusOr<size_t> ReadAt(uint64_t offset, MutableByteView out) = 0;
+  // Many whole blocks (kBlockBytes) from memory aligned to them are written fastest: a POSIX disk does not copy them
+  // into the page cache.
   virtual absl::Status WriteAt(uint64_t offset, ByteView bytes) = 0;
   virtual absl::Status Truncate(uint64_t size) = 0;
   virtual absl::StatusOr<uint64_t> Size() = 0;

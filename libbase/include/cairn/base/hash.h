@@ -40,6 +40,7 @@ class Hasher {
 
  private:
   struct State;
+  explicit Hasher(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 

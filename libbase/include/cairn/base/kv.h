@@ -65,7 +65,8 @@ class Kv {
   virtual ~Kv() = default;
   virtual std::unique_ptr<KvSnapshot> Snapshot() const = 0;
   // InvalidArgument when a key or value is outside the limits. ResourceExhausted (reason DISK_FULL or MAP_FULL) leaves
-  // the store as it was. After an I/O error (reason IO_ERROR) every later commit fails with Aborted (reason
+  // the store as it was. After an I/O error (reason IO_ERROR), and on a full disk when an earlier commit was not
+  // `durable` and nothing has synced it since, every later commit fails with Aborted (reason
   // STORE_FAILED): reopen. Without `durable` the commit costs one flush less and a crash may undo it, and every commit
   // after it that was not durable either; order and atomicity hold all the same.
   virtual absl::Status Commit(const KvBatch& batch, bool durable = true) = 0;

@@ -10,6 +10,7 @@
 #include "cairn/base/amount.h"
 #include "cairn/base/key.h"
 #include "cairn/base/layout.h"
+#include "cairn/base/voucher.h"
 #include "cairn/chain/pb.h"
 
 namespace cairn::chain {
@@ -22,6 +23,15 @@ base::Amount FromProto(const pb::Amount& amount);
 base::Price FromProto(const pb::Price& price);
 base::Redundancy FromProto(const pb::Redundancy& policy);
 base::LayoutKind FromProto(pb::LayoutKind kind);
+
+// A claim as operations carry it. What it is shown against gives the chain, channel and asset that its voucher was
+// signed for; nullopt when a field has a wrong length, or is there though nothing belongs there.
+pb::Claim ToProto(const base::Claim& claim);
+std::optional<base::Claim> FromProto(const pb::Claim& claim, const base::ChainId& chain,
+                                     const base::ChannelId& channel, pb::Asset asset);
+// Unspecified means usdc, the asset of delivery.
+base::Asset FromProto(pb::Asset asset);
+pb::Asset ToProto(base::Asset asset);
 
 template <class F>
 std::string ToField(const F& fixed) {

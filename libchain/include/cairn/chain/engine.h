@@ -23,7 +23,7 @@ namespace cairn::chain {
 
 struct EngineOptions {
   size_t max_block_transactions = 2000;
-  size_t max_block_bytes = 8 << 20;
+  size_t max_block_bytes = 3 << 19;                      // of bodies: with events, one message of a network
   size_t max_queue = 20000;                              // beyond it Submit answers ResourceExhausted (QUEUE_FULL)
   absl::Duration keep_history = absl::Hours(24 * 90);    // blocks and receipts
   absl::Duration max_clock_jump = absl::Minutes(10);     // wall against monotonic
@@ -35,7 +35,8 @@ using ReceiptCallback = std::function<void(const absl::StatusOr<pb::TransactionR
 class EmbeddedEngine {
  public:
   // Creates the ledger from `genesis` in an empty store, or resumes; the genesis must then be the same one, or absent.
-  // Recounts every invariant before it serves (DataLoss, reason INVARIANT_BROKEN, names the first that fails).
+  // Recounts every invariant before it serves (DataLoss, reason INVARIANT_BROKEN, names the first that fails), and makes
+  // the state tree anew from the records (DataLoss, reason STATE_TREE_BROKEN, when it is not the newest header's).
   // FailedPrecondition (WRONG_GENESIS, WRONG_ENGINE_KEY, NO_GENESIS). All references must outlive the engine.
   static absl::StatusOr<std::unique_ptr<EmbeddedEngine>> Open(base::Kv& kv, const base::Clock& clock,
                                                               base::SigningKey engine_key,

@@ -31,6 +31,8 @@ enum class DueKind : uint8_t {
   kMaintenanceEnd = 5,  // id: provider account
   kPayerStep = 10,      // id: account of a stream
   kWithdrawal = 11,     // id: payment account
+  kChannelDue = 40,     // id: channel; its settlement, or the end of its record
+  kPoolDue = 41,        // id: pool; return of the rest, then the end of its entries
 };
 
 namespace keys {
@@ -39,7 +41,7 @@ namespace keys {
 Key<pb::Params> Params();
 // 'g' | Genesis | genesis
 Key<pb::Genesis> Genesis();
-// 'c' | Counters | create bucket
+// 'c' | Counters | create bucket, open channel, open pool
 Key<pb::Counters> Counters();
 // 'S' asset (1) | Supply | everything that moves money between free, locked, treasury
 Key<pb::Supply> Supply(pb::Asset asset);
@@ -76,7 +78,7 @@ Key<pb::Name> Name(uint64_t bucket, const std::string& name);
 // 'X' object (16) | ExpiredUpload | seal deadline, reject; dropped when fined or after the window
 Key<pb::ExpiredUpload> ExpiredUpload(const std::string& object);
 
-// 'k' | StreamClock | the first block after a stop
+// 't' | StreamClock | the first block after a stop
 Key<pb::StreamClock> StreamClock();
 // 'T' account (20) | StreamAccount | the payments domain
 Key<pb::StreamAccount> Stream(const base::AccountId& id);
@@ -92,8 +94,22 @@ Key<pb::PaymentConsent> Consent(const base::AccountId& id, uint64_t bucket);
 Key<pb::Sponsorship> Sponsorship(const base::AccountId& sponsor, const base::AccountId& account);
 // 'R' | PriceState | prices; providers (what they ask)
 Key<pb::PriceState> PriceState();
-// 'h' number (8) | PriceRecord | as PriceState
+// 'r' number (8) | PriceRecord | as PriceState
 Key<pb::PriceRecord> Price(uint64_t number);
+// 'h' channel (16) | Channel | the channels domain; dropped some time after its settlement
+Key<pb::Channel> Channel(const std::string& id);
+// 'i' payer (20) channel (16) | Raw: "c" | open channel, end of its record
+Key<Raw> ChannelOfPayer(const base::AccountId& payer, const std::string& id);
+// 'j' payee (20) channel (16) | Raw: "c" | open channel, end of its record
+Key<Raw> ChannelOfPayee(const base::AccountId& payee, const std::string& id);
+// 'k' pool (16) | Pool | the pools of the channels domain
+Key<pb::Pool> Pool(const std::string& id);
+// 'l' owner (20) pool (16) | Raw: "p" | open pool, end of its record
+Key<Raw> PoolOfOwner(const base::AccountId& owner, const std::string& id);
+// 'm' pool (16) lane (16) | PoolLane | redeem; dropped with the pool
+Key<pb::PoolLane> PoolLane(const std::string& pool, const std::string& lane);
+// 'n' pool (16) signer (33) | PoolSigner | redeem, revoke; dropped with the pool
+Key<pb::PoolSigner> PoolSigner(const std::string& pool, const std::string& signer);
 
 // 'D' time ms (8) kind (1) id | Raw: "d" | whoever sets a deadline; dropped when handled
 Key<Raw> Due(uint64_t time_ms, DueKind kind, const std::string& id);
@@ -111,6 +127,11 @@ std::string NamePrefix(uint64_t bucket);
 std::string FlowPrefix(const base::AccountId& payer);
 std::string BillPrefix(uint64_t group);
 std::string PricePrefix();
+std::string PayerChannelPrefix(const base::AccountId& payer);
+std::string PayeeChannelPrefix(const base::AccountId& payee);
+std::string OwnerPoolPrefix(const base::AccountId& owner);
+std::string PoolLanePrefix(const std::string& pool);
+std::string PoolSignerPrefix(const std::string& pool);
 std::string DuePrefix();
 
 struct DueEntry {

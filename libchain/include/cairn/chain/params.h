@@ -23,7 +23,8 @@ const std::vector<ParamBound>& Bounds(pb::NetworkClass network_class);
 base::Amount GetParam(const pb::Params& params, const std::string& name);
 void SetParam(pb::Params* params, const std::string& name, base::Amount value);
 
-// InvalidArgument (reason PARAM_OUT_OF_BOUNDS) names the first parameter outside its bounds.
+// InvalidArgument (reason PARAM_OUT_OF_BOUNDS) names the first parameter outside its bounds, or the shares that together
+// leave operators less than base::kOperatorFloorPpm (CD-27).
 absl::Status CheckParams(const pb::Params& params, pb::NetworkClass network_class);
 
 }  // namespace cairn::chain

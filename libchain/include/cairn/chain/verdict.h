@@ -3,7 +3,7 @@
 // Grouped by consequence: 0 done; 1xx the bytes are wrong, no fee; 2xx not in this state or not yet (signature,
 // sequence, expiry, fee), no fee and no number used; from 3xx on the transaction paid its fee and used its number but
 // changed nothing else. 3xx accounts and anything, 4xx providers and approvals, 5xx groups and buckets, 6xx objects,
-// 7xx payments.
+// 7xx payments, 8xx channels and pools.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +45,9 @@ enum class [[nodiscard]] Verdict : uint16_t {
   kBadSignatureField = 129,
   kBadVersions = 130,
   kBadPrices = 131,
+
+  kBadChannelId = 150,
+  kBadClaim = 151,
 
   kWrongChain = 200,
   kBadSignature = 201,
@@ -141,6 +144,28 @@ enum class [[nodiscard]] Verdict : uint16_t {
   kPriceQuorumMissing = 744,
   kFeedSpeaks = 745,
   kNoNewPrice = 746,
+
+  kUnknownChannel = 800,
+  kNotParty = 801,
+  kChannelNotOpen = 802,
+  kChannelNotClosing = 803,
+  kBadVoucher = 804,
+  kClaimAboveDeposit = 805,
+  kClaimNotHigher = 806,
+  kDisputeTooLate = 807,
+  kChannelNotExpired = 808,
+  kBadExpiry = 809,
+  kSelfPayment = 810,
+  kBadAppointment = 811,
+  kBadClosing = 812,
+  kBelowWithdrawn = 813,
+  kUnknownPool = 820,
+  kPoolClosed = 821,
+  kBadCapability = 822,
+  kCapabilityExpired = 823,
+  kCapabilitySpent = 824,
+  kSignerRevoked = 825,
+  kPoolEmpty = 826,
 };
 
 // "OK", "NO_FUNDS". For a number that is no verdict: "UNKNOWN".

@@ -12,6 +12,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "cairn/base/kv.h"
@@ -20,7 +22,7 @@
 namespace cairn::chain {
 
 // Sorted changes; nullopt deletes.
-using ChangeSet = std::map<std::string, std::optional<std::string>>;
+using ChangeSet = absl::btree_map<std::string, std::optional<std::string>>;
 
 class ReadView {
  public:
@@ -100,6 +102,19 @@ class KvView final : public ReadView {
   std::string prefix_;
   mutable std::unique_ptr<base::KvCursor> cursor_;
   mutable absl::Status health_;
+};
+
+// Another view, each entry of which is read once. For as long as nothing below changes.
+class MemoView final : public ReadView {
+ public:
+  explicit MemoView(const ReadView* below) : below_(*below) {}
+  std::optional<std::string> Get(const std::string& key) const override;
+  std::optional<Entry> Seek(const std::string& key) const override { return below_.Seek(key); }
+  absl::Status health() const override { return below_.health(); }
+
+ private:
+  const ReadView& below_;
+  mutable absl::flat_hash_map<std::string, std::optional<std::string>> known_;
 };
 
 // A state in memory: tests, simulators, the state before genesis.

@@ -54,6 +54,8 @@ class DiskBlobStore : public BlobStore {
   // The store had blobs and its packs are gone: it has a new store id, and the provider must report
   // the loss.
   virtual bool lost() const = 0;
+  // OK, or why nothing can be written any more (Aborted, reason STORE_POISONED).
+  virtual absl::Status Health() const = 0;
   // Brings the index up to date; the next open has nothing to replay. Also done by the destructor.
   virtual absl::Status Checkpoint() = 0;
 };

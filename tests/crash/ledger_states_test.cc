@@ -1,0 +1,37 @@
+// The ledger in every state that a power cut can leave: system calls of the real engine on the real LMDB.
+#include <iostream>
+
+#include "crash/ledger_world.h"
+#include "catch.h"
+
+namespace cairn::crash {
+
+TEST_CASE("whatever a power cut leaves of the disk, a ledger has every block that it acknowledged and no half of one") {
+  const LedgerRun run = RecordLedger();
+  REQUIRE(run.status.ok());
+  REQUIRE(IsComplete(run.recorded));
+  RunOptions options{.name = "ledger"};
+  options.drawn = Soak() ? 40 : 8;
+  const RunResult result = RunStates(run.recorded, LedgerOracle(run), options);
+  std::cout << "ledger: " << run.recorded.log.operations.size() << " operations, " << result.states
+            << " crash states (" << result.inside_recovery << " inside recovery), seed " << CrashSeed() << "\n";
+  INFO(result.broken.value_or(""));
+  CHECK_FALSE(result.broken.has_value());
+  CHECK(result.states > 8'000);
+}
+
+TEST_CASE("no sync of the ledger can be left out unnoticed") {
+  const LedgerRun run = RecordLedger();
+  RunOptions options{.name = "ledger"};
+  options.recover_every = 0;
+  const SyncFindings found = ForgetEachSync(run.recorded, LedgerOracle(run), options);
+  std::cout << "ledger: " << found.noticed.size() << " syncs are missed when they are left out\n";
+  CHECK(found.noticed.size() > 100);
+  CHECK(found.idle == 0);
+  for (const ForgottenSync& sync : found.unnoticed) {
+    INFO(sync.number << " " << sync.what);
+    CHECK(false);
+  }
+}
+
+}  // namespace cairn::crash

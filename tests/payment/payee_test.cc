@@ -1,0 +1,275 @@
+#include "cairn/payment/payee.h"
+
+#include <set>
+
+#include "cairn/base/status.h"
+#include "catch.h"
+#include "channel_rig.h"
+
+namespace cairn::payment {
+namespace {
+
+using base::Amount;
+using base::kTickBytes;
+
+struct Rig : Ends {
+  ChannelFacts facts = Facts();
+  Payee payee = *Payee::Open(facts, Terms(), std::nullopt, std::nullopt, now);
+
+  Reject Send(const base::Voucher& voucher) {
+    const Reject reject = payee.OnVoucher(voucher, wallet.public_key(), now);
+    payee.OnDurable(payee.paid_bytes());
+    return reject;
+  }
+  SendDecision May(uint64_t bytes) { return payee.MaySend(bytes, 0, now); }
+};
+
+TEST_CASE("vouchers are taken in order, and the same one again changes nothing [CD-10]") {
+  Rig rig;
+  const base::Voucher first = rig.Voucher(rig.facts, kTickBytes);
+  CHECK(rig.Send(first) == Reject::kNone);
+  CHECK(rig.payee.earned() == Amount(10));
+  CHECK(rig.Send(first) == Reject::kNone);
+  const base::Voucher second = rig.Voucher(rig.facts, 2 * kTickBytes);
+  CHECK(rig.Send(second) == Reject::kNone);
+  CHECK(rig.payee.earned() == Amount(20));
+  CHECK(rig.Send(first) == Reject::kBytesRegression);
+  CHECK(rig.Send(rig.Voucher(rig.facts, 2 * kTickBytes)) == Reject::kStaleNonce);
+}
+
+TEST_CASE("every voucher that does not count is refused with its own code [CD-10] [CD-36]") {
+  Rig rig;
+  const base::Voucher good = rig.Voucher(rig.facts, kTickBytes);
+  base::Voucher bad = good;
+  bad.signature.value[3] ^= 1;
+  CHECK(rig.Send(bad) == Reject::kBadSignature);
+  CHECK(rig.payee.OnVoucher(good, rig.payee_key.public_key(), rig.now) == Reject::kWrongSigner);
+  bad = good;
+  bad.channel.value[0] ^= 1;
+  CHECK(rig.Send(rig.Signed(bad)) == Reject::kWrongChannel);
+  bad = good;
+  bad.chain.value[0] ^= 1;
+  CHECK(rig.Send(rig.Signed(bad)) == Reject::kWrongChannel);
+  bad = good;
+  bad.asset = base::Asset::kCrn;
+  CHECK(rig.Send(rig.Signed(bad)) == Reject::kWrongToken);
+  bad = good;
+  bad.ticks = base::kMaxTicks + 1;
+  CHECK(rig.Send(rig.Signed(bad)) == Reject::kMalformed);
+  bad = good;
+  bad.base_amount = Amount(100'001);
+  CHECK(rig.Send(rig.Signed(bad)) == Reject::kInsufficientDeposit);
+  bad = good;
+  bad.rate = PerMebibyte(159);
+  CHECK(rig.Send(rig.Signed(bad)) == Reject::kRateFloorRaised);
+  CHECK(rig.Send(rig.Voucher(rig.facts, kMaxWindowBytes + kTickBytes + 1)) == Reject::kOverpaid);
+
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, 4 * kTickBytes)) == Reject::kNone);
+  bad = rig.Voucher(rig.facts, 5 * kTickBytes);
+  bad.base_bytes = 5 * kTickBytes;
+  bad.base_amount = Amount(39);
+  CHECK(rig.Send(rig.Signed(bad)) == Reject::kAmountRegression);
+  CHECK(rig.Send(rig.Voucher(rig.facts, 3 * kTickBytes)) == Reject::kBytesRegression);
+
+  rig.payee.OnFacts([&] {
+    ChannelFacts closing = rig.facts;
+    closing.phase = ChannelPhase::kClosing;
+    return closing;
+  }());
+  CHECK(rig.Send(rig.Voucher(rig.facts, 5 * kTickBytes)) == Reject::kExpired);
+  rig.payee.OnFacts(rig.facts);
+  rig.now = rig.facts.expires;
+  CHECK(rig.Send(rig.Voucher(rig.facts, 5 * kTickBytes)) == Reject::kExpired);
+}
+
+TEST_CASE("a refusal says its reason and what to do, each in its own words") {
+  std::set<std::string> reasons;
+  for (int code = 1; code <= 15; ++code) {
+    const absl::Status status = ToStatus(static_cast<Reject>(code));
+    CHECK(status.code() == absl::StatusCode::kFailedPrecondition);
+    CHECK(reasons.insert(base::ReasonOf(status)).second);
+    CHECK_FALSE(base::DetailOf(status).hint.empty());
+  }
+  CHECK(ToStatus(Reject::kNone).ok());
+  CHECK(Name(Reject::kStaleNonce) == "StaleNonce");
+  CHECK(static_cast<int>(Reject::kRateFloorRaised) == 12);
+}
+
+TEST_CASE("a voucher below the floor never counts, however the base is chosen [CD-49]") {
+  Rig rig;
+  base::Voucher bad = rig.Voucher(rig.facts, 4 * kTickBytes);
+  bad.base_bytes = 4 * kTickBytes;
+  bad.base_amount = Amount(3);  // the floor is one unit a chunk
+  CHECK(rig.Send(rig.Signed(bad)) == Reject::kRateFloorRaised);
+  bad.base_amount = Amount(4);
+  CHECK(rig.Send(rig.Signed(bad)) == Reject::kNone);
+}
+
+TEST_CASE("ticks count from the last one on, and only if they lead to it [CD-10]") {
+  Rig rig;
+  const base::Voucher voucher = rig.Voucher(rig.facts, 0, 8);
+  const base::TickChain chain = Ends::Chain(voucher);
+  const auto tick = [&](uint32_t i, const base::Tick& x) {
+    return rig.payee.OnTick(voucher.epoch, i, x, rig.now);
+  };
+  CHECK(tick(1, chain.At(1)) == Reject::kStaleNonce);  // no voucher yet
+  REQUIRE(rig.Send(voucher) == Reject::kNone);
+  CHECK(tick(1, chain.At(1)) == Reject::kNone);
+  CHECK(tick(1, chain.At(1)) == Reject::kNone);
+  CHECK(rig.payee.earned() == Amount(10));
+  CHECK(tick(4, chain.At(4)) == Reject::kNone);  // two in between were lost on the way
+  CHECK(rig.payee.paid_bytes() == 4 * kTickBytes);
+  CHECK(tick(3, chain.At(3)) == Reject::kStaleNonce);
+  CHECK(tick(5, chain.At(6)) == Reject::kBadTick);
+  CHECK(tick(9, chain.At(8)) == Reject::kBadTick);
+  // The next voucher includes every tick; one that does not is refused.
+  CHECK(rig.Send(rig.Voucher(rig.facts, 3 * kTickBytes, 8)) == Reject::kBytesRegression);
+  CHECK(rig.Send(rig.Voucher(rig.facts, 4 * kTickBytes, 8)) == Reject::kNone);
+  CHECK(tick(5, chain.At(5)) == Reject::kStaleNonce);  // of the voucher before
+}
+
+TEST_CASE("a raised rate needs a new voucher whose base is the last claim [CD-49]") {
+  Rig rig;
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, 16 * kTickBytes)) == Reject::kNone);
+  rig.payee.Requote(PerMebibyte(320));
+  rig.payee.OnSent(16 * kTickBytes);
+  CHECK(rig.May(kTickBytes) == SendDecision::kNewVoucher);
+  CHECK(rig.Send(rig.Voucher(rig.facts, 17 * kTickBytes)) == Reject::kRateFloorRaised);
+  base::Voucher raised = rig.Voucher(rig.facts, 17 * kTickBytes);
+  raised.rate = PerMebibyte(320);
+  CHECK(rig.Send(rig.Signed(raised)) == Reject::kBytesRegression);  // the base is still zero
+  raised.base_bytes = 16 * kTickBytes;
+  raised.base_amount = Amount(161);
+  CHECK(rig.Send(rig.Signed(raised)) == Reject::kOverpaid);
+  raised.base_amount = Amount(160);
+  CHECK(rig.Send(rig.Signed(raised)) == Reject::kNone);
+  CHECK(rig.payee.earned() == Amount(160 + 20));
+  CHECK(rig.May(kTickBytes) == SendDecision::kSend);
+}
+
+TEST_CASE("the credit window begins at one prepaid chunk and grows by an eighth of what was paid [CD-10]") {
+  CHECK(CreditWindow(0, kMaxWindowBytes) == kTickBytes);
+  CHECK(CreditWindow(8 << 20, kMaxWindowBytes) == kTickBytes + (1 << 20));
+  CHECK(CreditWindow(uint64_t{1} << 40, kMaxWindowBytes) == kMaxWindowBytes);
+  Rig rig;
+  CHECK(rig.May(1) == SendDecision::kWaitForPayment);  // not even a byte before the first chunk is paid
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, kTickBytes)) == Reject::kNone);
+  uint64_t sent = 0;
+  while (rig.May(4096) == SendDecision::kSend) {
+    rig.payee.OnSent(4096);
+    sent += 4096;
+  }
+  CHECK(sent == kTickBytes + kTickBytes + kTickBytes / 8);
+  CHECK(rig.payee.unpaid_bytes() == CreditWindow(kTickBytes, kMaxWindowBytes));
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, 2 * kTickBytes)) == Reject::kNone);
+  CHECK(rig.May(4096) == SendDecision::kSend);
+}
+
+TEST_CASE("only a claim that is in the store opens the window: a crash cannot undo what was served against [CD-40]") {
+  Rig rig;
+  REQUIRE(rig.payee.OnVoucher(rig.Voucher(rig.facts, kTickBytes), rig.wallet.public_key(), rig.now) ==
+          Reject::kNone);
+  CHECK(rig.payee.paid_bytes() == kTickBytes);
+  CHECK(rig.May(1) == SendDecision::kWaitForPayment);
+  rig.payee.OnDurable(kTickBytes);
+  CHECK(rig.May(1) == SendDecision::kSend);
+}
+
+TEST_CASE("a small object is prepaid by its own size") {
+  Rig rig;
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, 1000)) == Reject::kNone);
+  CHECK(rig.May(1000) == SendDecision::kSend);
+  CHECK(rig.May(1001) == SendDecision::kWaitForPayment);
+}
+
+TEST_CASE("a payer that lets a window lapse is refused for ten minutes, or until it pays") {
+  Rig rig;
+  CHECK(rig.May(1) == SendDecision::kWaitForPayment);
+  rig.now += absl::Seconds(10);
+  CHECK(rig.May(1) == SendDecision::kRefused);
+  rig.now += absl::Minutes(9);
+  CHECK(rig.May(1) == SendDecision::kRefused);
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, kTickBytes)) == Reject::kNone);
+  CHECK(rig.May(1) == SendDecision::kSend);
+}
+
+TEST_CASE("one payer's channels share a window of 32 MiB [CD-10]") {
+  Ends ends;
+  const auto kv = base::NewMemoryKv();
+  const auto store = *OpenClaimStore(*kv);
+  PayeeBook book(*store, ends.Terms());
+  std::vector<ChannelFacts> channels;
+  for (int i = 0; i < 6; ++i) {
+    channels.push_back(ends.Facts(1'000'000));
+    REQUIRE(book.Open(channels.back(), ends.now).ok());
+  }
+  for (const ChannelFacts& facts : channels) {
+    // Long-standing: the window of each is open to the full.
+    for (uint64_t paid = 8 << 20; paid <= 72 << 20; paid += 8 << 20) {
+      REQUIRE(book.OnVoucher(ends.Voucher(facts, paid), ends.wallet.public_key(), ends.now) ==
+              Reject::kNone);
+      REQUIRE(book.Commit().ok());
+      book.OnSent(facts.id, 8 << 20);
+    }
+  }
+  SendDecision last = SendDecision::kSend;
+  for (const ChannelFacts& facts : channels) {
+    while ((last = book.MaySend(facts.id, kTickBytes, ends.now)) == SendDecision::kSend) {
+      book.OnSent(facts.id, kTickBytes);
+    }
+  }
+  CHECK(last == SendDecision::kWaitForOtherChannels);
+  CHECK(book.UnpaidOf(ends.wallet.account()) == kMaxPayerWindowBytes);
+}
+
+TEST_CASE("nothing is sent beyond the deposit, or so near the expiry that the money could not be claimed") {
+  Rig rig;
+  rig.facts.deposit = Amount(15);
+  rig.payee.OnFacts(rig.facts);
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, kTickBytes)) == Reject::kNone);
+  CHECK(rig.May(kTickBytes) == SendDecision::kSend);
+  rig.payee.OnSent(kTickBytes);
+  CHECK(rig.May(kTickBytes) == SendDecision::kTopUp);
+  rig.facts.deposit = Amount(1000);
+  rig.payee.OnFacts(rig.facts);
+  CHECK(rig.May(kTickBytes) == SendDecision::kSend);
+  rig.now = rig.facts.expires - absl::Hours(1);
+  CHECK(rig.May(kTickBytes) == SendDecision::kEnded);
+}
+
+TEST_CASE("dust, an ended channel and a rate above the open fee are not served") {
+  Ends ends;
+  PayeeTerms terms = ends.Terms();
+  const auto reason = [&](const ChannelFacts& facts) {
+    return base::ReasonOf(
+        Payee::Open(facts, terms, std::nullopt, std::nullopt, ends.now).status());
+  };
+  terms.min_deposit = Amount(1000);
+  CHECK(reason(ends.Facts(999)) == "DUST_CHANNEL");
+  CHECK(reason(ends.Facts(1000)) == "OK");
+  ChannelFacts ended = ends.Facts();
+  ended.phase = ChannelPhase::kClosing;
+  CHECK(reason(ended) == "CHANNEL_ENDED");
+  terms.rate = PerMebibyte(1422);  // nine eighths of a chunk cost 100 units
+  CHECK(reason(ends.Facts()) == "OK");
+  terms.rate = PerMebibyte(1423);
+  CHECK(reason(ends.Facts()) == "WINDOW_ABOVE_OPEN_FEE");
+}
+
+TEST_CASE("after the payee signed a close by both it takes no voucher until the close has expired [CD-17]") {
+  Rig rig;
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, 2 * kTickBytes)) == Reject::kNone);
+  const absl::Time expires = rig.now + absl::Minutes(5);
+  CHECK(base::ReasonOf(rig.payee.AgreeToClose(Amount(19), expires, rig.now).status()) ==
+        "CLOSE_BELOW_CLAIM");
+  const auto close = rig.payee.AgreeToClose(Amount(20), expires, rig.now);
+  REQUIRE(close.ok());
+  CHECK(close->amount == Amount(20));
+  CHECK(rig.Send(rig.Voucher(rig.facts, 3 * kTickBytes)) == Reject::kCooperativeCloseSigned);
+  CHECK(rig.May(1) == SendDecision::kEnded);
+  rig.now = expires;
+  CHECK(rig.Send(rig.Voucher(rig.facts, 3 * kTickBytes)) == Reject::kNone);
+}
+
+}  // namespace
+}  // namespace cairn::payment
