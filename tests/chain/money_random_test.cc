@@ -236,13 +236,13 @@ class World {
         if (auto seal = SealOp(i)) return *seal;
         break;
       case 2:
-      case 3:
-      case 4: {
+      case 3: {
         op.mutable_delete_objects()->set_bucket(i + 1);
         op.mutable_delete_objects()->add_versions(AnySealed(i));
         if (!sealed_[i].empty()) sealed_[i].pop_back();
         return {Owner(i), op};
       }
+      case 4:
       case 5:
         op.mutable_clear_unpaid()->add_objects(AnySealed(i));
         return {Provider(i), op};
