@@ -7,6 +7,7 @@
 #include <lmdb.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "kv_limits.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr unsigned kMaxReaders = 4096;
 constexpr size_t kIdleReaders = 16;
 constexpr unsigned kFileMode = 0600;
+constexpr uint64_t kLargestWrite = 256 * 1024;  // of LMDB, at once
 constexpr char kDataName[] = "/data.mdb";
 constexpr char kNewDataName[] = "/data.mdb.new";
 
@@ -295,7 +297,15 @@ class LmdbKv final : public Kv {
 
   absl::Status Fail(int code, absl::string_view what) {
     if (!IsHarmless(code, env_->all_durable)) env_->failed = true;
-    return ToStatus(code, what);
+    return ToStatus(code == EIO && DiskIsFull() ? ENOSPC : code, what);
+  }
+
+  // LMDB calls a write that was cut short an I/O error; on a full disk it is the lack of room.
+  bool DiskIsFull() const {
+    int file = -1;
+    struct statvfs disk = {};
+    return mdb_env_get_fd(env_->handle.get(), &file) == 0 && fstatvfs(file, &disk) == 0 &&
+           disk.f_bavail * disk.f_frsize < kLargestWrite;
   }
 
   absl::Status SyncLocked() {

@@ -112,6 +112,17 @@ TEST_CASE("open refuses another genesis, another key and an empty store without 
   CHECK(reason(*empty, "engine", other) == "PARAM_OUT_OF_BOUNDS");
 }
 
+TEST_CASE("a ledger whose newest header is lost is not begun anew over its records") {
+  LedgerHarness h;
+  h.Fund("alice", 100);
+  base::KvBatch loss;
+  loss.Delete("mhead");
+  REQUIRE(h.kv().Commit(loss).ok());
+  base::SimClock clock;
+  const auto opened = EmbeddedEngine::Open(h.kv(), clock, h.Key("engine").Clone(), h.genesis());
+  CHECK(base::ReasonOf(opened.status()) == "STORE_DAMAGED");
+}
+
 TEST_CASE("a stop postpones every open deadline by its length, and the first block records the gap") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");

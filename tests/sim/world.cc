@@ -146,6 +146,7 @@ Outcome World::Run() {
     healed_ = true;
     healed_at_ = scheduler_.now();
     ok = ok && Phase("working", clients_done, kWork);
+    ok = ok && Phase("rejoining", all_ready, kSetup);
     const bool whole = plan_.mode != Mode::kLiveness;
     ok = ok && (!whole || Converge()) && check();
     if (ok) Outage();

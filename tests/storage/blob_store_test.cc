@@ -535,6 +535,21 @@ TEST_CASE("after a failed sync nothing is acknowledged any more, and what was st
   CheckReads(*rig.store, {first, second});
 }
 
+TEST_CASE("what a failed sync left in memory is written again before it is acknowledged") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample first = MakeSample(5'000, 1), second = MakeSample(5'000, 2);
+  REQUIRE(rig.store->Put(first.id, first.bytes).ok());
+  rig.sim.FailAfter(base::SimDisk::Op::kSync, 0, absl::InternalError("I/O error"));
+  CHECK_FALSE(rig.store->Put(second.id, second.bytes).ok());
+  rig.sim.FailAfter(base::SimDisk::Op::kSync, 0, absl::OkStatus());
+  REQUIRE(rig.Open().ok());
+  REQUIRE(rig.store->Put(second.id, second.bytes).ok());
+  rig.sim.Crash([](size_t) { return false; });
+  REQUIRE(rig.Open().ok());
+  CheckReads(*rig.store, {first, second});
+}
+
 TEST_CASE("a blob that had arrived in part goes on after a restart, with and without the index") {
   BlobRig rig;
   REQUIRE(rig.Open().ok());

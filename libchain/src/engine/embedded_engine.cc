@@ -326,6 +326,14 @@ absl::StatusOr<pb::Genesis> StoredGenesis(const base::Kv& kv, const std::optiona
   return *stored;
 }
 
+// A ledger whose newest header was lost must not be begun anew over its records.
+absl::Status ExpectEmpty(const base::Kv& kv) {
+  ASSIGN_OR_RETURN(const uint64_t entries, kv.EntryCount());
+  if (entries == 0) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kDataLoss, "STORE_DAMAGED", "the store holds records but no newest header",
+                     "restore the ledger's store from a copy");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EmbeddedEngine>> EmbeddedEngine::Open(base::Kv& kv, const base::Clock& clock,
@@ -338,6 +346,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedEngine>> EmbeddedEngine::Open(base::Kv& k
   if (head) {
     ASSIGN_OR_RETURN(record, StoredGenesis(kv, genesis));
   } else if (genesis) {
+    RETURN_IF_ERROR(ExpectEmpty(kv));
     record = *genesis;
   } else {
     return WrongGenesis("NO_GENESIS", "the store is empty and no genesis was given");

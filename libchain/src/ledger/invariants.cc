@@ -113,6 +113,7 @@ R Parse(const std::string& value) {
 
 void Tally::Count(const std::string& key, const std::string& value, int sign) {
   sign_ = sign;
+  if (key.empty()) return;  // no table's: only a damaged store has it, and the state tree disowns it
   const std::string id = key.substr(1);
   switch (key[0]) {
     case 'S':

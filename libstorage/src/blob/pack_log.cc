@@ -69,8 +69,8 @@ absl::StatusOr<std::shared_ptr<base::File>> CreatePack(base::Disk& disk, const P
   const std::string path = PackPath(header.pack);
   ASSIGN_OR_RETURN(std::shared_ptr<base::File> file, disk.Open(path, base::OpenMode::kCreate));
   RETURN_IF_ERROR(file->Truncate(0));
+  // Durable with the first records; a header that a crash has lost is written again.
   RETURN_IF_ERROR(file->WriteAt(0, EncodePackHeader(header)));
-  RETURN_IF_ERROR(file->Sync());
   RETURN_IF_ERROR(disk.SyncDir(kPackFolder));
   return file;
 }
@@ -484,6 +484,11 @@ void PackLog::CheckpointIfDue() {
                             .message = std::string(status.message()),
                             .fields = {}});
   }
+}
+
+absl::Status PackLog::Health() const {
+  Lock lock(mutex_);
+  return poison_;
 }
 
 absl::Status PackLog::Checkpoint() {

@@ -11,6 +11,7 @@ namespace cairn::storage {
 namespace {
 
 constexpr uint64_t kMaxStoreFileBytes = 4096;
+constexpr uint64_t kRewriteBytes = 1 << 20;
 
 absl::StatusOr<std::vector<uint32_t>> ListPacks(base::Disk& disk) {
   ASSIGN_OR_RETURN(std::vector<std::string> names, disk.List(kPackFolder));
@@ -103,6 +104,7 @@ class Replay {
   Tail Inspect(base::File& file, uint64_t from, uint64_t size);
   absl::Status Mend(base::File& file, const std::vector<PackScanner::Item>& torn, const Tail& tail,
                     uint64_t size);
+  absl::Status Rewrite(base::File& file, uint64_t from, uint64_t end);
   absl::Status Take(const PackScanner::Item& item, uint32_t pack, bool promised, bool bad);
   absl::Status StepIfDue(Place position);
   void ReportGap(uint32_t pack, const PackScanner::Item& item);
@@ -270,10 +272,11 @@ Replay::Tail Replay::Inspect(base::File& file, uint64_t from, uint64_t size) {
 }
 
 // What comes behind the last good record goes; holes before it get a filler, so that later searches
-// find no damage.
+// find no damage. What is good and not known to be durable is written once more: after a sync that
+// failed the system may keep bytes that it will never write, and tell the next sync that all is well.
 absl::Status Replay::Mend(base::File& file, const std::vector<PackScanner::Item>& torn,
                           const Tail& tail, uint64_t size) {
-  if (torn.empty() && tail.end == size) return absl::OkStatus();
+  if (torn.empty() && tail.end == size && tail.end == tail.synced) return absl::OkStatus();
   for (const PackScanner::Item& item : torn) {
     if (item.bytes < kRecordHeaderBytes) continue;
     uint8_t bytes[kRecordHeaderBytes];
@@ -281,12 +284,30 @@ absl::Status Replay::Mend(base::File& file, const std::vector<PackScanner::Item>
     RETURN_IF_ERROR(file.WriteAt(item.offset, bytes));
   }
   if (tail.end < size) RETURN_IF_ERROR(file.Truncate(tail.end));
-  parts_.observer.Report({.severity = base::Severity::kInfo,
-                          .name = "blob.tail_mended",
-                          .message = "unacknowledged records of an interrupted write were dropped",
-                          .fields = {{"holes", absl::StrCat(torn.size())},
-                                     {"cut_bytes", absl::StrCat(size - tail.end)}}});
+  const bool header_too = tail.synced == kPackHeaderBytes;
+  RETURN_IF_ERROR(Rewrite(file, header_too ? 0 : tail.synced, tail.end));
+  if (!torn.empty() || tail.end < size) {
+    parts_.observer.Report({.severity = base::Severity::kInfo,
+                            .name = "blob.tail_mended",
+                            .message = "unacknowledged records of an interrupted write were dropped",
+                            .fields = {{"holes", absl::StrCat(torn.size())},
+                                       {"cut_bytes", absl::StrCat(size - tail.end)}}});
+  }
   return file.Sync();
+}
+
+absl::Status Replay::Rewrite(base::File& file, uint64_t from, uint64_t end) {
+  base::Bytes buffer;
+  for (uint64_t at = from; at < end; at += buffer.size()) {
+    buffer.resize(std::min(kRewriteBytes, end - at));
+    ASSIGN_OR_RETURN(const size_t read, file.ReadAt(at, absl::MakeSpan(buffer)));
+    if (read != buffer.size()) {
+      return base::Error(absl::StatusCode::kDataLoss, "STORE_DAMAGED", "a pack became shorter while it was read",
+                         "Check the disk, then restart the process.");
+    }
+    RETURN_IF_ERROR(file.WriteAt(at, buffer));
+  }
+  return absl::OkStatus();
 }
 
 // `promised`: it had been durable. `bad`: its payload is not what it was.
