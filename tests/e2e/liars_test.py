@@ -87,10 +87,17 @@ def free(net):
 def ledger_sums(net):
     """What the account has in all, and what its history says went in and out, in units of 10^-18 crn."""
     unit = lambda money: int(Decimal(money["amount"]) * 10**18)
-    balance = net.json("wallet", "balance")
+    def both():
+        """Of one state: other blocks may settle the account's streams between two questions."""
+        while True:
+            before = net.json("wallet", "balance")
+            rows = net.json("wallet", "history", "--blocks", "0")["events"]
+            if net.json("wallet", "balance") == before:
+                return before, rows
+
+    balance, rows = both()
     signs = {"fee": -1, "sent": -1, "fine paid": -1, "received": 1, "fine received": 1, "streamed out": -1,
              "streamed in": 1}
-    rows = net.json("wallet", "history", "--blocks", "0")["events"]
     moved = sum(signs.get(row.get("what"), 0) * unit(row["amount"]) for row in rows if "amount" in row)
     return unit(balance["free"]) + unit(balance["locked"]) + unit(balance["reserve"]) - moved, rows
 
