@@ -20,11 +20,11 @@ namespace pb = chain::pb;
 constexpr int kAttempts = 8;
 constexpr absl::Duration kPendingPatience = absl::Seconds(5);
 
-payment::RateCard CardOf(const pb::Provider& provider) {
-  return {.storage_primary = chain::FromProto(provider.prices().primary_storage()),
-          .storage_holder = chain::FromProto(provider.prices().holder_storage()),
-          .ingress = chain::FromProto(provider.prices().ingress()),
-          .egress = chain::FromProto(provider.prices().egress())};
+payment::RateCard CardOf(const pb::ProviderPrices& prices) {
+  return {.storage_primary = chain::FromProto(prices.primary_storage()),
+          .storage_holder = chain::FromProto(prices.holder_storage()),
+          .ingress = chain::FromProto(prices.ingress()),
+          .egress = chain::FromProto(prices.egress())};
 }
 
 uint32_t Copies(const base::Redundancy& policy) {
@@ -220,24 +220,17 @@ absl::StatusOr<payment::Quote> QuoteObjects(Client& client, const Bucket& bucket
   ASSIGN_OR_RETURN(pb::Params params, client.Params());
   payment::QuoteRequest request;
   request.policy = bucket.policy();
-  ASSIGN_OR_RETURN(pb::Provider primary, client.Provider(chain::AccountOf(group.primary())));
-  request.primary = CardOf(primary);
-  for (const pb::GroupPosition& position : group.positions()) {
-    ASSIGN_OR_RETURN(pb::Provider holder, client.Provider(chain::AccountOf(position.provider())));
-    request.holders.push_back(CardOf(holder));
-  }
-  std::vector<uint32_t> dearest(request.holders.size());
-  std::iota(dearest.begin(), dearest.end(), 0);
-  std::stable_sort(dearest.begin(), dearest.end(), [&](uint32_t a, uint32_t b) {
-    return request.holders[a].storage_holder.per_unit_e18 >
-           request.holders[b].storage_holder.per_unit_e18;
-  });
-  dearest.resize(std::min<size_t>(dearest.size(), Copies(request.policy)));
-  std::sort(dearest.begin(), dearest.end());
+  ASSIGN_OR_RETURN(pb::PriceRecord price, client.Price());
+  request.primary = CardOf(price.prices());
+  request.holders.assign(group.positions_size(), request.primary);
+  // The network's price is one for all: which positions keep the copies does not matter.
+  std::vector<uint32_t> copies(std::min<size_t>(request.holders.size(), Copies(request.policy)));
+  std::iota(copies.begin(), copies.end(), 0);
   for (const pb::NewObject& object : objects) {
     request.objects.push_back(
         {.stored_size = object.stored_size(),
-         .copy_positions = object.stored_size() == 0 ? std::vector<uint32_t>{} : dearest});
+         .copy_positions = object.stored_size() == 0 ? std::vector<uint32_t>{} : copies,
+         .copied = !object.copy_of().empty()});
   }
   pb::TransactionBody body;
   *body.add_operations() = OperationOf(bucket, objects, base::Amount::Max());
@@ -300,8 +293,7 @@ absl::StatusOr<CreateOutcome> CreateObjects(Client& client, const Bucket& bucket
         RETURN_IF_ERROR(ReadVersions(client, bucket, options, objects));
         break;
       case Next::kRequote:
-        RETURN_IF_ERROR(client.Providers().status());
-        break;
+        break;  // every attempt reads the price anew
       case Next::kAgain:
         RETURN_IF_ERROR(client.ReadClock());
         break;

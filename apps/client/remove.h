@@ -1,4 +1,4 @@
-// Deleting: names with all their versions; reserve and bond come back.
+// Deleting: names with all their versions; unused reserve and bond come back.
 #pragma once
 
 #include <string>

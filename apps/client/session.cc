@@ -11,6 +11,7 @@
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
 #include "cairn/chain/convert.h"
+#include "cairn/chain/domain/payments.h"
 
 namespace cairn::client {
 
@@ -80,6 +81,14 @@ absl::StatusOr<pb::Params> Client::Params() {
   std::lock_guard<std::mutex> lock(cache_->mutex);
   cache_->params = answer.params();
   return answer.params();
+}
+
+absl::StatusOr<pb::PriceRecord> Client::Price() {
+  pb::QueryRequest request;
+  request.set_price(true);
+  ASSIGN_OR_RETURN(pb::QueryResponse answer, Query(request));
+  const auto now_ms = static_cast<uint64_t>(absl::ToUnixMillis(LedgerTime()));
+  return chain::PriceAt(answer.price(), std::max<uint64_t>(now_ms, answer.status().time_ms()));
 }
 
 absl::Time Client::LedgerTime() const {

@@ -22,6 +22,7 @@
 #include "cairn/base/entropy.h"
 #include "cairn/base/executor.h"
 #include "cairn/base/phrase.h"
+#include "cairn/chain/pb.h"
 
 namespace cairn::chain::v1 {
 class Bucket;
@@ -72,6 +73,8 @@ class Client {
   absl::StatusOr<chain::v1::QueryResponse> Query(const chain::v1::QueryRequest& request) const;
   // Asked once; the parameters of a network change rarely.
   absl::StatusOr<chain::v1::Params> Params();
+  // What new objects cost at this time of the ledger.
+  absl::StatusOr<chain::v1::PriceRecord> Price();
   // The ledger's clock as far as it is known: its newest block, or ours when that is later.
   absl::Time LedgerTime() const;
   // Asks the ledger for its time; it may run ahead of ours.

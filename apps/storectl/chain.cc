@@ -72,8 +72,8 @@ absl::Status Check(Context& context) {
   request.set_supply(true);
   ASSIGN_OR_RETURN(pb::QueryResponse answer, Ask(context, request));
   std::vector<std::string> items;
-  Table table({"ASSET", "MINTED", "FREE", "LOCKED", "TREASURY", "BURNT", "HOLDS"},
-              {false, true, true, true, true, true, false});
+  Table table({"ASSET", "MINTED", "FREE", "LOCKED", "STREAMS", "CHANNELS", "TREASURY", "BURNT", "HOLDS"},
+              {false, true, true, true, true, true, true, true, false});
   bool sound = answer.supply_size() > 0;
   for (int i = 0; i < answer.supply_size(); ++i) {
     const pb::Supply& supply = answer.supply(i);
@@ -84,6 +84,8 @@ absl::Status Check(Context& context) {
     auto sum = chain::FromProto(supply.free()).Plus(chain::FromProto(supply.locked()));
     if (sum) sum = sum->Plus(chain::FromProto(supply.treasury()));
     if (sum) sum = sum->Plus(chain::FromProto(supply.burnt()));
+    if (sum) sum = sum->Plus(chain::FromProto(supply.streams()));
+    if (sum) sum = sum->Plus(chain::FromProto(supply.channels()));
     const bool holds = sum && *sum == chain::FromProto(supply.minted());
     sound = sound && holds;
     const std::string asset = i == 0 ? "crn" : "usdc";
@@ -92,17 +94,20 @@ absl::Status Check(Context& context) {
                         .Text("minted", show(supply.minted()))
                         .Text("free", show(supply.free()))
                         .Text("locked", show(supply.locked()))
+                        .Text("streams", show(supply.streams()))
+                        .Text("channels", show(supply.channels()))
                         .Text("treasury", show(supply.treasury()))
                         .Text("burnt", show(supply.burnt()))
                         .Bool("conserved", holds)
                         .Done());
     table.Row({asset, show(supply.minted()), show(supply.free()), show(supply.locked()),
-               show(supply.treasury()), show(supply.burnt()), holds ? "yes" : "NO"});
+               show(supply.streams()), show(supply.channels()), show(supply.treasury()),
+               show(supply.burnt()), holds ? "yes" : "NO"});
   }
   context.Items("supply", items, table);
   if (sound) return absl::OkStatus();
   return base::Error(absl::StatusCode::kDataLoss, "MONEY_NOT_CONSERVED",
-                     "balances, locks, treasury and burnt money do not make up what was minted");
+                     "balances, locks, streams, channels, treasury and burnt money do not make up what was minted");
 }
 
 absl::Status Block(Context& context, uint64_t height) {

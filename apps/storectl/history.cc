@@ -31,13 +31,34 @@ const std::vector<Effect>& Effects() {
   static const auto& effects = *new std::vector<Effect>{
       {"account.transferred", "from", "sent", {"amount"}, "to"},
       {"account.transferred", "to", "received", {"amount"}, "from"},
-      {"object.created", "owner", "locked", {"lock", "bond"}, "primary"},
-      {"object.deleted", "owner", "released", {"lock", "bond"}, ""},
-      {"object.cancelled", "owner", "released", {"lock", "bond"}, "primary"},
-      {"object.expired", "owner", "released", {"lock", "bond"}, "primary"},
-      {"object.rejected", "owner", "released", {"lock", "bond"}, "primary"},
-      {"object.effort_paid", "owner", "sent", {"amount"}, "primary"},
-      {"object.effort_paid", "primary", "received", {"amount"}, "owner"},
+      {"object.created", "payer", "locked", {"lock"}, "primary"},
+      {"object.created", "owner", "locked", {"bond"}, "primary"},
+      {"object.deleted", "payer", "released", {"lock"}, ""},
+      {"object.deleted", "owner", "released", {"bond"}, ""},
+      {"object.cancelled", "payer", "released", {"lock"}, "primary"},
+      {"object.cancelled", "owner", "released", {"bond"}, "primary"},
+      {"object.expired", "payer", "released", {"lock"}, "primary"},
+      {"object.expired", "owner", "released", {"bond"}, "primary"},
+      {"object.rejected", "payer", "released", {"lock"}, "primary"},
+      {"object.rejected", "owner", "released", {"bond"}, "primary"},
+      {"object.lock_released", "payer", "released", {"amount"}, ""},
+      {"object.ingress_paid", "payer", "sent", {"amount"}, "receiver"},
+      {"object.ingress_paid", "receiver", "received", {"amount"}, "payer"},
+      {"object.term_paid", "payer", "sent", {"amount"}, "receiver"},
+      {"object.term_paid", "receiver", "received", {"amount"}, "payer"},
+      {"object.refunded", "payer", "received", {"rebate"}, ""},
+      {"stream.flowed", "account", "streamed out", {"paid"}, ""},
+      {"stream.flowed", "account", "streamed in", {"received"}, ""},
+      {"stream.forfeited", "payer", "sent", {"amount"}, "receiver"},
+      {"stream.forfeited", "receiver", "received", {"amount"}, "payer"},
+      {"payment_account.deposited", "from", "sent", {"amount"}, "account"},
+      {"payment_account.deposited", "account", "received", {"amount"}, "from"},
+      {"payment_account.withdrawal_announced", "account", "locked", {"amount"}, "owner"},
+      {"payment_account.withdrawal_cancelled", "account", "released", {"amount"}, "owner"},
+      {"payment_account.withdrawn", "account", "sent", {"amount"}, "owner"},
+      {"payment_account.withdrawn", "owner", "received", {"amount"}, "account"},
+      {"object.effort_paid", "payer", "sent", {"amount"}, "primary"},
+      {"object.effort_paid", "primary", "received", {"amount"}, "payer"},
       {"bucket.created", "owner", "locked", {"bond"}, ""},
       {"bucket.deleted", "owner", "released", {"bond"}, ""},
       {"provider.fined", "owner", "fine received", {"amount"}, "provider"},
@@ -121,8 +142,12 @@ class Reader {
     for (const Effect& effect : Effects()) {
       const auto role = attributes.find(effect.role);
       if (event.type() != effect.event || role == attributes.end() || role->second != hex_) continue;
-      moved = true;
       Fill(Add(event.type()), event, attributes, &effect);
+      if (entries_.back().amount.zero()) {
+        entries_.pop_back();
+      } else {
+        moved = true;
+      }
     }
     if (!moved) Fill(Add(event.type()), event, attributes, nullptr);
   }

@@ -17,6 +17,8 @@
 #include "apps/storectl/commands.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
+#include "cairn/chain/transaction.h"
+#include "cairn/payment/quote.h"
 #include "cairn/rpc/v1/provider.pb.h"
 
 namespace cairn::storectl {
@@ -124,6 +126,22 @@ absl::Status ListCommand(Context& context, const ListFlags& flags) {
 
 // ---- stat ----
 
+base::Amount PerMonth(base::Amount rate) {
+  return rate.Times(payment::kMonthSeconds).value_or(base::Amount::Max());
+}
+
+// What the bucket's objects and package cost a second, whoever pays.
+absl::StatusOr<base::Amount> RateOf(client::Client& client, uint64_t bucket) {
+  chain::v1::QueryRequest request;
+  request.set_bills_of(bucket);
+  ASSIGN_OR_RETURN(chain::v1::QueryResponse answer, client.Query(request));
+  base::Amount rate;
+  for (const chain::v1::Bill& bill : answer.bills()) {
+    rate = rate.Plus(chain::FromProto(bill.committed_rate())).value_or(base::Amount::Max());
+  }
+  return rate;
+}
+
 absl::Status StatBucket(Context& context, client::Client& client, const std::string& name) {
   ASSIGN_OR_RETURN(chain::v1::Bucket bucket, client::FindBucket(client, name));
   ASSIGN_OR_RETURN(chain::v1::Group group, client.Group(bucket.group()));
@@ -145,6 +163,8 @@ absl::Status StatBucket(Context& context, client::Client& client, const std::str
                absl::StrCat(place.receipted(), "/", place.should_hold())});
   }
   const std::string primary = base::ToText(chain::AccountOf(group.primary()));
+  ASSIGN_OR_RETURN(const base::Amount rate, RateOf(client, bucket.id()));
+  const base::Amount month = PerMonth(rate);
   Json json;
   json.Text("name", bucket.name())
       .Number("id", bucket.id())
@@ -157,14 +177,14 @@ absl::Status StatBucket(Context& context, client::Client& client, const std::str
       .Number("objects", bucket.objects())
       .Number("stored_bytes", bucket.stored_bytes())
       .Small("keep_versions", bucket.keep_versions())
-      .Crn("reserve", chain::FromProto(bucket.reserve()))
+      .Crn("per_month", month)
       .Time("created", absl::FromUnixMillis(static_cast<int64_t>(bucket.created_ms())))
       .List("positions", positions);
   context.Result(
       json, absl::StrCat("bucket    ", bucket.name(), "  (",
                          bucket.wraps().empty() ? "public" : "private", ", ", policy, ")\n",
                          "objects   ", bucket.objects(), "  ", HumanBytes(bucket.stored_bytes()),
-                         " stored\n", "reserve   ", Crn(chain::FromProto(bucket.reserve())), "\n",
+                         " stored\n", "costs     ", Crn(month), " per 30 days\n",
                          "primary   ", primary, "\n", table.Done(true)));
   return absl::OkStatus();
 }
@@ -200,7 +220,7 @@ absl::Status UsageCommand(Context& context, const std::string& text, bool by_pre
   }
   struct Sum {
     uint64_t objects = 0, bytes = 0, stored = 0;
-    base::Amount reserve;
+    base::Amount rate;
   };
   std::map<std::string, Sum> sums;
   for (const Reference& root : roots) {
@@ -219,11 +239,10 @@ absl::Status UsageCommand(Context& context, const std::string& text, bool by_pre
       ++sum.objects;
       sum.bytes += object.size();
       sum.stored += object.record->stored_size();
-      if (const auto more = sum.reserve.Plus(chain::FromProto(object.record->lock())))
-        sum.reserve = *more;
+      if (const auto more = sum.rate.Plus(chain::FullRate(*object.record))) sum.rate = *more;
     }
   }
-  Table table({"SIZE", "STORED", "OBJECTS", "RESERVE", "NAME"}, {true, true, true, true, false});
+  Table table({"SIZE", "STORED", "OBJECTS", "A MONTH", "NAME"}, {true, true, true, true, false});
   std::vector<std::string> items;
   for (const auto& [name, sum] : sums) {
     items.push_back(Json()
@@ -231,10 +250,10 @@ absl::Status UsageCommand(Context& context, const std::string& text, bool by_pre
                         .Number("objects", sum.objects)
                         .Number("size_bytes", sum.bytes)
                         .Number("stored_bytes", sum.stored)
-                        .Crn("reserve", sum.reserve)
+                        .Crn("per_month", PerMonth(sum.rate))
                         .Done());
     table.Row({HumanBytes(sum.bytes), HumanBytes(sum.stored), absl::StrCat(sum.objects),
-               Crn(sum.reserve), name});
+               Crn(PerMonth(sum.rate)), name});
   }
   context.Items("items", items, table);
   return absl::OkStatus();
@@ -440,6 +459,7 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
       .Bool("whole", whole)
       .List("holders", parts)
       .Number("group", object.record->group())
+      .Crn("per_month", PerMonth(chain::FullRate(*object.record)))
       .Crn("lock", chain::FromProto(object.record->lock()))
       .Crn("bond", chain::FromProto(object.record->bond()))
       .Time("created", absl::FromUnixMillis(static_cast<int64_t>(object.record->created_ms())));
@@ -453,7 +473,7 @@ absl::Status StatCommand(Context& context, const std::string& text, uint64_t ver
           base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText(), "\n",
           "blake3    ", hash, "\n", "size      ", object.size(), " B  (", HumanBytes(object.record->stored_size()),
           " stored)\n", "modified  ", HumanTime(Modified(object)), "\n", "state     ", state, "\n",
-          "reserve   ", Crn(chain::FromProto(object.record->lock())), ", bond ",
+          "costs     ", Crn(PerMonth(chain::FullRate(*object.record))), " per 30 days, bond ",
           Crn(chain::FromProto(object.record->bond())), "\n", table.Done(true)));
   return absl::OkStatus();
 }
@@ -480,7 +500,7 @@ void AddInspectCommands(CLI::App& app, Context& context) {
   });
 
   auto usage = std::make_shared<std::pair<std::string, bool>>();
-  CLI::App* du = app.add_subcommand("du", "how much is stored, and what is reserved for it");
+  CLI::App* du = app.add_subcommand("du", "how much is stored, and what it costs a month");
   du->add_option("ref", usage->first, "cairn://bucket[/prefix]; nothing: all your buckets");
   du->add_flag("--by-prefix", usage->second, "one line a folder");
   du->callback([&context, usage] {
@@ -490,7 +510,7 @@ void AddInspectCommands(CLI::App& app, Context& context) {
   });
 
   auto removal = std::make_shared<std::pair<std::vector<std::string>, bool>>();
-  CLI::App* rm = app.add_subcommand("rm", "delete objects; reserve and bond come back");
+  CLI::App* rm = app.add_subcommand("rm", "delete objects; what was locked for them comes back");
   rm->add_option("refs", removal->first, "cairn://bucket/key ...")->required();
   rm->add_flag("-r,--recursive", removal->second, "everything below");
   rm->callback([&context, removal] {

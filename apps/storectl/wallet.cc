@@ -14,6 +14,7 @@
 #include "cairn/chain/client.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/verdict.h"
+#include "cairn/payment/quote.h"
 
 namespace cairn::storectl {
 namespace {
@@ -127,11 +128,19 @@ absl::Status Balance(Context& context, const std::string& given) {
   const pb::Account record = answer.ok() ? answer->account() : pb::Account();
   const base::Amount free = chain::FromProto(record.crn());
   const base::Amount locked = chain::FromProto(record.locked_crn());
+  request.set_stream(chain::ToField(account));
+  ASSIGN_OR_RETURN(const pb::QueryResponse streams, chain->Query(request));
+  const base::Amount reserve = chain::FromProto(streams.stream().buffer());
+  const base::Amount pays = chain::FromProto(streams.stream().out_rate()).Times(payment::kMonthSeconds).value_or(base::Amount::Max());
+  const base::Amount earns = chain::FromProto(streams.stream().in_rate()).Times(payment::kMonthSeconds).value_or(base::Amount::Max());
   Json json;
   json.Text("account", base::ToText(account))
       .Bool("exists", answer.ok())
       .Crn("free", free)
       .Crn("locked", locked)
+      .Crn("reserve", reserve)
+      .Crn("pays_per_month", pays)
+      .Crn("earns_per_month", earns)
       .Raw("usdc",
            Json()
                .Text("amount", chain::FromProto(record.usdc()).ToDecimal(base::kUsdcDecimals))
@@ -140,7 +149,8 @@ absl::Status Balance(Context& context, const std::string& given) {
       .Number("buckets", record.buckets())
       .Small("lanes", record.lanes());
   context.Result(json, absl::StrCat("account  ", base::ToText(account), "\nfree     ", Crn(free),
-                                    "\nlocked   ", Crn(locked), "\nusdc     ",
+                                    "\nlocked   ", Crn(locked), "\nreserve  ", Crn(reserve), "\npays     ",
+                                    Crn(pays), " per 30 days\nearns    ", Crn(earns), " per 30 days\nusdc     ",
                                     chain::FromProto(record.usdc()).ToDecimal(base::kUsdcDecimals),
                                     " usdc\n"));
   if (!answer.ok())

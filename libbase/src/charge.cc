@@ -17,6 +17,12 @@ absl::Status Overflow() {
 
 }  // namespace
 
+Amount TransferCost(Price price, uint64_t bytes) {
+  constexpr absl::uint128 kUnit = uint64_t{1} << 20;
+  // 2^128 x 2^64 over almost 2^80 always fits.
+  return price.per_unit_e18.MulDivCeil(bytes, kUnit * kPriceScale).value();
+}
+
 std::optional<Price> PrimaryPrice(Price primary, Price holder, bool whole_at_primary) {
   if (!whole_at_primary) return primary;
   const std::optional<Amount> sum = primary.per_unit_e18.Plus(holder.per_unit_e18);
@@ -43,12 +49,20 @@ absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size,
     if (!sum) return Overflow();
     charge.holder_rates.push_back(*one);
     charge.holders_rate = *sum;
+    charge.holder_taxes.push_back(one->MulDiv(terms.tax_ppm, kMillion).value());  // at most `one`
   }
   std::optional<Amount> net = charge.primary_rate.Plus(charge.holders_rate);
   std::optional<Amount> tax = net ? net->MulDiv(terms.tax_ppm, kMillion) : std::nullopt;
   std::optional<Amount> rate = tax ? net->Plus(*tax) : std::nullopt;
-  std::optional<Amount> lock = rate ? rate->Times(terms.reserve_seconds) : std::nullopt;
+  std::optional<Amount> reserve = rate ? rate->Times(terms.reserve_seconds) : std::nullopt;
+  charge.ingress = TransferCost(terms.ingress, held_bytes);
+  std::optional<Amount> fees = charge.ingress.Times(terms.holders.size());
+  std::optional<Amount> lock = reserve && fees ? reserve->Plus(*fees) : std::nullopt;
   if (!lock) return Overflow();
+  charge.primary_tax = *tax;
+  for (const Amount& part : charge.holder_taxes) {
+    charge.primary_tax = charge.primary_tax.MinusOrZero(part);  // truncated parts never exceed the whole
+  }
   charge.tax_rate = *tax;
   charge.rate = *rate;
   charge.lock = *lock;

@@ -28,6 +28,9 @@ absl::StatusOr<base::ChargeTerms> TermsOf(const QuoteRequest& request, const Quo
   if (!primary) return Overflow();
   base::ChargeTerms terms{.primary = *primary,
                           .holders = {},
+                          .ingress = object.copied || request.holders.empty()
+                                         ? base::Price{}
+                                         : request.holders.front().ingress,
                           .tax_ppm = request.terms.tax_ppm,
                           .reserve_seconds = request.terms.reserve_seconds,
                           .min_charge_bytes = request.terms.min_charge_bytes};

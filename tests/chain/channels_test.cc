@@ -67,6 +67,12 @@ TEST_CASE("a channel that cannot be is refused [CD-09]") {
   const std::string id = rig.Open(kDeposit);
   rig.h.Expect(Verdict::kNotParty, "node", rig.TopUp(id, 1));
   rig.h.Expect(Verdict::kUnknownChannel, "alice", rig.TopUp(std::string(16, 'x'), 1));
+  // A payment account holds crn only, so a channel cannot pay it usdc.
+  pb::Operation account;
+  account.mutable_create_payment_account();
+  op = rig.OpenOp(1);
+  op.mutable_open_channel()->set_payee(rig.h.Do("node", account).created(0));
+  rig.h.Expect(Verdict::kWrongAsset, "alice", op);
   rig.h.Expect(Verdict::kBadChannelId, "alice", rig.TopUp("short", 1));
 }
 

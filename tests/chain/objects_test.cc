@@ -26,7 +26,7 @@ TEST_CASE("an object is created, then sealed by a quorum of holders, then durabl
 }
 
 TEST_CASE("creating locks exactly what a client's quote computes, and deleting returns it", "[GF-19]") {
-  LedgerHarness h;
+  LedgerHarness h({.params = [](pb::Params& p) { p.set_min_term_seconds(0); }, .hooks = {}});
   const uint64_t bucket = h.Bucket("rs:4+2");
   const base::Amount before = h.Free("alice");
   const base::Amount locked_before = h.Locked("alice");
@@ -48,7 +48,7 @@ TEST_CASE("creating locks exactly what a client's quote computes, and deleting r
   CHECK(h.Free("alice") == Minus(Minus(before, all), FromProto(receipt.fee())));
 
   h.Do("p0", h.Seal({id}, {0, 1, 2, 3, 4, 5}));
-  CHECK(FromProto(h.GetBucket(bucket).reserve()) == lock);
+  CHECK(h.Locked("alice") == Plus(locked_before, FromProto(params.object_bond())));
   const auto removal = h.Do("alice", h.DeleteNames(bucket, {"a"}));
   CHECK(h.Locked("alice") == locked_before);
   CHECK(h.Free("alice") == Minus(Minus(before, FromProto(receipt.fee())), FromProto(removal.fee())));

@@ -2,6 +2,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "cairn/chain/domain/payments.h"
 #include "cairn/chain/invariants.h"
 #include "cairn/chain/proof.h"
 #include "catch.h"
@@ -23,7 +24,7 @@ class World {
   }
 
   void Step() {
-    switch (Below(16)) {
+    switch (Below(18)) {
       case 0:
       case 1:
       case 2:
@@ -45,6 +46,9 @@ class World {
         return Requests();
       case 11:
         return h_.Advance(absl::Milliseconds(Below(8000)));
+      case 12:
+      case 13:
+        return Pay();
       default:
         return Seal();
     }
@@ -64,6 +68,7 @@ class World {
 
   void Submit(const std::string& who, const pb::Operation& operation) {
     const auto receipt = h_.Submit(h_.Sign(who, h_.Body(who, {operation})));
+    INFO(receipt.detail());
     REQUIRE(VerdictOf(receipt) != Verdict::kInvariant);
     (receipt.verdict() == 0 ? accepted_ : refused_)++;
     if (operation.has_create_objects()) {
@@ -111,6 +116,34 @@ class World {
         complete.mutable_complete_succession()->set_position(position);
         return Submit(absl::StrCat("p", Below(7)), complete);
       }
+    }
+  }
+
+  // Money of streams: packages, settlement, a payment account for a bucket or an object.
+  void Pay() {
+    pb::Operation operation;
+    const std::string account = ToField(PaymentAccountId(h_.Id("alice"), 0));
+    switch (Below(6)) {
+      case 0:
+        operation.mutable_create_payment_account();
+        return Submit("alice", operation);
+      case 1:
+        operation.mutable_deposit_payment()->set_account(account);
+        *operation.mutable_deposit_payment()->mutable_amount() = ToProto(Crn(1 + Below(3)));
+        return Submit(Below(2) ? "alice" : "bob", operation);
+      case 2:
+        operation.mutable_settle_stream()->set_account(h_.Field(Below(2) ? "p1" : "alice"));
+        return Submit("bob", operation);
+      case 3:
+        operation.mutable_set_package()->set_bucket(1 + Below(2));
+        operation.mutable_set_package()->set_bytes_per_month(Below(5) << 20);
+        *operation.mutable_set_package()->mutable_max_rate() = ToProto(base::Amount::Max());
+        return Submit("alice", operation);
+      default:
+        operation.mutable_set_payer()->set_bucket(1 + Below(2));
+        if (Below(2) == 0) operation.mutable_set_payer()->set_payer(account);
+        if (Below(3) == 0) operation.mutable_set_payer()->add_objects(AnyObject());
+        return Submit("alice", operation);
     }
   }
 

@@ -95,8 +95,45 @@ struct Rig {
   std::unique_ptr<VerifyingClient> client;
 };
 
+// Streams, payment accounts, prices, channels and pools: 15 questions.
+void AskAboutMoney(Rig& rig, pb::QueryRequest* out) {
+  pb::Operation account, channel, pool;
+  account.mutable_create_payment_account();
+  const std::string payment_account = rig.h.Do("alice", account).created(0);
+  const std::string key = base::ToString(rig.h.Key("alice").public_key().Encode());
+  auto& open = *channel.mutable_open_channel();
+  open.set_payee(rig.h.Field("p0"));
+  open.set_asset(pb::ASSET_CRN);
+  *open.mutable_deposit() = ToProto(Crn(1));
+  open.set_signer(key);
+  open.set_expires_ms(rig.h.NowMs() + 3'600'000);
+  const std::string channel_id = rig.h.Do("alice", channel).created(0);
+  pool.mutable_open_pool()->set_asset(pb::ASSET_CRN);
+  *pool.mutable_open_pool()->mutable_deposit() = ToProto(Crn(1));
+  pool.mutable_open_pool()->set_owner_key(key);
+  const std::string pool_id = rig.h.Do("alice", pool).created(0);
+  (out++)->set_stream(rig.h.Field("alice"));
+  (out++)->set_stream(rig.h.Field("nobody"));
+  (out++)->set_flows_from(rig.h.Field("alice"));
+  (out++)->set_payment_account(payment_account);
+  (out++)->set_payment_account(rig.h.Field("nobody"));
+  (out++)->set_payment_accounts_of(rig.h.Field("alice"));
+  (out++)->set_bills_of(rig.bucket);
+  (out++)->set_bills_of(999);
+  (out++)->set_price(true);
+  (out++)->set_prices(true);
+  (out++)->set_channel(channel_id);
+  (out++)->set_channels_of_payer(rig.h.Field("alice"));
+  (out++)->set_channels_of_payee(rig.h.Field("p0"));
+  (out++)->set_pools_of(rig.h.Field("alice"));
+  auto& lane = *out->mutable_pool_lane();
+  lane.set_pool(pool_id);
+  lane.set_signer(key);
+  lane.set_payee(rig.h.Field("p0"));
+}
+
 std::vector<pb::QueryRequest> EveryQuestion(Rig& rig) {
-  std::vector<pb::QueryRequest> all(19);
+  std::vector<pb::QueryRequest> all(34);
   int i = 0;
   all[i++].set_status(true);
   all[i++].set_params(true);
@@ -119,6 +156,7 @@ std::vector<pb::QueryRequest> EveryQuestion(Rig& rig) {
   all[i++] = rig.AskName("b");
   all[i++].set_supply(true);
   all[i++].set_groups_of_provider(rig.h.Field("p1"));
+  AskAboutMoney(rig, &all[i]);
   return all;
 }
 

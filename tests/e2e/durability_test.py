@@ -114,8 +114,8 @@ def _(net):
     stat = net.json("stat", "cairn://whole/file")
     plain = net.json("stat", f"cairn://private/size/{(16 << 20) + 1}")
     # Of one price: 0.5 for the primary and 2 for each of the 1.5 copies in shards; 2 more for the whole one.
-    ratio = float(stat["lock"]["amount"]) / float(plain["lock"]["amount"])
-    expect(abs(ratio - 5.5 / 3.5) < 0.01, f"the lock is {ratio:.3f} times that without +primary")
+    ratio = float(stat["per_month"]["amount"]) / float(plain["per_month"]["amount"])
+    expect(abs(ratio - 5.5 / 3.5) < 0.01, f"its rate is {ratio:.3f} times that without +primary")
     holders = [by_account[h["provider"]] for h in stat["holders"]]
     expect(by_account[stat["primary"]] not in holders, "the primary's copy goes with a shard")
     checked = net.json("verify", "cairn://whole/file")["items"][0]["parts"]

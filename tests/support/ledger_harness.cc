@@ -39,6 +39,9 @@ LedgerHarness::LedgerHarness(Options options) : options_(std::move(options)) {
   genesis.accounts = {MakeGenesisAccount(Id("faucet"), Crn(1'000'000'000), base::Amount(1'000'000'000'000))};
   genesis_ = MakeGenesis(genesis, entropy_);
   if (options_.params) options_.params(*genesis_.mutable_params());
+  std::vector<std::string> oracles;
+  for (const std::string& who : options_.oracles) oracles.push_back(base::ToString(Key(who).public_key().Encode()));
+  for (const std::string& key : Sorted(oracles)) genesis_.add_oracles(key);
   Open();
 }
 
@@ -133,7 +136,7 @@ pb::Operation LedgerHarness::Register(const std::string& provider, const std::st
   op.set_network("AS64500");
   op.set_region("north");
   op.set_capacity_bytes(uint64_t{1} << 40);
-  *op.mutable_prices() = TestPrices();
+  *op.mutable_prices() = options_.prices.value_or(TestPrices());
   *op.mutable_deposit() = ToProto(Crn(deposit_crn));
   op.set_store_id(ToField(entropy_.Draw<base::StoreId>()));
   return operation;

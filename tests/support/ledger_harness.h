@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ struct HarnessOptions {
   LedgerHooks hooks;
   base::Kv* kv = nullptr;  // instead of one in memory
   bool recount = true;
+  std::optional<pb::ProviderPrices> prices = {};  // what every provider asks
+  std::vector<std::string> oracles = {};          // people whose keys sign prices
 };
 
 // What a test creates an object from.

@@ -74,6 +74,7 @@ Verdict Validate(const pb::Transfer& op) {
 }
 
 Verdict Check(const pb::Transfer& op, const Context& context, const ReadView& view) {
+  if (op.asset() != pb::ASSET_CRN && view.Has(keys::PaymentAccount(AccountOf(op.to())))) return Verdict::kWrongAsset;
   const base::Amount balance = FreeBalance(view, context.signer, op.asset());
   const base::Amount amount = FromProto(op.amount());
   if (amount <= balance) return Verdict::kOk;

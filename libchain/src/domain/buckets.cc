@@ -8,6 +8,7 @@
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/groups.h"
 #include "domain/approvals.h"
+#include "domain/billing.h"
 #include "domain/money.h"
 
 namespace cairn::chain {
@@ -174,6 +175,7 @@ Verdict Check(const pb::DeleteBucket& op, const Context& context, const ReadView
 void Apply(const pb::DeleteBucket& op, const Context& context, Edits& edits) {
   const auto key = keys::Bucket(op.bucket());
   const pb::Bucket bucket = edits.At(key);
+  BillPackage(bucket, {}, {}, context, edits);
   edits.Drop(key);
   edits.DropRaw(keys::BucketName(context.signer, bucket.name()));
   pb::Account& account = edits.At(keys::Account(context.signer));

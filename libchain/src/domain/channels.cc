@@ -58,6 +58,8 @@ Verdict Check(const pb::OpenChannel& op, const Context& context, const ReadView&
                           absl::StrCat("expires ", op.expires_ms(), ", may be from ", earliest, " to ", latest));
   }
   const pb::Asset asset = Pinned(op.asset());
+  const bool to_payment_account = view.Has(keys::PaymentAccount(AccountOf(op.payee())));
+  if (asset != pb::ASSET_CRN && to_payment_account) return Verdict::kWrongAsset;
   const base::Amount deposit = FromProto(op.deposit());
   const base::Amount reserve =
       ReserveFor(deposit, context.params.channel_penalty_ppm(), MinPenalty(asset, context.params));

@@ -8,6 +8,7 @@
 #include "cairn/base/layout.h"
 #include "cairn/chain/convert.h"
 #include "domain/approvals.h"
+#include "domain/billing.h"
 
 namespace cairn::chain {
 namespace {
@@ -183,6 +184,7 @@ void Apply(const pb::ReplacePrimary& op, const Context& context, Edits& edits) {
     Commit(group.primary(), group.stored_bytes(), edits);
   }
   SyncMembers(&before, &group, edits);
+  BillNewPrimary(op.group(), op.primary(), context, edits);
   UseApproval(op.approval(), edits);
   context.Emit("group.primary_replaced", {{"group", absl::StrCat(group.id())},
                                           {"before", base::ToHex(base::AsBytes(before.primary()))},
@@ -235,6 +237,7 @@ void Apply(const pb::AssignSuccessor& op, const Context& context, Edits& edits) 
   position.set_store_id(edits.At(keys::Provider(AccountOf(op.provider()))).store_id());
   Disturb(group, context);
   SyncMembers(&before, &group, edits);
+  VoidPosition(op.group(), op.position(), op.provider(), context, edits);
   UseApproval(op.approval(), edits);
   context.Emit("group.successor_assigned",
                {{"group", absl::StrCat(group.id())},
@@ -284,13 +287,15 @@ void MarkStoreLost(const base::AccountId& provider, const std::string& store_id,
   for (const uint64_t id : groups) {
     pb::Group& group = edits.At(keys::Group(id));
     bool holds = false;
-    for (pb::GroupPosition& position : *group.mutable_positions()) {
+    for (int i = 0; i < group.positions_size(); ++i) {
+      pb::GroupPosition& position = *group.mutable_positions(i);
       if (position.provider() != ToField(provider)) continue;
       holds = true;
       position.set_generation(position.generation() + 1);
       position.set_receipted(0);
       position.set_rebuilding(position.rebuilding() || position.should_hold() != 0);
       position.set_store_id(store_id);
+      VoidPosition(id, i, ToField(provider), context, edits);
     }
     if (!holds) continue;
     Disturb(group, context);

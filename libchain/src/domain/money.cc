@@ -1,6 +1,7 @@
 #include "domain/money.h"
 
 #include "cairn/chain/convert.h"
+#include "domain/streams.h"
 
 namespace cairn::chain {
 namespace {
@@ -9,7 +10,9 @@ pb::Amount* FreeField(pb::Account& account, pb::Asset asset) {
   return asset == pb::ASSET_USDC ? account.mutable_usdc() : account.mutable_crn();
 }
 
-pb::Account& Existing(Edits& edits, const Context& context, const base::AccountId& id) {
+}  // namespace
+
+pb::Account& ExistingAccount(Edits& edits, const Context& context, const base::AccountId& id) {
   pb::Account& account = edits.At(keys::Account(id));
   if (account.id().empty()) {
     account.set_id(ToField(id));
@@ -17,8 +20,6 @@ pb::Account& Existing(Edits& edits, const Context& context, const base::AccountI
   }
   return account;
 }
-
-}  // namespace
 
 base::Amount FreeBalance(const ReadView& view, const base::AccountId& id, pb::Asset asset) {
   const auto account = view.Find(keys::Account(id));
@@ -37,7 +38,9 @@ void TakeFrom(pb::Amount* field, base::Amount amount) {
 std::optional<base::Amount> Sum(base::Amount a, base::Amount b) { return a.Plus(b); }
 
 void CreditFree(Edits& edits, const Context& context, const base::AccountId& to, pb::Asset asset, base::Amount amount) {
-  AddTo(FreeField(Existing(edits, context, to), asset), amount);
+  pb::Account& receiver = ExistingAccount(edits, context, to);
+  AddTo(FreeField(receiver, asset), amount);
+  if (receiver.owes() && asset == pb::ASSET_CRN) SettleAccount(to, context, edits);
 }
 
 void DebitFree(Edits& edits, const base::AccountId& from, pb::Asset asset, base::Amount amount) {
@@ -48,6 +51,15 @@ void MoveFree(Edits& edits, const Context& context, const base::AccountId& from,
               pb::Asset asset, base::Amount amount) {
   DebitFree(edits, from, asset, amount);
   CreditFree(edits, context, to, asset, amount);
+}
+
+void TellPaid(const char* type, Attributes about, const base::AccountId& payer, const base::AccountId& receiver,
+              base::Amount amount, const Context& context) {
+  if (amount.zero()) return;
+  about.insert(about.end(), {{"payer", payer.ToHexString()},
+                             {"receiver", receiver.ToHexString()},
+                             {"amount", amount.ToString()}});
+  context.Emit(type, about);
 }
 
 void PayTreasury(Edits& edits, const base::AccountId& from, base::Amount amount) {

@@ -16,12 +16,18 @@ void TakeFrom(pb::Amount* field, base::Amount amount);
 // nullopt when the sum does not fit.
 std::optional<base::Amount> Sum(base::Amount a, base::Amount b);
 
-// Free money comes from, or leaves for, elsewhere; the caller keeps the totals. The credited account exists from then on.
+// The account, made when it does not exist.
+pb::Account& ExistingAccount(Edits& edits, const Context& context, const base::AccountId& id);
+// Free money comes from, or leaves for, elsewhere; the caller keeps the totals. The credited account exists from
+// then on; when its streams want money, it uses what it got for them at once.
 void CreditFree(Edits& edits, const Context& context, const base::AccountId& to, pb::Asset asset, base::Amount amount);
 void DebitFree(Edits& edits, const base::AccountId& from, pb::Asset asset, base::Amount amount);
-// Free money of `from` becomes free money of `to`, which exists from then on.
+// Free money of `from` becomes free money of `to`, as above.
 void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
               pb::Asset asset, base::Amount amount);
+// Tells who paid whom; `about` first. Nothing is told of nothing.
+void TellPaid(const char* type, Attributes about, const base::AccountId& payer, const base::AccountId& receiver,
+              base::Amount amount, const Context& context);
 // All of it crn.
 void PayTreasury(Edits& edits, const base::AccountId& from, base::Amount amount);
 void Lock(Edits& edits, const base::AccountId& id, base::Amount amount);

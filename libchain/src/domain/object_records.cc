@@ -1,9 +1,12 @@
 #include "domain/object_records.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "cairn/base/charge.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/transaction.h"
+#include "domain/billing.h"
 #include "domain/money.h"
 
 namespace cairn::chain {
@@ -20,11 +23,6 @@ void CountInBucket(const pb::Object& object, int sign, Edits& edits) {
   Step(object.stored_size(), sign, &bytes);
   bucket.set_objects(objects);
   bucket.set_stored_bytes(bytes);
-  if (sign > 0) {
-    AddTo(bucket.mutable_reserve(), FromProto(object.lock()));
-  } else {
-    TakeFrom(bucket.mutable_reserve(), FromProto(object.lock()));
-  }
 }
 
 void CountAtProvider(const std::string& provider, uint64_t bytes, int sign, Edits& edits) {
@@ -87,7 +85,7 @@ void DropOldest(const pb::Name& name, const Context& context, Edits& edits) {
     if (version.replaces().empty()) break;
     oldest = version.replaces();
   }
-  DeleteVersion(oldest, context, edits);
+  DeleteVersion(oldest, EndReason::kDeleted, context, edits);
 }
 
 }  // namespace
@@ -105,23 +103,69 @@ Verdict ValidateObjectIds(const google::protobuf::RepeatedPtrField<std::string>&
   return Verdict::kOk;
 }
 
-void AddObject(const pb::Object& object, Edits& edits) {
+base::Amount FullRate(const pb::Object& object) {
+  const auto holders = FromProto(object.holder_rate()).Times(object.positions_size());
+  const auto net = holders ? holders->Plus(FromProto(object.primary_rate())) : std::nullopt;
+  const auto rate = net ? net->Plus(FromProto(object.tax_rate())) : std::nullopt;
+  return rate.value_or(base::Amount::Max());
+}
+
+uint64_t Unreceipted(const pb::Object& object) {
+  return static_cast<uint64_t>(std::count(object.receipt_generations().begin(), object.receipt_generations().end(), 0u));
+}
+
+namespace {
+
+// Money for the positions' first receipts that is still to be paid.
+base::Amount IngressLeft(const pb::Object& object) {
+  return FromProto(object.ingress()).Times(Unreceipted(object)).value_or(base::Amount());
+}
+
+}  // namespace
+
+void AddObject(const pb::Object& object, const Context& context, Edits& edits) {
   edits.At(keys::Object(object.id())) = object;
   edits.PutRaw(keys::GroupObject(object.group(), object.id()), "o");
   CountInBucket(object, +1, edits);
   CountInGroup(object, +1, edits);
   const base::AccountId owner = AccountOf(object.owner());
-  Lock(edits, owner, FromProto(object.lock()));
+  const base::AccountId payer = AccountOf(object.locked_by());
+  Lock(edits, payer, FromProto(object.lock()));
+  Lock(edits, payer, IngressLeft(object));
   Lock(edits, owner, FromProto(object.bond()));
+  CountInBill(object, +1, context, edits);
   pb::Name& name = NameOf(object, edits);
   name.set_name(object.name());
   name.set_pending(object.id());
   AddDue(edits, object.seal_deadline_ms(), DueKind::kSealDeadline, object.id());
 }
 
-void RemoveObject(const std::string& id, Edits& edits) {
+void PayIngress(pb::Object& object, const std::string& provider, const Context& context, Edits& edits) {
+  const base::AccountId payer = AccountOf(object.locked_by());
+  PayFromLocked(edits, context, payer, AccountOf(provider), FromProto(object.ingress()));
+  TellPaid("object.ingress_paid", {{"object", Hex(object.id())}}, payer, AccountOf(provider),
+           FromProto(object.ingress()), context);
+}
+
+void ReleaseLock(pb::Object& object, const Context& context, Edits& edits) {
+  const auto part = FromProto(object.holder_rate()).Plus(FromProto(object.holder_tax()));
+  const auto second = part ? part->Times(Unreceipted(object)) : std::nullopt;
+  const auto kept = second ? second->Times(context.params.reserve_seconds()) : std::nullopt;
+  const base::Amount lock = FromProto(object.lock());
+  const base::Amount rest = std::min(lock, kept.value_or(base::Amount()));
+  const base::Amount released = lock.MinusOrZero(rest);
+  Unlock(edits, AccountOf(object.locked_by()), released);
+  *object.mutable_lock() = ToProto(rest);
+  if (released.zero()) return;
+  context.Emit("object.lock_released", {{"object", Hex(object.id())},
+                                        {"payer", Hex(object.locked_by())},
+                                        {"amount", released.ToString()}});
+}
+
+void RemoveObject(const std::string& id, EndReason reason, const Context& context, Edits& edits) {
   const pb::Object object = edits.At(keys::Object(id));
   if (object.state() == pb::OBJECT_STATE_SEALED) {
+    EndBilling(object, reason == EndReason::kDeleted, context, edits);
     CountSealed(object, -1, edits);
   } else {
     DropDue(edits, object.seal_deadline_ms(), DueKind::kSealDeadline, id);
@@ -131,8 +175,11 @@ void RemoveObject(const std::string& id, Edits& edits) {
   edits.Drop(keys::Object(id));
   edits.DropRaw(keys::GroupObject(object.group(), id));
   const base::AccountId owner = AccountOf(object.owner());
-  Unlock(edits, owner, FromProto(object.lock()));
+  const base::AccountId payer = AccountOf(object.locked_by());
+  Unlock(edits, payer, FromProto(object.lock()));
+  Unlock(edits, payer, IngressLeft(object));
   Unlock(edits, owner, FromProto(object.bond()));
+  CountInBill(object, -1, context, edits);
 }
 
 void SealObject(const std::string& id, const Context& context, Edits& edits) {
@@ -140,8 +187,11 @@ void SealObject(const std::string& id, const Context& context, Edits& edits) {
   pb::Group& group = edits.At(keys::Group(object.group()));
   object.set_state(pb::OBJECT_STATE_SEALED);
   object.set_sealed_ms(context.time_ms);
+  object.set_billed_from_s(context.stream_s);
   group.set_pending_objects(group.pending_objects() - 1);
   CountSealed(object, +1, edits);
+  ReleaseLock(object, context, edits);
+  BeginBilling(object, context, edits);
   DropDue(edits, object.seal_deadline_ms(), DueKind::kSealDeadline, id);
 
   pb::Name& name = NameOf(object, edits);
@@ -164,7 +214,7 @@ void ForgetPending(const pb::Object& object, Edits& edits) {
   DropNameIfUnused(object, edits);
 }
 
-void DeleteVersion(const std::string& id, const Context& context, Edits& edits) {
+void DeleteVersion(const std::string& id, EndReason reason, const Context& context, Edits& edits) {
   const pb::Object object = edits.At(keys::Object(id));
   pb::Name& name = NameOf(object, edits);
   if (name.current() == id) {
@@ -177,12 +227,13 @@ void DeleteVersion(const std::string& id, const Context& context, Edits& edits) 
     if (!newer.empty()) edits.At(keys::Object(newer)).set_replaces(object.replaces());
   }
   name.set_kept_versions(name.kept_versions() - 1);
-  RemoveObject(id, edits);
+  RemoveObject(id, reason, context, edits);
   DropNameIfUnused(object, edits);
   context.Emit("object.deleted", {{"object", Hex(id)},
                                   {"bucket", absl::StrCat(object.bucket())},
                                   {"group", absl::StrCat(object.group())},
                                   {"owner", Hex(object.owner())},
+                                  {"payer", Hex(object.locked_by())},
                                   {"version", absl::StrCat(object.version())},
                                   {"lock", FromProto(object.lock()).ToString()},
                                   {"bond", FromProto(object.bond()).ToString()}});

@@ -9,9 +9,11 @@
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/groups.h"
 #include "cairn/chain/domain/objects.h"
+#include "cairn/chain/domain/payments.h"
 #include "cairn/chain/domain/providers.h"
 #include "cairn/chain/transaction.h"
 #include "domain/approvals.h"
+#include "domain/billing.h"
 #include "domain/money.h"
 #include "domain/object_records.h"
 
@@ -25,12 +27,14 @@ struct Site {
   pb::Provider primary;
   std::vector<pb::Provider> holders;  // by position
   std::vector<base::AccountId> operators;
+  base::AccountId payer;
 };
 
 struct Plan {
   std::vector<pb::Object> objects;  // as they will be recorded, state created
-  base::Amount lock;
+  base::Amount lock;  // reserve and ingress fees
   base::Amount bond;
+  base::Amount rate;
 };
 
 Verdict ValidateNewObject(const pb::NewObject& object) {
@@ -62,6 +66,7 @@ std::optional<Site> ReadSite(uint64_t bucket_id, const ReadView& view) {
   if (!group) return std::nullopt;
   site.bucket = *std::move(bucket);
   site.group = *std::move(group);
+  site.payer = PayerOf(site.bucket);
   site.primary = view.Find(keys::Provider(AccountOf(site.group.primary()))).value_or(pb::Provider());
   for (const pb::GroupPosition& position : site.group.positions()) {
     site.holders.push_back(view.Find(keys::Provider(AccountOf(position.provider()))).value_or(pb::Provider()));
@@ -104,23 +109,35 @@ Verdict UseCopySource(const pb::NewObject& object, const Context& context, const
   return Verdict::kOk;
 }
 
-Verdict Charge(const Site& site, const Context& context, pb::Object* planned) {
+Verdict Charge(const Site& site, bool copy, const Context& context, const ReadView& view, pb::Object* planned) {
+  const pb::PriceState prices = view.Find(keys::PriceState()).value_or(pb::PriceState());
+  const pb::PriceRecord& price = PriceAt(prices, context.time_ms);
   base::ChargeTerms terms;
-  const auto primary = base::PrimaryPrice(FromProto(site.primary.prices().primary_storage()),
-                                          FromProto(site.primary.prices().holder_storage()),
+  const auto primary = base::PrimaryPrice(FromProto(price.prices().primary_storage()),
+                                          FromProto(price.prices().holder_storage()),
                                           site.group.policy().whole_at_primary());
   if (!primary) return Verdict::kChargeOverflow;
   terms.primary = *primary;
-  for (const uint32_t position : planned->positions()) {
-    terms.holders.push_back(FromProto(site.holders[position].prices().holder_storage()));
-  }
+  terms.holders.assign(planned->positions_size(), FromProto(price.prices().holder_storage()));
+  if (!copy) terms.ingress = FromProto(price.prices().ingress());
   terms.tax_ppm = context.params.tax_ppm();
   terms.reserve_seconds = context.params.reserve_seconds();
   terms.min_charge_bytes = context.params.min_charge_bytes();
   const auto charge = base::ChargeFor(terms, planned->stored_size(), FromProto(planned->layout()),
                                       site.group.policy().data());
   if (!charge.ok()) return Verdict::kChargeOverflow;
-  *planned->mutable_lock() = ToProto(charge->lock);
+  const auto reserve = charge->rate.Times(terms.reserve_seconds);
+  if (!reserve) return Verdict::kChargeOverflow;
+  planned->set_price(price.number());
+  *planned->mutable_primary_rate() = ToProto(charge->primary_rate);
+  if (!terms.holders.empty()) {
+    *planned->mutable_holder_rate() = ToProto(charge->holder_rates.front());
+    *planned->mutable_holder_tax() = ToProto(charge->holder_taxes.front());
+    *planned->mutable_ingress() = ToProto(charge->ingress);
+  }
+  *planned->mutable_tax_rate() = ToProto(charge->tax_rate);
+  *planned->mutable_lock() = ToProto(*reserve);
+  planned->set_locked_by(ToField(site.payer));
   return Verdict::kOk;
 }
 
@@ -174,7 +191,7 @@ Verdict PlanObject(const pb::CreateObjects& op, int index, const Site& site, con
   }
   planned->mutable_receipt_generations()->Resize(planned->positions_size(), 0);
   const Verdict holders = CheckHolders(site, *planned, context);
-  return holders != Verdict::kOk ? holders : Charge(site, context, planned);
+  return holders != Verdict::kOk ? holders : Charge(site, !object.copy_of().empty(), context, view, planned);
 }
 
 Verdict MakePlan(const pb::CreateObjects& op, const Site& site, const Context& context, const ReadView& view,
@@ -187,26 +204,37 @@ Verdict MakePlan(const pb::CreateObjects& op, const Site& site, const Context& c
       if (context.outcome->detail.empty()) context.outcome->detail = absl::StrCat("object ", i, " of the batch");
       return verdict;
     }
-    const auto lock = Sum(plan->lock, FromProto(planned.lock()));
+    const auto ingress = FromProto(planned.ingress()).Times(planned.positions_size());
+    const auto reserve = Sum(plan->lock, FromProto(planned.lock()));
+    const auto lock = reserve && ingress ? Sum(*reserve, *ingress) : std::nullopt;
     const auto bond = Sum(plan->bond, FromProto(planned.bond()));
-    if (!lock || !bond) return Verdict::kChargeOverflow;
+    const auto rate = Sum(plan->rate, FullRate(planned));
+    if (!lock || !bond || !rate) return Verdict::kChargeOverflow;
+    plan->rate = *rate;
     plan->lock = *lock;
     plan->bond = *bond;
   }
   return Verdict::kOk;
 }
 
-Verdict CheckMoney(const pb::CreateObjects& op, const Plan& plan, const Context& context, const ReadView& view) {
+Verdict CheckMoney(const pb::CreateObjects& op, const Site& site, const Plan& plan, const Context& context,
+                   const ReadView& view) {
   if (plan.lock > FromProto(op.max_lock())) {
     return context.Refuse(Verdict::kPriceChanged, absl::StrCat("lock ", plan.lock.ToString(), ", max_lock ",
                                                                FromProto(op.max_lock()).ToString()));
   }
-  const auto total = Sum(plan.lock, plan.bond);
-  const base::Amount balance = FreeBalance(view, context.signer);
-  if (total && *total <= balance) return Verdict::kOk;
-  return context.Refuse(Verdict::kNoFunds,
-                        absl::StrCat("has ", balance.ToString(), ", locks ", plan.lock.ToString(), " and bonds ",
-                                     plan.bond.ToString()));
+  const Verdict payer = CheckPayer(site.payer, site.bucket, plan.rate, context, view);
+  if (payer != Verdict::kOk) return payer;
+  const bool alone = site.payer == context.signer;
+  const auto total = alone ? Sum(plan.lock, plan.bond) : plan.lock;
+  const base::Amount balance = FreeBalance(view, site.payer);
+  if (!total || *total > balance) {
+    return context.Refuse(Verdict::kNoFunds,
+                          absl::StrCat("the payer has ", balance.ToString(), ", locks ", plan.lock.ToString(),
+                                       " and bonds ", plan.bond.ToString()));
+  }
+  if (alone || plan.bond <= FreeBalance(view, context.signer)) return Verdict::kOk;
+  return context.Refuse(Verdict::kNoFunds, absl::StrCat("bonds ", plan.bond.ToString()));
 }
 
 // Group cap, and the capacity of everyone who keeps something, for the whole batch.
@@ -260,7 +288,7 @@ Verdict Check(const pb::CreateObjects& op, const Context& context, const ReadVie
   const Verdict planned = MakePlan(op, *site, context, view, &plan);
   if (planned != Verdict::kOk) return planned;
   const Verdict room = CheckRoom(*site, plan, context);
-  return room != Verdict::kOk ? room : CheckMoney(op, plan, context, view);
+  return room != Verdict::kOk ? room : CheckMoney(op, *site, plan, context, view);
 }
 
 void Apply(const pb::CreateObjects& op, const Context& context, Edits& edits) {
@@ -270,13 +298,14 @@ void Apply(const pb::CreateObjects& op, const Context& context, Edits& edits) {
   if (!site || MakePlan(op, *site, context, edits.view(), &plan) != Verdict::kOk) return;
   UseApproval(op.approval(), edits);
   for (const pb::Object& object : plan.objects) {
-    AddObject(object, edits);
+    AddObject(object, context, edits);
     HoldLiable(object.primary(), object.seal_deadline_ms() + context.params.fine_claim_window_ms(), edits);
     context.Created(object.id());
     context.Emit("object.created", {{"object", Hex(object.id())},
                                     {"bucket", absl::StrCat(object.bucket())},
                                     {"group", absl::StrCat(object.group())},
                                     {"owner", Hex(object.owner())},
+                                    {"payer", Hex(object.locked_by())},
                                     {"primary", Hex(object.primary())},
                                     {"version", absl::StrCat(object.version())},
                                     {"stored_size", absl::StrCat(object.stored_size())},

@@ -53,6 +53,7 @@ void Tell(const char* type, const pb::Object& object, const Context& context) {
                       {"bucket", absl::StrCat(object.bucket())},
                       {"group", absl::StrCat(object.group())},
                       {"owner", Hex(object.owner())},
+                      {"payer", Hex(object.locked_by())},
                       {"primary", Hex(object.primary())},
                       {"version", absl::StrCat(object.version())},
                       {"lock", FromProto(object.lock()).ToString()},
@@ -80,13 +81,14 @@ Verdict Check(const pb::RejectObjects& op, const Context& context, const ReadVie
 void Apply(const pb::RejectObjects& op, const Context& context, Edits& edits) {
   for (const std::string& id : op.objects()) {
     const pb::Object object = edits.At(keys::Object(id));
-    RemoveObject(id, edits);
+    RemoveObject(id, EndReason::kDeleted, context, edits);
     ForgetPending(object, edits);
     KeepForFines(object, pb::Amount(), context, edits);
     context.Emit("object.rejected", {{"object", Hex(id)},
                                      {"bucket", absl::StrCat(object.bucket())},
                                      {"group", absl::StrCat(object.group())},
                                      {"owner", Hex(object.owner())},
+                                     {"payer", Hex(object.locked_by())},
                                      {"primary", Hex(object.primary())},
                                      {"lock", FromProto(object.lock()).ToString()},
                                      {"bond", FromProto(object.bond()).ToString()},
@@ -111,13 +113,14 @@ void Apply(const pb::CancelObjects& op, const Context& context, Edits& edits) {
     const pb::Object object = edits.At(keys::Object(id));
     const bool stored_somewhere = std::any_of(object.receipt_generations().begin(), object.receipt_generations().end(),
                                               [](uint32_t generation) { return generation != 0; });
-    RemoveObject(id, edits);
+    RemoveObject(id, EndReason::kDeleted, context, edits);
     ForgetPending(object, edits);
     if (stored_somewhere) {
       const base::Amount effort = std::min(FromProto(context.params.effort_fee()), FromProto(object.lock()));
-      MoveFree(edits, context, context.signer, AccountOf(object.primary()), pb::ASSET_CRN, effort);
+      MoveFree(edits, context, AccountOf(object.locked_by()), AccountOf(object.primary()), pb::ASSET_CRN, effort);
       context.Emit("object.effort_paid", {{"object", Hex(id)},
                                           {"owner", Hex(object.owner())},
+                                          {"payer", Hex(object.locked_by())},
                                           {"primary", Hex(object.primary())},
                                           {"amount", effort.ToString()}});
     }
@@ -165,9 +168,11 @@ Verdict Check(const pb::DeleteObjects& op, const Context& context, const ReadVie
 void Apply(const pb::DeleteObjects& op, const Context& context, Edits& edits) {
   for (const std::string& wanted : op.names()) {
     const pb::Name name = edits.At(keys::Name(op.bucket(), wanted));
-    for (const std::string& id : VersionsOf(name, edits.view())) DeleteVersion(id, context, edits);
+    for (const std::string& id : VersionsOf(name, edits.view())) {
+      DeleteVersion(id, EndReason::kDeleted, context, edits);
+    }
   }
-  for (const std::string& id : op.versions()) DeleteVersion(id, context, edits);
+  for (const std::string& id : op.versions()) DeleteVersion(id, EndReason::kDeleted, context, edits);
 }
 
 Verdict Validate(const pb::RequestUpload& op) {
@@ -277,7 +282,7 @@ void SealDeadlinePassed(const std::string& id, const Context& context, Edits& ed
   if (!edits.Has(key)) return;
   const pb::Object object = edits.At(key);
   if (object.state() != pb::OBJECT_STATE_CREATED) return;
-  RemoveObject(id, edits);
+  RemoveObject(id, EndReason::kDeleted, context, edits);
   ForgetPending(object, edits);
   const bool disturbed = edits.At(keys::Group(object.group())).disturbed_ms() >= object.created_ms();
   const bool unanswered = object.upload_requested_ms() != 0 && !object.upload_answered();

@@ -9,6 +9,7 @@
 #include "cairn/chain/domain/groups.h"
 #include "cairn/chain/domain/objects.h"
 #include "cairn/chain/transaction.h"
+#include "domain/billing.h"
 #include "domain/object_records.h"
 
 namespace cairn::chain {
@@ -91,8 +92,10 @@ bool IsPrimary(const Context& context, const pb::Group& group, const std::vector
          });
 }
 
-// Records the receipts in one object. True when it became whole by them.
-bool TakeReceipts(const Receipts& receipts, pb::Group& group, pb::Object& object) {
+// Records the receipts in one object: a first one earns the ingress fee, one for a sealed object starts its position's
+// flow. True when the object became whole by them.
+bool TakeReceipts(const Receipts& receipts, pb::Group& group, pb::Object& object, const Context& context,
+                  Edits& edits) {
   const bool sealed = object.state() == pb::OBJECT_STATE_SEALED;
   const bool whole_before = sealed && IsDurable(object, group);
   for (const pb::Receipt& receipt : receipts) {
@@ -100,8 +103,13 @@ bool TakeReceipts(const Receipts& receipts, pb::Group& group, pb::Object& object
     for (int i = 0; i < object.positions_size(); ++i) {
       if (object.positions(i) != receipt.position()) continue;
       if (object.receipt_generations(i) == position.generation()) continue;
+      const bool first = object.receipt_generations(i) == 0;
       object.set_receipt_generations(i, position.generation());
-      if (sealed) position.set_receipted(position.receipted() + 1);
+      if (first) PayIngress(object, position.provider(), context, edits);
+      if (!sealed) continue;
+      position.set_receipted(position.receipted() + 1);
+      if (first) ReleaseLock(object, context, edits);
+      BillPosition(object, receipt.position(), context, edits);
     }
   }
   return sealed && !whole_before && IsDurable(object, group);
@@ -123,7 +131,7 @@ void ApplyReceipts(const Ids& ids, const Receipts& receipts, uint64_t group_id, 
     if (!edits.Has(keys::Object(id))) continue;
     pb::Object& object = edits.At(keys::Object(id));
     const bool created = object.state() == pb::OBJECT_STATE_CREATED;
-    const bool whole = TakeReceipts(receipts, group, object);
+    const bool whole = TakeReceipts(receipts, group, object, context, edits);
     if (created && seal) SealObject(id, context, edits);
     if (whole || (created && seal && IsDurable(object, group))) TellDurable(id, context, edits);
   }

@@ -6,6 +6,7 @@
 #include "cairn/base/key.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/groups.h"
+#include "cairn/chain/domain/payments.h"
 #include "cairn/chain/transaction.h"
 #include "domain/money.h"
 
@@ -81,6 +82,7 @@ void Apply(const pb::RegisterProvider& op, const Context& context, Edits& edits)
   provider.set_registered_ms(context.time_ms);
   edits.PutRaw(keys::NodeKey(op.node_key()), ToField(context.signer));
   Lock(edits, context.signer, FromProto(op.deposit()));
+  AskedPricesChanged(context, edits);
   context.Emit("provider.registered", {{"provider", context.signer.ToHexString()},
                                        {"operator", base::ToHex(base::AsBytes(op.operator_()))},
                                        {"endpoint", op.endpoint()},
@@ -113,6 +115,7 @@ void Apply(const pb::EditProvider& op, const Context& context, Edits& edits) {
   if (op.has_prices()) *provider.mutable_prices() = op.prices();
   if (op.has_network()) provider.set_network(op.network());
   if (op.has_region()) provider.set_region(op.region());
+  if (op.has_prices()) AskedPricesChanged(context, edits);
   context.Emit("provider.edited", {{"provider", context.signer.ToHexString()}});
 }
 
@@ -216,6 +219,7 @@ void Apply(const pb::ExitProvider&, const Context& context, Edits& edits) {
   provider.set_state(pb::PROVIDER_STATE_EXITED);
   edits.DropRaw(keys::NodeKey(provider.node_key()));
   Unlock(edits, context.signer, deposit);
+  AskedPricesChanged(context, edits);
   context.Emit("provider.exited", {{"provider", context.signer.ToHexString()}, {"deposit", deposit.ToString()}});
 }
 

@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kSaltBytes = 16;
 constexpr size_t kMaxNetworkName = 64;
 constexpr int kMaxAccounts = 100'000;
+constexpr int kMaxOracles = 100;
 // No sum of the ledger can wrap below it.
 constexpr base::Amount kMaxSupply = base::Amount::Parts(uint64_t{1} << 48, 0);
 
@@ -74,6 +75,11 @@ absl::Status CheckGenesis(const pb::Genesis& genesis) {
   if (genesis.time_ms() == 0 || genesis.time_ms() >> 48 != 0) return Bad("the time is out of range");
   if (!base::PublicKey::Decode(base::AsBytes(genesis.engine_key())).ok()) return Bad("the engine's key is malformed");
   if (genesis.accounts_size() > kMaxAccounts) return Bad("too many accounts");
+  for (int i = 0; i < genesis.oracles_size(); ++i) {
+    if (!base::PublicKey::Decode(base::AsBytes(genesis.oracles(i))).ok()) return Bad("an oracle's key is malformed");
+    if (i > 0 && !(genesis.oracles(i - 1) < genesis.oracles(i))) return Bad("oracles must be sorted and distinct");
+  }
+  if (genesis.oracles_size() > kMaxOracles) return Bad("too many oracles");
   RETURN_IF_ERROR(CheckParams(genesis.params(), genesis.network_class()));
   return CheckAccounts(genesis);
 }

@@ -9,6 +9,7 @@
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/groups.h"
+#include "cairn/chain/domain/payments.h"
 #include "cairn/chain/params.h"
 #include "domain/object_records.h"
 
@@ -50,6 +51,11 @@ class Tally {
   void CountGroup(const std::string& id, const pb::Group& group);
   void CountBucket(const std::string& id, const pb::Bucket& bucket);
   void CountObject(const std::string& id, const pb::Object& object);
+  void CountStream(const std::string& id, const pb::StreamAccount& stream);
+  void CountFlow(const std::string& id, const pb::Flow& flow);
+  void CountBill(const std::string& id, const pb::Bill& bill);
+  void CountSponsorship(const std::string& id, const pb::Sponsorship& sponsorship);
+  void CountPaymentAccount(const std::string& id, const pb::PaymentAccount& account);
   void CountChannel(const std::string& id, const pb::Channel& channel);
   void CountPool(const std::string& id, const pb::Pool& pool);
   void CountDue(const std::string& key);
@@ -62,7 +68,7 @@ class Tally {
 };
 
 // Names of the totals. One text, one pointer: they are compared as such.
-constexpr const char kMoney[] = "minted = burnt + free + locked + treasury + channels";
+constexpr const char kMoney[] = "minted = burnt + free + locked + treasury + streams + channels";
 constexpr const char kFree[] = "free money";
 constexpr const char kLockedAll[] = "locked money";
 constexpr const char kLocked[] = "locked money of an account";
@@ -79,7 +85,17 @@ constexpr const char kShouldHold[] = "objects of a position";
 constexpr const char kHeldBytes[] = "held bytes of a position";
 constexpr const char kBucketObjects[] = "objects of a bucket";
 constexpr const char kBucketBytes[] = "stored bytes of a bucket";
-constexpr const char kBucketReserve[] = "reserve of a bucket";
+constexpr const char kStreamMoney[] = "money in streams";
+constexpr const char kNetRates[] = "what flows in = what flows out";
+constexpr const char kInRate[] = "rate into an account";
+constexpr const char kOutRate[] = "rate out of an account";
+constexpr const char kFrozenRate[] = "frozen rate of an account";
+constexpr const char kFlowRate[] = "rate of a flow";
+constexpr const char kBillRate[] = "primary's rate of a bill";
+constexpr const char kBillTax[] = "primary's tax of a bill";
+constexpr const char kBillCommitted[] = "committed rate of a bill";
+constexpr const char kBillObjects[] = "objects of a bill";
+constexpr const char kPaymentAccounts[] = "payment accounts of an account";
 constexpr const char kChannels[] = "money in channels and pools";
 constexpr const char kChannelIndex[] = "index of a channel";
 constexpr const char kPoolEntries[] = "entries of a pool";
@@ -125,6 +141,16 @@ void Tally::Count(const std::string& key, const std::string& value, int sign) {
       return CountObject(id, Parse<pb::Object>(value));
     case 'X':
       return Says(kDeadline, DueId(Parse<pb::ExpiredUpload>(value).until_ms(), DueKind::kFineWindow, id), 1);
+    case 'T':
+      return CountStream(id, Parse<pb::StreamAccount>(value));
+    case 'W':
+      return CountFlow(id, Parse<pb::Flow>(value));
+    case 'U':
+      return CountBill(id, Parse<pb::Bill>(value));
+    case 'Z':
+      return CountSponsorship(id, Parse<pb::Sponsorship>(value));
+    case 'Q':
+      return CountPaymentAccount(id, Parse<pb::PaymentAccount>(value));
     case 'h':
       return CountChannel(id, Parse<pb::Channel>(value));
     case 'i':
@@ -147,6 +173,8 @@ void Tally::CountSupply(const std::string& id, const pb::Supply& supply) {
   Gives(kMoney, id, Units(supply.free()));
   Gives(kMoney, id, Units(supply.locked()));
   Gives(kMoney, id, Units(supply.treasury()));
+  Gives(kMoney, id, Units(supply.streams()));
+  Says(kStreamMoney, id, Units(supply.streams()));
   Gives(kMoney, id, Units(supply.channels()));
   Says(kFree, id, Units(supply.free()));
   Says(kLockedAll, id, Units(supply.locked()));
@@ -161,6 +189,7 @@ void Tally::CountAccount(const std::string& id, const pb::Account& account) {
   Gives(kLockedAll, crn, Units(account.locked_crn()));
   Says(kLocked, id, Units(account.locked_crn()));
   Says(kLanes, id, account.lanes());
+  Says(kPaymentAccounts, id, account.payment_accounts());
   Says(kBuckets, id, account.buckets());
 }
 
@@ -194,21 +223,26 @@ void Tally::CountBucket(const std::string& id, const pb::Bucket& bucket) {
   Gives(kGroupBuckets, NumberField(bucket.group()), 1);
   Says(kBucketObjects, id, bucket.objects());
   Says(kBucketBytes, id, bucket.stored_bytes());
-  Says(kBucketReserve, id, Units(bucket.reserve()));
 }
 
 void Tally::CountObject(const std::string& id, const pb::Object& object) {
   const std::string group = NumberField(object.group());
   const std::string bucket = NumberField(object.bucket());
   const bool created = object.state() == pb::OBJECT_STATE_CREATED;
-  Gives(kLocked, object.owner(), Units(object.lock()));
+  const std::string bill = keys::Bill(object.group(), object.bucket(), object.pin()).bytes.substr(1);
+  Gives(kLocked, object.locked_by(), Units(object.lock()) + Units(object.ingress()) * Unreceipted(object));
   Gives(kLocked, object.owner(), Units(object.bond()));
+  Gives(kBillObjects, bill, 1);
+  Gives(kBillCommitted, bill, FullRate(object).units());
+  if (!created) {
+    Gives(kBillRate, bill, Units(object.primary_rate()));
+    Gives(kBillTax, bill, Units(object.tax_rate()) - Units(object.holder_tax()) * object.positions_size());
+  }
   Gives(kGroupObjects, group, 1);
   Gives(kGroupPending, group, created ? 1 : 0);
   Gives(kGroupBytes, group, object.stored_size());
   Gives(kBucketObjects, bucket, 1);
   Gives(kBucketBytes, bucket, object.stored_size());
-  Gives(kBucketReserve, bucket, Units(object.lock()));
   if (created) Says(kDeadline, DueId(object.seal_deadline_ms(), DueKind::kSealDeadline, id), 1);
   if (object.positions_size() == 0) return;
   const uint64_t held = HeldBytesOf(object, PolicyOf(object.group()));
@@ -216,6 +250,51 @@ void Tally::CountObject(const std::string& id, const pb::Object& object) {
     Gives(kHeldBytes, PositionId(object.group(), position), held);
     Gives(kShouldHold, PositionId(object.group(), position), created ? 0 : 1);
   }
+}
+
+// Money in streams does not depend on the second at which an account was last settled: the rates of all accounts add up
+// to zero, so each may be counted as of second 0.
+void Tally::CountStream(const std::string& id, const pb::StreamAccount& stream) {
+  static const std::string crn(1, static_cast<char>(pb::ASSET_CRN));
+  const absl::uint128 net_out = Units(stream.out_rate()) - Units(stream.in_rate());
+  Gives(kStreamMoney, crn, Units(stream.buffer()) + net_out * stream.settled_s());
+  Says(kNetRates, "", Units(stream.in_rate()));
+  Gives(kNetRates, "", Units(stream.out_rate()));
+  Says(kInRate, id, Units(stream.in_rate()));
+  Says(kOutRate, id, Units(stream.out_rate()));
+  Says(kFrozenRate, id, Units(stream.frozen_rate()));
+  if (stream.step_ms() != 0) Says(kDeadline, DueId(stream.step_ms(), DueKind::kPayerStep, id), 1);
+}
+
+void Tally::CountFlow(const std::string& id, const pb::Flow& flow) {
+  const std::string payer = id.substr(0, base::AccountId::kSize);
+  Says(kFlowRate, id, Units(flow.rate()));
+  Gives(flow.frozen() ? kFrozenRate : kOutRate, payer, Units(flow.rate()));
+  if (!flow.frozen()) Gives(kInRate, id.substr(base::AccountId::kSize), Units(flow.rate()));
+}
+
+void Tally::CountBill(const std::string& id, const pb::Bill& bill) {
+  const std::string treasury = ToField(TreasuryId());
+  Says(kBillRate, id, Units(bill.primary_rate()));
+  Says(kBillTax, id, Units(bill.primary_tax()));
+  Says(kBillObjects, id, bill.objects());
+  Says(kBillCommitted, id, Units(bill.committed_rate()) - Units(bill.package_rate()) - Units(bill.package_tax()));
+  Gives(kFlowRate, bill.payer() + bill.primary(), Units(bill.primary_rate()) + Units(bill.package_rate()));
+  Gives(kFlowRate, bill.payer() + treasury, Units(bill.primary_tax()) + Units(bill.package_tax()));
+  for (const pb::BillPosition& position : bill.positions()) {
+    Gives(kFlowRate, bill.payer() + position.provider(), Units(position.rate()));
+    Gives(kFlowRate, bill.payer() + treasury, Units(position.tax()));
+  }
+}
+
+void Tally::CountSponsorship(const std::string& id, const pb::Sponsorship& sponsorship) {
+  if (!sponsorship.paused()) Gives(kFlowRate, id, Units(sponsorship.rate()));
+}
+
+void Tally::CountPaymentAccount(const std::string& id, const pb::PaymentAccount& account) {
+  Gives(kPaymentAccounts, account.owner(), 1);
+  Gives(kLocked, id, Units(account.withdrawal()));
+  if (account.withdrawal_ms() != 0) Says(kDeadline, DueId(account.withdrawal_ms(), DueKind::kWithdrawal, id), 1);
 }
 
 void Tally::CountChannel(const std::string& id, const pb::Channel& channel) {
@@ -269,12 +348,18 @@ absl::Status CheckAmounts(const std::string& key, const std::string& value) {
   } else if (key[0] == 'S') {
     const auto supply = Parse<pb::Supply>(value);
     sane = InRange(supply.minted()) && InRange(supply.burnt()) && InRange(supply.free()) && InRange(supply.locked()) &&
-           InRange(supply.treasury()) && InRange(supply.channels());
+           InRange(supply.treasury()) && InRange(supply.streams()) && InRange(supply.channels());
   } else if (key[0] == 'P') {
     sane = InRange(Parse<pb::Provider>(value).deposit());
   } else if (key[0] == 'J') {
     const auto object = Parse<pb::Object>(value);
     sane = InRange(object.lock()) && InRange(object.bond());
+  } else if (key[0] == 'T') {
+    const auto stream = Parse<pb::StreamAccount>(value);
+    sane = InRange(stream.buffer()) && InRange(stream.in_rate()) && InRange(stream.out_rate()) &&
+           InRange(stream.frozen_rate());
+  } else if (key[0] == 'W') {
+    sane = InRange(Parse<pb::Flow>(value).rate());
   }
   return sane ? absl::OkStatus() : Broken("an amount below zero or above the supply", key);
 }
@@ -368,6 +453,13 @@ absl::Status CheckStep(const std::string& key, const std::optional<std::string>&
     if (!after) return Broken("a provider's record that vanished", key);
     return CheckDeposit(key, Parse<pb::Provider>(*before), Parse<pb::Provider>(*after));
   }
+  if (key[0] == 'Q' && before) {
+    if (!after) return Broken("a payment account that vanished", key);
+    if (Parse<pb::PaymentAccount>(*before).non_refundable() && !Parse<pb::PaymentAccount>(*after).non_refundable()) {
+      return Broken("once non-refundable, always non-refundable", key);
+    }
+  }
+  if (key[0] == 'r' && before) return Broken("a price that changed", key);
   if (key[0] == 'h' && before && after) {
     return CheckChannelStep(key, Parse<pb::Channel>(*before), Parse<pb::Channel>(*after));
   }
@@ -413,6 +505,50 @@ absl::Status RecountReceipts(const ReadView& view) {
   return absl::OkStatus();
 }
 
+// What each bill bills at each position, from the objects receipted there under its present generation; and what each
+// consent is used for.
+absl::Status RecountBills(const ReadView& view) {
+  std::map<std::string, std::pair<absl::uint128, absl::uint128>> billed;
+  view.Scan(keys::ObjectPrefix(), "", [&](const std::string&, const std::string& value) {
+    const auto object = Parse<pb::Object>(value);
+    const auto group = view.Find(keys::Group(object.group()));
+    if (object.state() != pb::OBJECT_STATE_SEALED || !group) return true;
+    const std::string bill = keys::Bill(object.group(), object.bucket(), object.pin()).bytes;
+    for (int i = 0; i < object.positions_size(); ++i) {
+      const uint32_t position = object.positions(i);
+      if (object.receipt_generations(i) != group->positions(position).generation()) continue;
+      auto& sum = billed[bill + NumberField(position)];
+      sum.first += FromProto(object.holder_rate()).units();
+      sum.second += FromProto(object.holder_tax()).units();
+    }
+    return true;
+  });
+  absl::Status sound;
+  std::map<std::string, absl::uint128> used;
+  view.Scan("U", "", [&](const std::string& key, const std::string& value) {
+    const auto bill = Parse<pb::Bill>(value);
+    const auto group = view.Find(keys::Group(bill.group()));
+    if (!group || group->primary() != bill.primary()) sound = Broken("the primary of a bill", key);
+    for (int i = 0; group && i < bill.positions_size(); ++i) {
+      const auto& sum = billed[key + NumberField(i)];
+      const bool same = FromProto(bill.positions(i).rate()).units() == sum.first &&
+                        FromProto(bill.positions(i).tax()).units() == sum.second &&
+                        bill.positions(i).provider() == group->positions(i).provider();
+      if (!same) sound = Broken("billed positions", key);
+    }
+    used[keys::Consent(AccountOf(bill.payer()), bill.bucket()).bytes] += FromProto(bill.committed_rate()).units();
+    return sound.ok();
+  });
+  RETURN_IF_ERROR(sound);
+  view.Scan("E", "", [&](const std::string& key, const std::string& value) {
+    if (FromProto(Parse<pb::PaymentConsent>(value).used_rate()).units() != used[key]) {
+      sound = Broken("used rate of a consent", key);
+    }
+    return sound.ok();
+  });
+  return sound;
+}
+
 }  // namespace
 
 absl::Status CheckChanges(const WriteView& view, pb::NetworkClass network_class) {
@@ -443,6 +579,7 @@ absl::Status Recount(const ReadView& view) {
   RETURN_IF_ERROR(sound);
   RETURN_IF_ERROR(tally.Balanced());
   RETURN_IF_ERROR(RecountReceipts(view));
+  RETURN_IF_ERROR(RecountBills(view));
   return view.health();
 }
 

@@ -66,6 +66,23 @@ Key<pb::Name> Name(uint64_t bucket, const std::string& name) {
 }
 Key<pb::ExpiredUpload> ExpiredUpload(const std::string& object) { return {Of('X', object)}; }
 
+Key<pb::StreamClock> StreamClock() { return {"t"}; }
+Key<pb::StreamAccount> Stream(const base::AccountId& id) { return {Of('T', id)}; }
+Key<pb::Flow> Flow(const base::AccountId& payer, const base::AccountId& receiver) {
+  return {Of('W', payer) + ToField(receiver)};
+}
+Key<pb::Bill> Bill(uint64_t group, uint64_t bucket, const std::string& pin) {
+  return {Of('U', group) + NumberField(bucket) + pin};
+}
+Key<pb::PaymentAccount> PaymentAccount(const base::AccountId& id) { return {Of('Q', id)}; }
+Key<pb::PaymentConsent> Consent(const base::AccountId& id, uint64_t bucket) {
+  return {Of('E', id) + NumberField(bucket)};
+}
+Key<pb::Sponsorship> Sponsorship(const base::AccountId& sponsor, const base::AccountId& account) {
+  return {Of('Z', sponsor) + ToField(account)};
+}
+Key<pb::PriceState> PriceState() { return {"R"}; }
+Key<pb::PriceRecord> Price(uint64_t number) { return {Of('r', number)}; }
 Key<pb::Channel> Channel(const std::string& id) { return {Of('h', id)}; }
 Key<Raw> ChannelOfPayer(const base::AccountId& payer, const std::string& id) { return {Of('i', payer) + id}; }
 Key<Raw> ChannelOfPayee(const base::AccountId& payee, const std::string& id) { return {Of('j', payee) + id}; }
@@ -87,6 +104,9 @@ std::string BucketPrefix() { return "B"; }
 std::string BucketNamePrefix(const base::AccountId& owner) { return Of('O', owner); }
 std::string ObjectPrefix() { return "J"; }
 std::string NamePrefix(uint64_t bucket) { return Of('V', bucket); }
+std::string FlowPrefix(const base::AccountId& payer) { return Of('W', payer); }
+std::string BillPrefix(uint64_t group) { return Of('U', group); }
+std::string PricePrefix() { return "r"; }
 std::string PayerChannelPrefix(const base::AccountId& payer) { return Of('i', payer); }
 std::string PayeeChannelPrefix(const base::AccountId& payee) { return Of('j', payee); }
 std::string OwnerPoolPrefix(const base::AccountId& owner) { return Of('l', owner); }

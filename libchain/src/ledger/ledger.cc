@@ -6,6 +6,7 @@
 #include "cairn/chain/domain/accounts.h"
 #include "cairn/chain/domain/channels.h"
 #include "cairn/chain/domain/objects.h"
+#include "cairn/chain/domain/payments.h"
 #include "cairn/chain/domain/providers.h"
 #include "cairn/chain/genesis.h"
 #include "cairn/chain/invariants.h"
@@ -28,6 +29,10 @@ void HandleDue(const keys::DueEntry& due, const Context& context, Edits& edits) 
       return AllowanceExpired(due.id, context, edits);
     case DueKind::kMaintenanceEnd:
       return MaintenanceEnded(due.id, context, edits);
+    case DueKind::kPayerStep:
+      return PayerStep(due.id, context, edits);
+    case DueKind::kWithdrawal:
+      return WithdrawalDue(due.id, context, edits);
     case DueKind::kChannelDue:
       return ChannelDue(due.id, context, edits);
     case DueKind::kPoolDue:
@@ -54,6 +59,12 @@ void Postpone(const keys::DueEntry& due, uint64_t gap_ms, const pb::Params& para
     case DueKind::kMaintenanceEnd:
       edits.At(keys::Provider(AccountOf(due.id))).set_maintenance_until_ms(later);
       break;
+    case DueKind::kPayerStep:
+      edits.At(keys::Stream(AccountOf(due.id))).set_step_ms(later);
+      break;
+    case DueKind::kWithdrawal:
+      edits.At(keys::PaymentAccount(AccountOf(due.id))).set_withdrawal_ms(later);
+      break;
     case DueKind::kChannelDue:
       edits.At(keys::Channel(due.id)).set_due_ms(later);
       break;
@@ -77,6 +88,8 @@ class Block {
   Block(const Ledger& ledger, const LedgerHooks& hooks, const BlockContext& context, const ReadView& view)
       : ledger_(ledger), hooks_(hooks), context_(context), memo_(&view), state_(&memo_) {
     params_ = memo_.Find(keys::Params()).value_or(pb::Params());
+    stopped_ms_ = memo_.Find(keys::StreamClock()).value_or(pb::StreamClock()).stopped_ms();
+    HoldStreams();
   }
 
   void PostponeDeadlines();
@@ -87,8 +100,11 @@ class Block {
  private:
   Context MakeContext(Outcome* outcome) const {
     return {.chain = ledger_.chain_id(), .params = params_, .height = context_.height, .time_ms = context_.time_ms,
+            .stream_s = (streams_ms_ - std::min(stopped_ms_, streams_ms_)) / 1000, .stopped_ms = stopped_ms_,
             .signer = {}, .transaction = "", .operation = nullptr, .outcome = outcome};
   }
+  // The streams' clock does not pass what is due and not handled: so no payer is charged beyond a step it should take.
+  void HoldStreams();
   Verdict Admit(const PreparedTransaction& transaction, const Context& context) const;
   Verdict RunOperations(const pb::TransactionBody& body, Context& context, WriteView& view,
                         pb::TransactionReceipt* receipt) const;
@@ -101,6 +117,8 @@ class Block {
   MemoView memo_;
   WriteView state_;
   pb::Params params_;
+  uint64_t stopped_ms_ = 0;
+  uint64_t streams_ms_ = 0;  // the ledger's time up to which streams are charged
   uint32_t included_ = 0;
   BlockResult result_;
 };
@@ -121,25 +139,28 @@ void Block::Alarm(const absl::Status& broken, const std::string& transaction, ui
 
 void Block::PostponeDeadlines() {
   if (context_.gap_ms == 0) return;
-  const uint64_t stopped_ms = context_.time_ms - std::min(context_.gap_ms, context_.time_ms);
   std::vector<keys::DueEntry> open;
   state_.Scan(keys::DuePrefix(), "", [&](const std::string& key, const std::string&) {
-    const keys::DueEntry due = keys::ParseDue(key);
-    if (due.time_ms > stopped_ms) open.push_back(due);
+    // What was overdue moves as well: the streams' clock must meet all of them in the order they had.
+    open.push_back(keys::ParseDue(key));
     return true;
   });
   Edits edits(state_);
   for (const keys::DueEntry& due : open) Postpone(due, context_.gap_ms, params_, edits);
+  stopped_ms_ += context_.gap_ms;
+  edits.At(keys::StreamClock()).set_stopped_ms(stopped_ms_);
   edits.Flush();
+  HoldStreams();
 }
 
 void Block::RunDueWork() {
   while (result_.due_handled < params_.max_due_per_block()) {
     const auto first = state_.Seek(keys::DuePrefix());
-    if (!first || first->first.substr(0, 1) != keys::DuePrefix()) return;
+    if (!first || first->first.substr(0, 1) != keys::DuePrefix()) break;
     const keys::DueEntry due = keys::ParseDue(first->first);
-    if (due.time_ms > context_.time_ms) return;
+    if (due.time_ms > context_.time_ms) break;
     ++result_.due_handled;
+    streams_ms_ = due.time_ms;
     Outcome outcome;
     WriteView scratch(&state_);
     Edits edits(scratch);
@@ -159,6 +180,11 @@ void Block::RunDueWork() {
   const auto next = state_.Seek(keys::DuePrefix());
   result_.due_left = next && next->first.substr(0, 1) == keys::DuePrefix() &&
                      keys::ParseDue(next->first).time_ms <= context_.time_ms;
+  HoldStreams();
+}
+
+void Block::HoldStreams() {
+  streams_ms_ = std::min(context_.time_ms, NextDueMs(state_).value_or(context_.time_ms));
 }
 
 Verdict Block::Admit(const PreparedTransaction& transaction, const Context& context) const {

@@ -5,6 +5,7 @@
 #include "cairn/chain/domain/channels.h"
 #include "cairn/chain/domain/groups.h"
 #include "cairn/chain/domain/objects.h"
+#include "cairn/chain/domain/payments.h"
 #include "cairn/chain/domain/providers.h"
 
 namespace cairn::chain {
@@ -28,6 +29,9 @@ uint64_t Items(const pb::CloseChannel& op) { return Items(op.claim()); }
 uint64_t Items(const pb::DisputeChannel& op) { return Items(op.claim()); }
 uint64_t Items(const pb::RedeemPool& op) { return Items(op.claim()); }
 uint64_t Items(const pb::ClaimFine& op) { return op.objects_size(); }
+uint64_t Items(const pb::SetPayer& op) { return op.objects_size(); }
+uint64_t Items(const pb::ClearUnpaid& op) { return op.objects_size(); }
+uint64_t Items(const pb::PostPrice& op) { return op.signatures_size(); }
 
 #define RULES(Kind, field, base, each)                                                          \
   {                                                                                             \
@@ -71,6 +75,21 @@ constexpr OperationRules kRules[] = {
     RULES(kRequestUpload, request_upload, 2, 0),
     RULES(kAnswerUpload, answer_upload, 1, 0),
     RULES(kClaimFine, claim_fine, 1, 1),
+
+    RULES(kCreatePaymentAccount, create_payment_account, 2, 0),
+    RULES(kDepositPayment, deposit_payment, 1, 0),
+    RULES(kWithdrawPayment, withdraw_payment, 2, 0),
+    RULES(kCancelWithdrawal, cancel_withdrawal, 1, 0),
+    RULES(kDisableRefund, disable_refund, 1, 0),
+    RULES(kSetPaymentConsent, set_payment_consent, 2, 0),
+    RULES(kSetPayer, set_payer, 2, 2),
+    RULES(kSetSponsorship, set_sponsorship, 2, 0),
+    RULES(kSettleStream, settle_stream, 1, 0),
+    RULES(kClearUnpaid, clear_unpaid, 1, 2),
+    RULES(kSetPackage, set_package, 2, 0),
+    RULES(kSetFreeCap, set_free_cap, 1, 0),
+    RULES(kPostPrice, post_price, 2, 1),
+    RULES(kRefreshPrice, refresh_price, 2, 0),
 
     RULES(kOpenChannel, open_channel, 10, 0),
     RULES(kTopUpChannel, top_up_channel, 1, 0),

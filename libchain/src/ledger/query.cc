@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
+#include "cairn/chain/domain/payments.h"
 #include "cairn/chain/genesis.h"
 #include "cairn/chain/ledger.h"
 #include "cairn/chain/transaction.h"
@@ -90,6 +91,10 @@ class Answer {
   absl::Status ObjectByName();
   absl::Status Objects();
   absl::Status GroupObjects();
+  absl::Status Streams();
+  absl::Status PaymentAccounts();
+  absl::Status Bills();
+  absl::Status Prices();
   absl::Status Channels();
   absl::Status Pools();
   void ShowObject(const std::string& id);
@@ -256,6 +261,26 @@ absl::Status Answer::GroupObjects() {
   return absl::OkStatus();
 }
 
+absl::Status Answer::Streams() {
+  if (request_.question_case() == pb::QueryRequest::kStream) {
+    ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.stream()));
+    // An account without a record has no streams.
+    Show(keys::Stream(id), response_.mutable_stream());
+    pb::StreamClock clock;
+    if (Show(keys::StreamClock(), &clock)) response_.set_stopped_ms(clock.stopped_ms());
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const base::AccountId payer, Id(request_.flows_from()));
+  const std::string prefix = keys::FlowPrefix(payer);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    auto* entry = response_.add_flows();
+    entry->set_receiver(key.substr(prefix.size()));
+    Show(Key<pb::Flow>{key}, entry->mutable_flow());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
 absl::Status Answer::Channels() {
   if (request_.question_case() == pb::QueryRequest::kChannel) {
     if (request_.channel().size() != base::ChannelId::kSize) return BadQuery("a channel id has 16 bytes");
@@ -265,7 +290,49 @@ absl::Status Answer::Channels() {
   ASSIGN_OR_RETURN(const base::AccountId id, Id(payer ? request_.channels_of_payer() : request_.channels_of_payee()));
   const std::string prefix = payer ? keys::PayerChannelPrefix(id) : keys::PayeeChannelPrefix(id);
   Page(prefix, "", [&](const std::string& key, const std::string&) {
+    Listed(key);
     Show(keys::Channel(key.substr(prefix.size())), response_.add_channels());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::PaymentAccounts() {
+  if (request_.question_case() == pb::QueryRequest::kPaymentAccount) {
+    ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.payment_account()));
+    return One(keys::PaymentAccount(id), response_.mutable_payment_accounts(), "payment account");
+  }
+  ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.payment_accounts_of()));
+  pb::Account account;
+  Show(keys::Account(owner), &account);
+  const uint64_t from = NumberFromField(request_.page().cursor());
+  for (uint64_t number = from; number < account.payment_accounts(); ++number) {
+    if (number - from == limit_) {
+      response_.set_next_cursor(NumberField(number));
+      break;
+    }
+    Show(keys::PaymentAccount(PaymentAccountId(owner, number)), response_.add_payment_accounts());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Bills() {
+  pb::Bucket bucket;
+  if (!Show(keys::Bucket(request_.bills_of()), &bucket)) return Missing("bucket");
+  Page(keys::Bill(bucket.group(), bucket.id(), "").bytes, "", [&](const std::string& key, const std::string&) {
+    Show(Key<pb::Bill>{key}, response_.add_bills());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Prices() {
+  if (request_.question_case() == pb::QueryRequest::kPrice) {
+    Show(keys::PriceState(), response_.mutable_price());
+    return absl::OkStatus();
+  }
+  Page(keys::PricePrefix(), "", [&](const std::string& key, const std::string&) {
+    Show(Key<pb::PriceRecord>{key}, response_.add_prices());
     return 1;
   });
   return absl::OkStatus();
@@ -282,8 +349,9 @@ absl::Status Answer::Pools() {
     const auto signer = base::PublicKey::Decode(base::AsBytes(question.signer()));
     if (!pool || !signer.ok()) return BadQuery("a lane is named by pool, signer and payee");
     ASSIGN_OR_RETURN(const base::AccountId payee, Id(question.payee()));
-    const auto genesis = view_.Find(keys::Genesis());
-    const base::ChainId chain = genesis ? ChainIdOf(*genesis) : base::ChainId();
+    pb::Genesis genesis;
+    Show(keys::Genesis(), &genesis);
+    const base::ChainId chain = ChainIdOf(genesis);
     const std::string lane = ToField(base::LaneIdFor(chain, *pool, *signer, payee));
     Show(keys::PoolLane(question.pool(), lane), response_.mutable_pool_lane());
     Show(keys::PoolSigner(question.pool(), question.signer()), response_.mutable_pool_signer());
@@ -292,6 +360,7 @@ absl::Status Answer::Pools() {
   ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.pools_of()));
   const std::string prefix = keys::OwnerPoolPrefix(owner);
   Page(prefix, "", [&](const std::string& key, const std::string&) {
+    Listed(key);
     Show(keys::Pool(key.substr(prefix.size())), response_.add_pools());
     return 1;
   });
@@ -344,6 +413,21 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
       break;
     case pb::QueryRequest::kGroupObjects:
       status = GroupObjects();
+      break;
+    case pb::QueryRequest::kStream:
+    case pb::QueryRequest::kFlowsFrom:
+      status = Streams();
+      break;
+    case pb::QueryRequest::kPaymentAccount:
+    case pb::QueryRequest::kPaymentAccountsOf:
+      status = PaymentAccounts();
+      break;
+    case pb::QueryRequest::kBillsOf:
+      status = Bills();
+      break;
+    case pb::QueryRequest::kPrice:
+    case pb::QueryRequest::kPrices:
+      status = Prices();
       break;
     case pb::QueryRequest::kChannel:
     case pb::QueryRequest::kChannelsOfPayer:

@@ -4,7 +4,9 @@
 //   primary  P   = trunc(primary price * max(stored size, minimum))
 //   holders  S_i = trunc(price of holder i * max(bytes that holder keeps, minimum)), one term a
 //   holder tax      V   = trunc(tax * (P + sum of S_i))
-// and the lock is (P + sum S_i + V) * reserve time. Pure functions; safe from any thread.
+// Of V each holder's part is trunc(tax * S_i), and the primary's the rest: so the parts of a partly receipted object
+// come and go with its holders and add up to V. The fee for taking the bytes in is rounded up, once a holder. The lock
+// is (P + sum S_i + V) * reserve time + the ingress fees. Pure functions; safe from any thread.
 #pragma once
 
 #include <optional>
@@ -21,6 +23,7 @@ struct ChargeTerms {
   Price primary{};  // per byte-second of stored size: answers, serves first, keeps the listing
   std::vector<Price>
       holders{};  // per byte-second of what a holder keeps; one entry for each holding position
+  Price ingress{};       // per 2^20 bytes a holder takes in
   uint32_t tax_ppm = 0;  // 10,000 = 1 %
   uint64_t reserve_seconds = 0;
   uint64_t min_charge_bytes = 0;
@@ -36,10 +39,16 @@ struct Charge {
   std::vector<Amount> holder_rates;  // as ChargeTerms::holders
   Amount holders_rate;               // their sum
   Amount tax_rate;
+  std::vector<Amount> holder_taxes;  // as holder_rates
+  Amount primary_tax;                // tax_rate less the sum of holder_taxes
   Amount rate;
+  Amount ingress;  // for each holder's first receipt
   Amount lock;
   friend bool operator==(const Charge&, const Charge&) = default;
 };
+
+// What moving `bytes` costs, `price` per 2^20 of them, rounded up to a whole unit.
+Amount TransferCost(Price price, uint64_t bytes);
 
 // Bytes that each holding position keeps of an object: a shard, or the whole stored bytes.
 // `data` is the policy's k; unused under kCopies.

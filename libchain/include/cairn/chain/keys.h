@@ -29,6 +29,8 @@ enum class DueKind : uint8_t {
   kApproval = 3,        // id: provider account, nonce
   kAllowance = 4,       // id: sponsor account, nonce
   kMaintenanceEnd = 5,  // id: provider account
+  kPayerStep = 10,      // id: account of a stream
+  kWithdrawal = 11,     // id: payment account
   kChannelDue = 40,     // id: channel; its settlement, or the end of its record
   kPoolDue = 41,        // id: pool; return of the rest, then the end of its entries
 };
@@ -76,6 +78,24 @@ Key<pb::Name> Name(uint64_t bucket, const std::string& name);
 // 'X' object (16) | ExpiredUpload | seal deadline, reject; dropped when fined or after the window
 Key<pb::ExpiredUpload> ExpiredUpload(const std::string& object);
 
+// 't' | StreamClock | the first block after a stop
+Key<pb::StreamClock> StreamClock();
+// 'T' account (20) | StreamAccount | the payments domain
+Key<pb::StreamAccount> Stream(const base::AccountId& id);
+// 'W' payer (20) receiver (20) | Flow | the payments domain
+Key<pb::Flow> Flow(const base::AccountId& payer, const base::AccountId& receiver);
+// 'U' group (8) bucket (8) payer of single objects (20 or none) | Bill | objects, groups, payments
+Key<pb::Bill> Bill(uint64_t group, uint64_t bucket, const std::string& pin);
+// 'Q' payment account (20) | PaymentAccount | the payments domain
+Key<pb::PaymentAccount> PaymentAccount(const base::AccountId& id);
+// 'E' payment account (20) bucket (8) | PaymentConsent | the payments domain; objects (used rate)
+Key<pb::PaymentConsent> Consent(const base::AccountId& id, uint64_t bucket);
+// 'Z' sponsor (20) payment account (20) | Sponsorship | set sponsorship
+Key<pb::Sponsorship> Sponsorship(const base::AccountId& sponsor, const base::AccountId& account);
+// 'R' | PriceState | prices; providers (what they ask)
+Key<pb::PriceState> PriceState();
+// 'r' number (8) | PriceRecord | as PriceState
+Key<pb::PriceRecord> Price(uint64_t number);
 // 'h' channel (16) | Channel | the channels domain; dropped some time after its settlement
 Key<pb::Channel> Channel(const std::string& id);
 // 'i' payer (20) channel (16) | Raw: "c" | open channel, end of its record
@@ -104,6 +124,9 @@ std::string BucketPrefix();
 std::string BucketNamePrefix(const base::AccountId& owner);
 std::string ObjectPrefix();
 std::string NamePrefix(uint64_t bucket);
+std::string FlowPrefix(const base::AccountId& payer);
+std::string BillPrefix(uint64_t group);
+std::string PricePrefix();
 std::string PayerChannelPrefix(const base::AccountId& payer);
 std::string PayeeChannelPrefix(const base::AccountId& payee);
 std::string OwnerPoolPrefix(const base::AccountId& owner);

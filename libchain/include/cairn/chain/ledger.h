@@ -21,7 +21,7 @@ namespace cairn::chain {
 struct BlockContext {
   uint64_t height = 0;
   uint64_t time_ms = 0;  // never below the block before
-  uint64_t gap_ms = 0;   // the ledger stood still this long: open deadlines move by it first
+  uint64_t gap_ms = 0;   // the ledger stood still this long since the block before: deadlines move by it first
 };
 
 // A transaction with everything that needs no state worked out: bytes, hash, signature. Made in parallel.

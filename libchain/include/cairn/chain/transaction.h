@@ -8,6 +8,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "cairn/base/amount.h"
 #include "cairn/base/claim.h"
 #include "cairn/base/key.h"
 #include "cairn/chain/pb.h"
@@ -58,6 +59,8 @@ base::UploadReceipt BuildUploadReceipt(const base::ChainId& chain, const base::A
                                        const std::vector<pb::Object>& objects);
 // Is every position of the object receipted under the group's current generations?
 bool IsDurable(const pb::Object& object, const pb::Group& group);
+// What the object costs a second when all its positions are receipted.
+base::Amount FullRate(const pb::Object& object);
 // Positions of the object that no current receipt covers.
 std::vector<uint32_t> MissingPositions(const pb::Object& object, const pb::Group& group);
 

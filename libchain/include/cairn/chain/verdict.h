@@ -2,7 +2,8 @@
 //
 // Grouped by consequence: 0 done; 1xx the bytes are wrong, no fee; 2xx not in this state or not yet (signature,
 // sequence, expiry, fee), no fee and no number used; from 3xx on the transaction paid its fee and used its number but
-// changed nothing else. 3xx accounts and anything, 4xx providers and approvals, 5xx groups and buckets, 6xx objects, 8xx channels and pools.
+// changed nothing else. 3xx accounts and anything, 4xx providers and approvals, 5xx groups and buckets, 6xx objects,
+// 7xx payments, 8xx channels and pools.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +44,8 @@ enum class [[nodiscard]] Verdict : uint16_t {
   kBadStoreId = 128,
   kBadSignatureField = 129,
   kBadVersions = 130,
+  kBadPrices = 131,
+
   kBadChannelId = 150,
   kBadClaim = 151,
 
@@ -118,6 +121,29 @@ enum class [[nodiscard]] Verdict : uint16_t {
   kNothingToFine = 618,
   kBadUploadReceipt = 619,
   kObjectExists = 620,
+
+  kNoStream = 700,
+  kPayerFrozen = 701,
+  kNotClearable = 702,
+  kUnknownPaymentAccount = 710,
+  kTooManyPaymentAccounts = 711,
+  kNonRefundable = 712,
+  kWithdrawalPending = 713,
+  kNoWithdrawal = 714,
+  kWrongAsset = 715,
+  kNoConsent = 716,
+  kConsentExhausted = 717,
+  kNotSponsorable = 718,
+  kSamePayer = 719,
+  kPackageTooSoon = 730,
+  kSamePackage = 731,
+  kBadPriceNumber = 740,
+  kStalePrice = 741,
+  kPriceTooSoon = 742,
+  kPriceOutOfBounds = 743,
+  kPriceQuorumMissing = 744,
+  kFeedSpeaks = 745,
+  kNoNewPrice = 746,
 
   kUnknownChannel = 800,
   kNotParty = 801,

@@ -20,6 +20,7 @@ struct QuoteObject {
   // Positions of the group that keep it whole (base::CopyPositions); unused for shards, where all
   // positions do.
   std::vector<uint32_t> copy_positions{};
+  bool copied = false;  // of bytes that the holders have: nothing to take in
 };
 
 // The ledger's parameters and what the transactions cost.
@@ -43,7 +44,7 @@ struct QuoteRequest {
 struct Quote {
   std::vector<base::Charge> charges;  // one an object
   base::Amount rate;                  // per second, all objects
-  base::Amount lock;                  // what the ledger takes and keeps in reserve
+  base::Amount lock;                  // what the ledger takes: reserve and ingress fees
   base::Amount bond;                  // comes back on delete
   base::Amount fee;                   // gone
   base::Amount total;                 // lock + bond + fee: what must be in the account

@@ -1,7 +1,7 @@
 // Rate cards: what a provider asks for.
 #pragma once
 
-#include "cairn/base/amount.h"
+#include "cairn/base/charge.h"
 
 namespace cairn::payment {
 
@@ -15,6 +15,6 @@ struct RateCard {
 };
 
 // What moving `bytes` costs, rounded up to a whole unit.
-base::Amount TransferCost(base::Price price, uint64_t bytes);
+using base::TransferCost;
 
 }  // namespace cairn::payment

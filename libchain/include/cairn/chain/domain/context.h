@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +30,8 @@ struct Context {
   const pb::Params& params;
   uint64_t height = 0;
   uint64_t time_ms = 0;
+  uint64_t stream_s = 0;            // the second that streams are charged up to; due work: of its own due time
+  uint64_t stopped_ms = 0;          // the streams' clock is so much behind the ledger's
   base::AccountId signer;           // zeros in due work
   std::string transaction;          // hash; empty in due work
   const pb::Operation* operation = nullptr;
@@ -65,6 +68,14 @@ class Edits {
     slot.dropped = false;
     return static_cast<R&>(*slot.record);
   }
+  // A copy of the record, which does not become one that is changed.
+  template <class R>
+  std::optional<R> Peek(const Key<R>& key) const {
+    const auto slot = records_.find(key.bytes);
+    if (slot == records_.end()) return view_.Find(key);
+    if (slot->second.record == nullptr) return std::nullopt;
+    return static_cast<const R&>(*slot->second.record);
+  }
   template <class R>
   bool Has(const Key<R>& key) const {
     const auto slot = records_.find(key.bytes);
@@ -77,6 +88,8 @@ class Edits {
     slot.record = nullptr;
     slot.dropped = true;
   }
+  // Keys of a table that begin with `prefix`, as they will be once everything here is flushed.
+  std::vector<std::string> KeysOf(const std::string& prefix) const;
   // Index entries are written at once; nothing reads them back within an operation.
   void PutRaw(const Key<Raw>& key, std::string bytes) { view_.Put(key, Raw{std::move(bytes)}); }
   void DropRaw(const Key<Raw>& key) { view_.Delete(key); }

@@ -1,0 +1,99 @@
+// Payments: streams of crn, the accounts that pay them, what happens when one runs dry, packages and prices.
+//
+// Streams are charged by whole seconds of their own clock, which stands still while the ledger does. What a payer pays
+// net of what it receives comes from its free balance, then from its buffer; a due entry per payer sees that no buffer
+// is ever overdrawn. paying --reserve low--> throttled --reserve spent--> read only --> notice --> clearable; a deposit
+// leads back to paying in its block, and the owner can delete at any time.
+#pragma once
+
+#include "cairn/base/amount.h"
+#include "cairn/base/hash.h"
+#include "cairn/base/stream.h"
+#include "cairn/chain/domain/context.h"
+
+namespace cairn::chain {
+
+// Receives the taxes on streams.
+inline const base::AccountId& TreasuryId() {
+  static const base::AccountId id{};
+  return id;
+}
+
+// Derived from owner and number; no key hashes to it.
+base::AccountId PaymentAccountId(const base::AccountId& owner, uint64_t number);
+// What an oracle signs: chain, number, prices, when it observed them.
+base::Digest PriceDigest(const base::ChainId& chain, const pb::PostPrice& op);
+// Signatures that make a price: more than two thirds of the oracles.
+int OracleQuorum(int oracles);
+// The price that objects created at `time_ms` get.
+const pb::PriceRecord& PriceAt(const pb::PriceState& state, uint64_t time_ms);
+// The network's stream terms, in order.
+base::StreamTerms StreamTermsOf(const pb::Params& params);
+// What the account can spend at this second, with everything charged and its reserve filled.
+base::Amount Spendable(const ReadView& view, const base::AccountId& id, const Context& context);
+const char* NameOf(pb::PayerState state);
+
+Verdict Validate(const pb::CreatePaymentAccount& op);
+Verdict Check(const pb::CreatePaymentAccount& op, const Context& context, const ReadView& view);
+void Apply(const pb::CreatePaymentAccount& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::DepositPayment& op);
+Verdict Check(const pb::DepositPayment& op, const Context& context, const ReadView& view);
+void Apply(const pb::DepositPayment& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::WithdrawPayment& op);
+Verdict Check(const pb::WithdrawPayment& op, const Context& context, const ReadView& view);
+void Apply(const pb::WithdrawPayment& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::CancelWithdrawal& op);
+Verdict Check(const pb::CancelWithdrawal& op, const Context& context, const ReadView& view);
+void Apply(const pb::CancelWithdrawal& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::DisableRefund& op);
+Verdict Check(const pb::DisableRefund& op, const Context& context, const ReadView& view);
+void Apply(const pb::DisableRefund& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::SetPaymentConsent& op);
+Verdict Check(const pb::SetPaymentConsent& op, const Context& context, const ReadView& view);
+void Apply(const pb::SetPaymentConsent& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::SetPayer& op);
+Verdict Check(const pb::SetPayer& op, const Context& context, const ReadView& view);
+void Apply(const pb::SetPayer& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::SetSponsorship& op);
+Verdict Check(const pb::SetSponsorship& op, const Context& context, const ReadView& view);
+void Apply(const pb::SetSponsorship& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::SettleStream& op);
+Verdict Check(const pb::SettleStream& op, const Context& context, const ReadView& view);
+void Apply(const pb::SettleStream& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::ClearUnpaid& op);
+Verdict Check(const pb::ClearUnpaid& op, const Context& context, const ReadView& view);
+void Apply(const pb::ClearUnpaid& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::SetPackage& op);
+Verdict Check(const pb::SetPackage& op, const Context& context, const ReadView& view);
+void Apply(const pb::SetPackage& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::SetFreeCap& op);
+Verdict Check(const pb::SetFreeCap& op, const Context& context, const ReadView& view);
+void Apply(const pb::SetFreeCap& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::PostPrice& op);
+Verdict Check(const pb::PostPrice& op, const Context& context, const ReadView& view);
+void Apply(const pb::PostPrice& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::RefreshPrice& op);
+Verdict Check(const pb::RefreshPrice& op, const Context& context, const ReadView& view);
+void Apply(const pb::RefreshPrice& op, const Context& context, Edits& edits);
+
+// A provider came, left or asks for other prices: without a feed the median moves, as far as the bound allows.
+void AskedPricesChanged(const Context& context, Edits& edits);
+// The due entry of an account's stream.
+void PayerStep(const std::string& id, const Context& context, Edits& edits);
+// A large withdrawal's delay is over.
+void WithdrawalDue(const std::string& id, const Context& context, Edits& edits);
+
+}  // namespace cairn::chain
