@@ -149,11 +149,13 @@ class World {
     return operation;
   }
 
-  void Approve(const std::string& provider, pb::Approval* approval, pb::Operation* operation) {
+  // Of the i-th provider, for the i-th owner to use.
+  void Approve(int i, pb::Approval* approval, pb::Operation* operation) {
+    const std::string provider = Provider(i);
     approval->set_provider(ToField(Id(provider)));
     approval->set_nonce(ToField(entropy_.Draw<base::Nonce16>()));
     approval->set_expires_ms(time_ms_ + 100'000);
-    SignApproval(ledger_.chain_id(), Key(provider + " node"), operation);
+    SignApproval(ledger_.chain_id(), Key(provider + " node"), Id(Owner(i)), operation);
   }
 
   pb::Operation BucketOp(int i) {
@@ -165,7 +167,7 @@ class World {
     op.set_public_read(true);
     op.mutable_new_group()->set_primary(ToField(Id(Provider(i))));
     for (int k = 0; k < 2; ++k) op.mutable_new_group()->add_holders(ToField(Id(Provider((i + k) % kProviders))));
-    Approve(Provider(i), op.mutable_approval(), &operation);
+    Approve(i, op.mutable_approval(), &operation);
     return operation;
   }
 
@@ -182,7 +184,7 @@ class World {
       object.set_layout(pb::LAYOUT_KIND_COPIES);
     }
     *op.mutable_max_lock() = ToProto(base::Amount::Max());
-    Approve(Provider(i), op.mutable_approval(), &operation);
+    Approve(i, op.mutable_approval(), &operation);
     return operation;
   }
 
