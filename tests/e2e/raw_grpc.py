@@ -136,5 +136,7 @@ class Call:
             self.heads += payload
         elif kind == DATA:
             self.answers += payload
-        elif kind in (RST_STREAM, GOAWAY):
+        elif kind == RST_STREAM:
             self.ended = True
+        elif kind == GOAWAY:  # a stream that it counts in is still answered
+            self.ended = self.ended or int.from_bytes(payload[:4], "big") & 0x7fffffff < 1
