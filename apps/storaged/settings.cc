@@ -1,6 +1,7 @@
 #include "apps/storaged/settings.h"
 
 #include "absl/strings/str_cat.h"
+#include "apps/rpc/server.h"
 #include "cairn/base/layout.h"
 #include "cairn/base/status.h"
 
@@ -92,6 +93,7 @@ const std::vector<app::ConfigKey>& SettingKeys() {
        "How often everything held is compared with the ledger."},
       {"limits.uploads", ValueType::kNumber, "48", "Uploads at a time."},
       {"limits.reads", ValueType::kNumber, "64", "Reads at a time."},
+      {"limits.memory", ValueType::kBytes, "512MiB", "For bytes on their way in and out; beyond it calls are ended."},
   };
   return keys;
 }
@@ -168,6 +170,8 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.gc_interval = config.Duration("gc.interval");
   s.uploads = static_cast<int>(config.Number("limits.uploads"));
   s.reads = static_cast<int>(config.Number("limits.reads"));
+  s.memory_bytes = config.Bytes("limits.memory");
+  RETURN_IF_ERROR(rpc::CheckMemoryLimit("limits.memory", s.memory_bytes));
   return s;
 }
 

@@ -64,6 +64,7 @@ struct Settings {
   absl::Duration gc_interval;
   int uploads = 0;
   int reads = 0;
+  uint64_t memory_bytes = 0;
 };
 
 const std::vector<app::ConfigKey>& SettingKeys();
