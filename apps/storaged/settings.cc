@@ -47,8 +47,6 @@ const std::vector<app::ConfigKey>& SettingKeys() {
        "Where clients and other providers are served."},
       {"net.advertise", ValueType::kText, "",
        "host:port under which others reach us; net.listen when empty."},
-      {"net.tls", ValueType::kBool, "true",
-       "TLS 1.3 with the node certificate; false only on loopback."},
       {"admin.listen", ValueType::kText, "127.0.0.1:4857",
        "Where the operator's calls are served; loopback only."},
       {"http.listen", ValueType::kText, "127.0.0.1:4858",
@@ -104,7 +102,6 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.data_dir = config.Text("node.data_dir");
   s.listen = config.Text("net.listen");
   s.advertise = config.Text("net.advertise").empty() ? s.listen : config.Text("net.advertise");
-  s.plaintext = !config.Bool("net.tls");
   s.admin_listen = config.Text("admin.listen");
   s.http_listen = config.Text("http.listen") == "off" ? "" : config.Text("http.listen");
   for (const char* key : {"admin.listen", "http.listen"}) {

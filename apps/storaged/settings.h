@@ -32,7 +32,6 @@ struct Settings {
   std::string store_path;
   std::string listen;
   std::string advertise;   // what the ledger tells others; `listen` when not given
-  bool plaintext = false;  // loopback only
   std::string admin_listen;
   std::string http_listen;
 

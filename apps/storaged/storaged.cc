@@ -80,7 +80,7 @@ class Daemon {
  private:
   absl::Status Listen() {
     rpc::ServerOptions provider{.listen = settings_.listen,
-                                .certificate = settings_.plaintext ? nullptr : &opened_.certificate,
+                                .certificate = &opened_.certificate,
                                 .services = {rpc::MakeProviderService(provider_.service(), verifier_)},
                                 .metrics = &context_.metrics(),
                                 .memory_bytes = settings_.memory_bytes};
