@@ -266,6 +266,11 @@ def _(net):
     all_sign("--primary", "0.61")
     net.ok("dev", "advance", f"{MAX_AGE_S + 1}s")
     net.refused(13, "VERDICT_STALE_PRICE", "price", "post", one)
+    apart = [os.path.join(net.root, f"apart{i}.json") for i in (1, 2)]
+    for i, file in enumerate(apart, 1):
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(net.ok("--key", f"oracle{i}", "price", "sign", "--primary", f"0.6{i}").out)
+    net.refused(6, "ORACLES_DISAGREE", "price", "post", *apart)
     all_sign("--primary", "0.62")
     net.ok("price", "post", one)
     net.refused(13, "VERDICT_BAD_PRICE_NUMBER", "price", "post", one)
