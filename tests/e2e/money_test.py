@@ -2,9 +2,10 @@
 import json
 import os
 import re
+import subprocess
 import urllib.request
 
-from harness import expect, main, random_file, rule, wait_until
+from harness import BIN, expect, main, random_file, rule, wait_until
 from money import (CRN, copies_rate, crn, events, new_account, open_wallet, package_rate, params, price, public_bucket,
                    rate_of, settled, total, units, when)
 
@@ -286,6 +287,26 @@ def _(net):
     expect(numbers == list(range(1, len(numbers) + 1)), numbers)
 
 
+@rule("genesis names its oracles by sound keys, each once")
+def _(net):
+    key = net.ok("--key", "oracle1", "price", "oracle-key").out.strip()
+    other = net.json("--key", "oracle2", "price", "oracle-key")["oracle_key"]
+
+    def init(name, *oracles):
+        words = [word for oracle in oracles for word in ("--oracle", oracle)]
+        return subprocess.run([os.path.join(BIN, "chaind"), "-o", "json", "init", *words,
+                               f"--node.data_dir={os.path.join(net.root, name)}"], capture_output=True, timeout=60,
+                              check=False)
+
+    for bad in (["zz"], [key[:-2]], ["09" + key[2:]], [key, key]):
+        result = init("bad", *bad)
+        expect(result.returncode == 2, f"{bad}: {result}")
+        error = json.loads(result.stderr)["error"]
+        expect(error["code"] in ("BAD_GENESIS_INPUT", "BAD_GENESIS") and error["hint"], error)
+    good = init("good", other, key)
+    expect(good.returncode == 0 and json.loads(good.stdout)["oracles"] == "2", f"{good}")
+
+
 @rule("a provider sets what it asks")
 def _(net):
     status = net.json("dev", "status")
@@ -441,7 +462,8 @@ def _(net):
         (17, ["quota", "downgrade", "wrong", "0"]),
         (4, ["price", "post", "/nonexistent"]),
         (2, ["price", "sign"]),
-        (2, ["price", "ask", "--holder", "dear"]),
+        (2, ["price", "sign", "--holder", "dear"]),
+        (4, ["price", "ask", "--holder", "2"]),
     ]
     for code, command in wrong:
         result = net.run("-o", "json", *command)
