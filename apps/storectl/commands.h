@@ -19,6 +19,7 @@ void AddFileCommands(CLI::App& app, Context& context);     // cp get put cat mv 
 void AddInspectCommands(CLI::App& app, Context& context);  // ls stat du rm verify
 void AddBucketCommands(CLI::App& app, Context& context);
 void AddWalletCommands(CLI::App& app, Context& context);
+void AddBillCommands(CLI::App& app, Context& context);
 void AddProviderCommands(CLI::App& app, Context& context);
 void AddChainCommands(CLI::App& app, Context& context);
 void AddConfigCommands(CLI::App& app, Context& context);  // config completion man version
@@ -28,6 +29,7 @@ using AddCommands = void (*)(CLI::App&, Context&);
 inline constexpr AddCommands kCommandFiles[] = {
     AddFileCommands,     AddInspectCommands, AddBucketCommands, AddWalletCommands,
     AddProviderCommands, AddChainCommands,   AddConfigCommands, AddDevCommands,
+    AddBillCommands,
 };
 
 }  // namespace cairn::storectl

@@ -95,6 +95,7 @@ class Answer {
   absl::Status PaymentAccounts();
   absl::Status Bills();
   absl::Status Prices();
+  absl::Status JournalAnchors();
   absl::Status Channels();
   absl::Status Pools();
   void ShowObject(const std::string& id);
@@ -338,6 +339,12 @@ absl::Status Answer::Prices() {
   return absl::OkStatus();
 }
 
+absl::Status Answer::JournalAnchors() {
+  ASSIGN_OR_RETURN(const base::AccountId provider, Id(request_.journal_anchors()));
+  Show(keys::JournalAnchors(provider), response_.mutable_journal_anchors());
+  return absl::OkStatus();
+}
+
 absl::Status Answer::Pools() {
   if (request_.question_case() == pb::QueryRequest::kPool) {
     if (request_.pool().size() != base::ChannelId::kSize) return BadQuery("a pool id has 16 bytes");
@@ -424,6 +431,9 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
       break;
     case pb::QueryRequest::kBillsOf:
       status = Bills();
+      break;
+    case pb::QueryRequest::kJournalAnchors:
+      status = JournalAnchors();
       break;
     case pb::QueryRequest::kPrice:
     case pb::QueryRequest::kPrices:
