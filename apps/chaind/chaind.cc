@@ -43,6 +43,8 @@ std::vector<app::ConfigKey> Keys() {
       {"genesis.network", ValueType::kText, "dev", "Name of a new network (init)."},
       {"genesis.class", ValueType::kText, "test", "Class of a new network: test or main (init)."},
       {"genesis.accounts", ValueType::kList, "", "ACCOUNT=CRN[:USDC] that genesis credits (init)."},
+      {"genesis.oracles", ValueType::kList, "",
+       "Public keys that may sign prices, in hex; none: the median of what providers ask (init)."},
       {"genesis.params", ValueType::kList, "",
        "NAME=VALUE of parameters, in smallest units (init)."},
   };

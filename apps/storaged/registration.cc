@@ -13,6 +13,7 @@ pb::ProviderPrices PricesOf(const Settings& settings) {
   *prices.mutable_holder_storage() = chain::ToProto(settings.prices.holder_storage);
   *prices.mutable_egress() = chain::ToProto(settings.prices.egress);
   *prices.mutable_ingress() = chain::ToProto(settings.prices.ingress);
+  *prices.mutable_package() = chain::ToProto(settings.prices.package);
   return prices;
 }
 

@@ -4,14 +4,12 @@
 #include "apps/rpc/server.h"
 #include "cairn/base/layout.h"
 #include "cairn/base/status.h"
+#include "cairn/payment/rate_card.h"
 
 namespace cairn::storaged {
 namespace {
 
 using app::ValueType;
-
-constexpr uint64_t kTerabyte = 1'000'000'000'000;
-constexpr uint64_t kMonthSeconds = 30 * 24 * 3600;
 
 absl::Status BadValue(absl::string_view key, const absl::Status& why) {
   return base::Annotate(why, key);
@@ -22,21 +20,6 @@ std::string Below(const std::string& folder, const std::string& path) {
 }
 
 }  // namespace
-
-absl::StatusOr<base::Price> StoragePrice(absl::string_view crn_per_tb_month) {
-  ASSIGN_OR_RETURN(base::Amount crn,
-                   base::Amount::FromDecimal(crn_per_tb_month, base::kCrnDecimals));
-  auto price = crn.MulDiv(base::kPriceScale, absl::uint128(kTerabyte) * kMonthSeconds);
-  if (!price) return absl::InvalidArgumentError("the price is too high");
-  return base::Price{*price};
-}
-
-absl::StatusOr<base::Price> TransferPrice(absl::string_view crn_per_tb) {
-  ASSIGN_OR_RETURN(base::Amount crn, base::Amount::FromDecimal(crn_per_tb, base::kCrnDecimals));
-  auto price = crn.MulDiv(absl::uint128(base::kPriceScale) << 20, kTerabyte);
-  if (!price) return absl::InvalidArgumentError("the price is too high");
-  return base::Price{*price};
-}
 
 const std::vector<app::ConfigKey>& SettingKeys() {
   static const auto& keys = *new std::vector<app::ConfigKey>{
@@ -82,6 +65,8 @@ const std::vector<app::ConfigKey>& SettingKeys() {
       {"market.prices.holder", ValueType::kText, "2", "crn per TB and 30 days of what we hold."},
       {"market.prices.egress", ValueType::kText, "1", "crn per TB delivered."},
       {"market.prices.ingress", ValueType::kText, "0", "crn per TB received."},
+      {"market.prices.package", ValueType::kText, "0.8",
+       "crn per 30 days for each TB that a read package lets a bucket's readers take a month."},
       {"scrub.rate", ValueType::kBytes, "20MB", "Bytes a second that scrubbing reads."},
       {"scrub.interval", ValueType::kDuration, "12h", "Pause between two rounds of scrubbing."},
       {"repair.interval", ValueType::kDuration, "10s", "How often missing parts are looked for."},
@@ -157,10 +142,11 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
     base::Price* price;
     absl::StatusOr<base::Price> (*parse)(absl::string_view);
   };
-  for (const Line& line : {Line{"market.prices.primary", &s.prices.primary_storage, StoragePrice},
-                           Line{"market.prices.holder", &s.prices.holder_storage, StoragePrice},
-                           Line{"market.prices.egress", &s.prices.egress, TransferPrice},
-                           Line{"market.prices.ingress", &s.prices.ingress, TransferPrice}}) {
+  for (const Line& line : {Line{"market.prices.primary", &s.prices.primary_storage, payment::ParseStoragePrice},
+                           Line{"market.prices.holder", &s.prices.holder_storage, payment::ParseStoragePrice},
+                           Line{"market.prices.egress", &s.prices.egress, payment::ParseTransferPrice},
+                           Line{"market.prices.ingress", &s.prices.ingress, payment::ParseTransferPrice},
+                           Line{"market.prices.package", &s.prices.package, payment::ParseStoragePrice}}) {
     auto price = line.parse(config.Text(line.key));
     if (!price.ok()) return BadValue(line.key, price.status());
     *line.price = *price;

@@ -15,16 +15,14 @@
 
 namespace cairn::storaged {
 
-// Prices in the units of the ledger. People write storage in crn per terabyte (10^12 bytes) and 30
-// days, transfer in crn per terabyte.
+// Prices in the units of the ledger.
 struct Prices {
   base::Price primary_storage;
   base::Price holder_storage;
   base::Price egress;
   base::Price ingress;
+  base::Price package;
 };
-absl::StatusOr<base::Price> StoragePrice(absl::string_view crn_per_tb_month);
-absl::StatusOr<base::Price> TransferPrice(absl::string_view crn_per_tb);
 
 struct Settings {
   std::string name;
