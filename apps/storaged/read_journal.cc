@@ -25,6 +25,13 @@ absl::Time TimeOf(const payment::ReadRecord& record) {
 
 }  // namespace
 
+BucketReads InMonth(BucketReads reads, absl::Time now) {
+  if (reads.month == payment::MonthOf(now)) return reads;
+  reads.month = payment::MonthOf(now);
+  reads.free_used = reads.package_used = 0;
+  return reads;
+}
+
 absl::Status ReadJournal::Load() {
   std::lock_guard lock(mutex_);
   owner_ = {identity_.chain, identity_.id(), identity_.node.public_key()};
@@ -180,18 +187,18 @@ absl::Status ReadJournal::WriteStaged(std::unique_lock<std::mutex>& lock) {
   return status;
 }
 
-absl::Status ReadJournal::MakeDurable() {
+// The view first, the sync after it: nothing in the view is missing from the disk.
+absl::StatusOr<std::unique_ptr<base::KvSnapshot>> ReadJournal::DurableView() {
   std::lock_guard one(syncing_);
-  {
-    std::unique_lock lock(mutex_);
-    RETURN_IF_ERROR(WriteStaged(lock));
-    if (!std::exchange(dirty_, false)) return absl::OkStatus();
-  }
+  std::unique_lock lock(mutex_);
+  RETURN_IF_ERROR(WriteStaged(lock));
+  std::unique_ptr<base::KvSnapshot> view = kv_.Snapshot();
+  if (!std::exchange(dirty_, false)) return view;
+  lock.unlock();
   absl::Status synced = kv_.Sync();
-  if (!synced.ok()) {
-    std::lock_guard lock(mutex_);
-    dirty_ = true;
-  }
+  if (synced.ok()) return view;
+  lock.lock();
+  dirty_ = true;
   return synced;
 }
 

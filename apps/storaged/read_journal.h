@@ -41,6 +41,8 @@ struct BucketReads {
   uint64_t free_used = 0;         // of the month, by records
   uint64_t package_used = 0;
 };
+// The same with the counters of the month that `now` is in.
+BucketReads InMonth(BucketReads reads, absl::Time now);
 // A head, and its place under the root of an epoch.
 struct AnchoredHead {
   uint64_t epoch = 0;
@@ -129,7 +131,8 @@ class ReadJournal {
   absl::Status LoadObjects(base::BucketId id, Bucket& bucket);
   void CountRecord(Bucket& bucket, const payment::ReadRecord& record, base::KvBatch& batch);
   absl::Status WriteStaged(std::unique_lock<std::mutex>& lock);
-  absl::Status MakeDurable();
+  // What has ended so far, durable.
+  absl::StatusOr<std::unique_ptr<base::KvSnapshot>> DurableView();
 
   absl::Status LoadCalls(const base::KvSnapshot& view);
   void RotateCalls(absl::Time now);

@@ -32,8 +32,7 @@ absl::StatusOr<payment::JournalHead> HeadAt(const base::KvSnapshot& view, paymen
 }  // namespace
 
 absl::StatusOr<ReadJournal::Page> ReadJournal::List(base::BucketId bucket, uint64_t sequence, size_t limit) {
-  RETURN_IF_ERROR(MakeDurable());
-  auto view = kv_.Snapshot();
+  ASSIGN_OR_RETURN(std::unique_ptr<base::KvSnapshot> view, DurableView());
   Page page;
   ASSIGN_OR_RETURN(auto value, view->Get(ReadsKey(bucket)));
   if (!value.has_value()) {
@@ -72,16 +71,11 @@ absl::StatusOr<ReadJournal::Page> ReadJournal::List(base::BucketId bucket, uint6
 absl::StatusOr<BucketReads> ReadJournal::Reads(base::BucketId bucket, absl::Time now) {
   std::lock_guard lock(mutex_);
   ASSIGN_OR_RETURN(Bucket * found, Find(bucket));
-  BucketReads reads = found->reads;
-  if (reads.month == payment::MonthOf(now)) return reads;
-  reads.month = payment::MonthOf(now);
-  reads.free_used = reads.package_used = 0;
-  return reads;
+  return InMonth(found->reads, now);
 }
 
 absl::StatusOr<std::vector<payment::JournalHead>> ReadJournal::Grown() {
-  RETURN_IF_ERROR(MakeDurable());
-  auto view = kv_.Snapshot();
+  ASSIGN_OR_RETURN(std::unique_ptr<base::KvSnapshot> view, DurableView());
   std::vector<payment::JournalHead> grown;
   auto cursor = view->NewCursor();
   for (cursor->Seek("b"); InTable(*cursor, "b"); cursor->Next()) {

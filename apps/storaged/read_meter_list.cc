@@ -52,8 +52,8 @@ absl::Status ReadMeter::List(const rpc::Caller& caller, const rpc::v1::ListReads
   FillPage(page, response);
   response.set_signature(
       chain::ToField(env_.identity.node.Sign(payment::SigningDigest(env_.journal.owner(), page.reads.head))));
-  ASSIGN_OR_RETURN(BucketReads reads, env_.journal.Reads(id, env_.clock.Now()));
-  FillQuota(TermsOf(*bucket, *params), reads, response);
+  // Of the same state as the records, so that they add up.
+  FillQuota(TermsOf(*bucket, *params), InMonth(page.reads, env_.clock.Now()), response);
   if (auto object = chain::FromField<base::ObjectId>(request.object()))
     response.set_object_used(env_.journal.ObjectUsed(id, *object));
   ASSIGN_OR_RETURN(Record<pb::StreamAccount> stream, env_.ledger.Stream(FundsOf(*bucket, "")));

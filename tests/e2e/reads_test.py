@@ -6,7 +6,7 @@ import re
 import urllib.request
 from decimal import Decimal
 
-from harness import expect, main, random_file, rule, same, wait_until
+from harness import Failed, expect, main, random_file, rule, same, wait_until
 
 QUOTA = 6_000_000
 UNITS = Decimal(10) ** 18
@@ -163,7 +163,7 @@ def _(net):
         expect(any(f["fault"] == fault for f in findings), f"{findings}")
         expect(all(int(f["record"]) > 0 for f in findings if f["fault"] == fault), f"{findings}")
     # A disputed bill keeps nobody from leaving.
-    net.ok("--yes", "provider", "replace-primary", "cairn://forged0/")
+    net.ok("--yes", "provider", "replace-primary", "forged0")
 
 
 def paced_bytes(net):
@@ -177,8 +177,22 @@ def paced_bytes(net):
     return total
 
 
+HOURS_OF_MONEY = "0.00000003"  # crn: for three objects of 400 kB, three copies each
+STATES = ("paying", "throttled", "read_only", "notice", "clearable")
+
+
 def payer_state(net, account):
     return net.json("account", "show", account)["state"]
+
+
+def run_down_to(net, account, state):
+    for _ in range(400):
+        reached = payer_state(net, account)
+        if reached == state:
+            return
+        expect(STATES.index(reached) < STATES.index(state), f"went past {state} to {reached}")
+        net.ok("dev", "advance", "240s")
+    raise Failed(f"never {state}")
 
 
 @rule("without funds reads slow down to the published limit, writes end, deletes go on, and a deposit brings it all "
@@ -187,23 +201,18 @@ def _(net):
     net.ok("bucket", "create", "poor", "--policy", "replicate:3")
     account = net.json("account", "create")["account"]
     source = random_file(os.path.join(net.root, "poor"), 400_000)
-    net.ok("account", "deposit", account, "1")
+    net.ok("account", "deposit", account, HOURS_OF_MONEY)
     net.ok("account", "assign", account, "cairn://poor")
     for name in "abc":
         net.ok("cp", source, f"cairn://poor/{name}")
-    for _ in range(400):
-        if payer_state(net, account) != "paying":
-            break
-        net.ok("dev", "advance", "12h")
-    expect(payer_state(net, account) != "paying", "the account never ran dry")
+    run_down_to(net, account, "throttled")
     back = os.path.join(net.root, "poor.back")
     before = paced_bytes(net)
     net.ok("get", "cairn://poor/a", back, timeout=600)
     expect(same(source, back), "the file differs")
     expect(paced_bytes(net) - before >= 400_000, "bytes left at full speed")
     net.ok("--yes", "rm", "cairn://poor/b")
-    while payer_state(net, account) == "throttled":
-        net.ok("dev", "advance", "12h")
+    run_down_to(net, account, "read_only")
     result = net.run("cp", source, "cairn://poor/d")
     expect(result.code != 0 and "PAYER_FROZEN" in result.err, f"{result}")
     net.ok("--yes", "rm", "cairn://poor/c")
@@ -217,15 +226,13 @@ def _(net):
 def _(net):
     net.ok("bucket", "create", "cleared", "--policy", "replicate:3")
     account = net.json("account", "create")["account"]
-    net.ok("account", "deposit", account, "1")
+    net.ok("account", "deposit", account, HOURS_OF_MONEY)
     net.ok("account", "assign", account, "cairn://cleared")
     net.ok("cp", random_file(os.path.join(net.root, "cleared"), 400_000), "cairn://cleared/a")
-    for _ in range(600):
-        state = payer_state(net, account)
-        if state == "clearable":
-            break
+    for state in ("throttled", "read_only", "notice"):
+        run_down_to(net, account, state)
         expect(net.run("stat", "cairn://cleared/a").code == 0, f"gone while its payer was {state}")
-        net.ok("dev", "advance", "12h")
+    run_down_to(net, account, "clearable")
     wait_until(lambda: net.run("stat", "cairn://cleared/a").code == 4, 60, "the primary clears it")
     expect(net.run("get", "cairn://cleared/a", os.path.join(net.root, "cleared.back")).code == 4, "still served")
 

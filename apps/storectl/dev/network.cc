@@ -265,7 +265,7 @@ absl::Status DevNetwork::State::MakeChain(const std::string& user_account, const
   give(user_account, kUserCrn);
   for (const DevProvider& provider : record.providers()) give(provider.account(), kProviderCrn);
   // Generous: what is tried here is files, until somebody asks for the quota.
-  arguments.insert(arguments.end(), {"--param", kFreeQuota});
+  arguments.insert(arguments.end(), {"--param", std::string(kFreeQuota)});
   for (const std::string& param : options.params) arguments.insert(arguments.end(), {"--param", param});
   for (int i = 1; i <= options.oracles; ++i) {
     ASSIGN_OR_RETURN(const std::string key, MakeOracle(absl::StrCat("oracle", i)));
