@@ -133,6 +133,14 @@ class ProviderTransport final : public Transport {
     if (!answer.ok()) return Named(to, answer.status());
     return answer;
   }
+  absl::StatusOr<rpc::v1::ListReadsResponse> ListReads(const ProviderAddress& to,
+                                                       const rpc::v1::ListReadsRequest& request,
+                                                       absl::Duration timeout) override {
+    ASSIGN_OR_RETURN(auto client, Find(to, timeout));
+    auto answer = client->ListReads(request);
+    if (!answer.ok()) return Named(to, answer.status());
+    return answer;
+  }
 
  private:
   static constexpr absl::Duration kCall = absl::Seconds(15);

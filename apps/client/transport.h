@@ -23,6 +23,8 @@ class Receipt;
 namespace cairn::rpc::v1 {
 class ApproveRequest;
 class GetInfoResponse;
+class ListReadsRequest;
+class ListReadsResponse;
 class PutOpen;
 class QueryUploadResponse;
 class SubmitReceiptsRequest;
@@ -93,6 +95,9 @@ class Transport {
                                                          absl::Duration timeout) = 0;
   virtual absl::StatusOr<rpc::v1::SubmitReceiptsResponse> SubmitReceipts(
       const ProviderAddress& to, const rpc::v1::SubmitReceiptsRequest& request,
+      absl::Duration timeout) = 0;
+  virtual absl::StatusOr<rpc::v1::ListReadsResponse> ListReads(
+      const ProviderAddress& to, const rpc::v1::ListReadsRequest& request,
       absl::Duration timeout) = 0;
 };
 

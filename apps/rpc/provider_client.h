@@ -29,6 +29,8 @@ class ApproveRequest;
 class ApproveResponse;
 class GetInfoResponse;
 class GetRequest;
+class ListReadsRequest;
+class ListReadsResponse;
 class PutOpen;
 class QueryUploadRequest;
 class QueryUploadResponse;
@@ -94,10 +96,12 @@ class ProviderClient {
   absl::StatusOr<v1::SubmitReceiptsResponse> SubmitReceipts(
       const v1::SubmitReceiptsRequest& request);
 
+  absl::StatusOr<v1::ListReadsResponse> ListReads(const v1::ListReadsRequest& request);
+
   // `timeout` bounds the whole stream.
   absl::StatusOr<std::unique_ptr<PutStream>> Put(absl::Duration timeout,
                                                  CallControl* control = nullptr);
-  // Hands the slice's bytes to `sink` as they come; they are unverified. Stops with the sink's
+  // A signed read gets a fresh nonce when the request has none. Hands the slice's bytes to `sink` as they come; they are unverified. Stops with the sink's
   // error when it has one. Returns the size that the provider claims the part has.
   absl::StatusOr<uint64_t> Get(const v1::GetRequest& request, absl::Duration timeout,
                                const std::function<absl::Status(base::ByteView)>& sink,

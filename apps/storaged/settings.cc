@@ -74,6 +74,12 @@ const std::vector<app::ConfigKey>& SettingKeys() {
        "How long a client may take to deliver a sealed object's last parts."},
       {"gc.interval", ValueType::kDuration, "10m",
        "How often everything held is compared with the ledger."},
+      {"market.clear_unpaid", ValueType::kBool, "true",
+       "Drop, as a primary, what nobody pays for, once the ledger's notice is over."},
+      {"journal.records", ValueType::kNumber, "1000000",
+       "Most records of reads that are kept; about 400 bytes each."},
+      {"journal.keep", ValueType::kDuration, "2160h",
+       "How long records of reads are kept, once they are anchored."},
       {"limits.uploads", ValueType::kNumber, "48", "Uploads at a time."},
       {"limits.reads", ValueType::kNumber, "64", "Reads at a time."},
       {"limits.memory", ValueType::kBytes, "512MiB", "For bytes on their way in and out; beyond it calls are ended."},
@@ -151,6 +157,9 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.repair_interval = config.Duration("repair.interval");
   s.repair_grace = config.Duration("repair.grace");
   s.gc_interval = config.Duration("gc.interval");
+  s.clear_unpaid = config.Bool("market.clear_unpaid");
+  s.journal_records = std::max<uint64_t>(config.Number("journal.records"), 1);
+  s.journal_keep = config.Duration("journal.keep");
   s.uploads = static_cast<int>(config.Number("limits.uploads"));
   s.reads = static_cast<int>(config.Number("limits.reads"));
   s.memory_bytes = config.Bytes("limits.memory");

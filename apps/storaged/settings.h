@@ -59,6 +59,9 @@ struct Settings {
   absl::Duration repair_interval;
   absl::Duration repair_grace;
   absl::Duration gc_interval;
+  bool clear_unpaid = true;
+  uint64_t journal_records = 1'000'000;
+  absl::Duration journal_keep = absl::Hours(24) * 90;
   int uploads = 0;
   int reads = 0;
   uint64_t memory_bytes = 0;

@@ -19,6 +19,7 @@ void AddFileCommands(CLI::App& app, Context& context);     // cp get put cat mv 
 void AddInspectCommands(CLI::App& app, Context& context);  // ls stat du rm verify
 void AddBucketCommands(CLI::App& app, Context& context);
 void AddWalletCommands(CLI::App& app, Context& context);
+void AddBillCommands(CLI::App& app, Context& context);
 void AddAccountCommands(CLI::App& app, Context& context);
 void AddSponsorCommands(CLI::App& app, Context& context);
 void AddPriceCommands(CLI::App& app, Context& context);
@@ -33,6 +34,7 @@ inline constexpr AddCommands kCommandFiles[] = {
     AddFileCommands,    AddInspectCommands, AddBucketCommands, AddWalletCommands,
     AddAccountCommands, AddSponsorCommands, AddPriceCommands,  AddQuotaCommands,
     AddProviderCommands, AddChainCommands,   AddConfigCommands, AddDevCommands,
+    AddBillCommands,
 };
 
 }  // namespace cairn::storectl

@@ -94,6 +94,12 @@ class FakeProvider : public ProviderHandler {
     }
     return absl::OkStatus();
   }
+  absl::Status ListReads(const Caller& caller, const v1::ListReadsRequest&,
+                         v1::ListReadsResponse& response) override {
+    last_caller = caller;
+    response.set_sequence(7);
+    return absl::OkStatus();
+  }
   absl::Status SubmitReceipts(const Caller& caller, const v1::SubmitReceiptsRequest&,
                               v1::SubmitReceiptsResponse& response) override {
     last_caller = caller;

@@ -207,11 +207,14 @@ void AddDevCommands(CLI::App& root, Context& context) {
                }))
       ->add_option("duration", arguments->duration, "200ms, 2s; 0s ends it")
       ->required();
-  provider(add("misbehave", "Make a provider lie, keep silent or refuse",
-               [](Context&, DevNetwork& n, const Arguments& a) { return n.Misbehave(a.provider, a.fault, 0); }))
-      ->add_option("fault", arguments->fault,
-                   "wrong_bytes, wrong_receipt, silent_after_approval, refuse_seal, none")
+  CLI::App* misbehave = provider(add("misbehave", "Make a provider lie, keep silent or refuse",
+               [](Context&, DevNetwork& n, const Arguments& a) {
+                 return n.Misbehave(a.provider, a.fault, a.parameter);
+               }));
+  misbehave->add_option("fault", arguments->fault,
+                        "wrong_bytes, wrong_receipt, silent_after_approval, refuse_seal, forged_reads, none")
       ->required();
+  misbehave->add_option("--parameter", arguments->parameter, "Of the fault, as rpc.v1.SetFaultRequest says");
   provider(add("scrub", "Check everything a provider keeps", Scrub));
   CLI::App* logs = add("logs", "The log of a daemon", ShowLog);
   logs->add_option("process", arguments->process, "chaind, p1, p2, ...")->capture_default_str();

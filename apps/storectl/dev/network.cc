@@ -44,6 +44,7 @@ constexpr absl::Duration kStartTimeout = absl::Seconds(15);
 constexpr absl::Duration kStopGrace = absl::Seconds(5);
 constexpr absl::Duration kAdminTimeout = absl::Seconds(120);
 constexpr int kDevWorkFactor = 8;             // the keys of a dev network guard nothing
+constexpr char kFreeQuota[] = "free_quota_bytes=1099511627776";  // 1 TiB a bucket and month
 constexpr char kFaucetCrn[] = "1000000000";
 constexpr char kUserCrn[] = "1000000";
 constexpr char kProviderCrn[] = "100000";
@@ -263,6 +264,8 @@ absl::Status DevNetwork::State::MakeChain(const std::string& user_account, const
   give(record.faucet(), kFaucetCrn);
   give(user_account, kUserCrn);
   for (const DevProvider& provider : record.providers()) give(provider.account(), kProviderCrn);
+  // Generous: what is tried here is files, until somebody asks for the quota.
+  arguments.insert(arguments.end(), {"--param", std::string(kFreeQuota)});
   for (const std::string& param : options.params) arguments.insert(arguments.end(), {"--param", param});
   for (int i = 1; i <= options.oracles; ++i) {
     ASSIGN_OR_RETURN(const std::string key, MakeOracle(absl::StrCat("oracle", i)));

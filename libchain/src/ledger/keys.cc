@@ -83,6 +83,7 @@ Key<pb::Sponsorship> Sponsorship(const base::AccountId& sponsor, const base::Acc
 }
 Key<pb::PriceState> PriceState() { return {"R"}; }
 Key<pb::PriceRecord> Price(uint64_t number) { return {Of('r', number)}; }
+Key<pb::JournalAnchors> JournalAnchors(const base::AccountId& provider) { return {Of('y', provider)}; }
 Key<pb::Channel> Channel(const std::string& id) { return {Of('h', id)}; }
 Key<Raw> ChannelOfPayer(const base::AccountId& payer, const std::string& id) { return {Of('i', payer) + id}; }
 Key<Raw> ChannelOfPayee(const base::AccountId& payee, const std::string& id) { return {Of('j', payee) + id}; }

@@ -97,6 +97,7 @@ class Answer {
   absl::Status Sponsorships();
   absl::Status Consents();
   absl::Status Prices();
+  absl::Status JournalAnchors();
   absl::Status Channels();
   absl::Status Pools();
   void ShowObject(const std::string& id);
@@ -364,6 +365,12 @@ absl::Status Answer::Prices() {
   return absl::OkStatus();
 }
 
+absl::Status Answer::JournalAnchors() {
+  ASSIGN_OR_RETURN(const base::AccountId provider, Id(request_.journal_anchors()));
+  Show(keys::JournalAnchors(provider), response_.mutable_journal_anchors());
+  return absl::OkStatus();
+}
+
 absl::Status Answer::Pools() {
   if (request_.question_case() == pb::QueryRequest::kPool) {
     if (request_.pool().size() != base::ChannelId::kSize) return BadQuery("a pool id has 16 bytes");
@@ -450,6 +457,9 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
       break;
     case pb::QueryRequest::kBillsOf:
       status = Bills();
+      break;
+    case pb::QueryRequest::kJournalAnchors:
+      status = JournalAnchors();
       break;
     case pb::QueryRequest::kSponsorshipsOf:
       status = Sponsorships();

@@ -298,6 +298,12 @@ class FakeTransport final : public Transport {
     out.set_sealed_height(receipt.height());
     return out;
   }
+  absl::StatusOr<rpc::v1::ListReadsResponse> ListReads(const ProviderAddress& to,
+                                                       const rpc::v1::ListReadsRequest& request,
+                                                       absl::Duration) override {
+    ASSIGN_OR_RETURN(FakeProvider * provider, Reach(to));
+    return provider->ListReads(request);
+  }
 
  private:
   absl::StatusOr<FakeProvider*> Reach(const ProviderAddress& to) {

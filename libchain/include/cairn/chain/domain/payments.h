@@ -110,6 +110,10 @@ Verdict Validate(const pb::RefreshPrice& op);
 Verdict Check(const pb::RefreshPrice& op, const Context& context, const ReadView& view);
 void Apply(const pb::RefreshPrice& op, const Context& context, Edits& edits);
 
+Verdict Validate(const pb::AnchorJournal& op);
+Verdict Check(const pb::AnchorJournal& op, const Context& context, const ReadView& view);
+void Apply(const pb::AnchorJournal& op, const Context& context, Edits& edits);
+
 // A provider came, left or asks for other prices: without a feed the median moves, as far as the bound allows.
 void AskedPricesChanged(const Context& context, Edits& edits);
 // The due entry of an account's stream.
