@@ -267,6 +267,7 @@ absl::Status PayeeBook::Open(const ChannelFacts& facts, absl::Time now) {
   ASSIGN_OR_RETURN(const auto waiver, store_.FindWaiver(facts.id));
   ASSIGN_OR_RETURN(Payee payee, Payee::Open(facts, terms_, best, waiver, now));
   payees_.emplace(facts.id, std::move(payee));
+  of_payer_.emplace(facts.payer, facts.id);
   return absl::OkStatus();
 }
 
@@ -276,7 +277,8 @@ Payee* PayeeBook::Find(const base::ChannelId& channel) {
 }
 
 void PayeeBook::StageBest(const Payee& payee) {
-  pending_[payee.facts().id] = store_.Stage(*payee.best());
+  const base::ChannelId& channel = payee.facts().id;
+  pending_[channel] = {store_.Stage(*payee.best()), {channel, payee.earned(), payee.paid_bytes()}};
 }
 
 Reject PayeeBook::OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated,
@@ -299,9 +301,8 @@ Reject PayeeBook::OnTick(const base::ChannelId& channel, const base::Nonce16& ep
 
 uint64_t PayeeBook::UnpaidOf(const base::AccountId& payer) const {
   uint64_t unpaid = 0;
-  for (const auto& [id, payee] : payees_) {
-    if (payee.facts().payer == payer) unpaid += payee.unpaid_bytes();
-  }
+  const auto [begin, end] = of_payer_.equal_range(payer);
+  for (auto at = begin; at != end; ++at) unpaid += payees_.at(at->second).unpaid_bytes();
   return unpaid;
 }
 
@@ -327,18 +328,26 @@ absl::StatusOr<base::CooperativeClose> PayeeBook::AgreeToClose(const base::Chann
 }
 
 void PayeeBook::Forget(const base::ChannelId& channel) {
-  payees_.erase(channel);
+  if (const auto found = payees_.find(channel); found != payees_.end()) {
+    const auto [begin, end] = of_payer_.equal_range(found->second.facts().payer);
+    of_payer_.erase(std::find_if(begin, end, [&](const auto& at) { return at.second == channel; }));
+    payees_.erase(found);
+  }
   store_.StageForget(channel);
 }
 
 absl::StatusOr<std::vector<PayeeBook::Ack>> PayeeBook::Commit() {
   ASSIGN_OR_RETURN(const Durable durable, store_.Commit());
+  return OnCommitted(durable);
+}
+
+std::vector<PayeeBook::Ack> PayeeBook::OnCommitted(const Durable& durable) {
   std::vector<Ack> acks;
   std::erase_if(pending_, [&](const auto& pending) {
-    if (pending.second > durable.up_to()) return false;
+    if (pending.second.number > durable.up_to()) return false;
     if (Payee* payee = Find(pending.first)) {
-      payee->OnDurable(payee->paid_bytes());
-      acks.push_back({pending.first, payee->earned(), payee->paid_bytes()});
+      payee->OnDurable(pending.second.ack.paid_bytes);
+      acks.push_back(pending.second.ack);
     }
     return true;
   });

@@ -160,15 +160,22 @@ class PayeeBook {
   // One durable commit for everything accepted since the last one; only then the acknowledgements,
   // one for each channel with news: it covers all that was accepted before.
   absl::StatusOr<std::vector<Ack>> Commit();
+  // The second half of Commit, for a caller whose threads share one commit of the store.
+  std::vector<Ack> OnCommitted(const Durable& durable);
   uint64_t UnpaidOf(const base::AccountId& payer) const;
 
  private:
+  struct Pending {
+    uint64_t number = 0;  // what a Durable must reach
+    Ack ack;
+  };
   void StageBest(const Payee& payee);
 
   ClaimStore& store_;
   PayeeTerms terms_;
   std::map<base::ChannelId, Payee> payees_;
-  std::map<base::ChannelId, uint64_t> pending_;  // what a Durable must reach to acknowledge it
+  std::multimap<base::AccountId, base::ChannelId> of_payer_;
+  std::map<base::ChannelId, Pending> pending_;  // the newest of each channel
 };
 
 }  // namespace cairn::payment
