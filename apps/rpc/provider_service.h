@@ -19,14 +19,20 @@ namespace grpc {
 class Service;
 }
 namespace cairn::rpc::v1 {
+class AgreeToCloseRequest;
+class AgreeToCloseResponse;
 class ApproveRequest;
 class ApproveResponse;
+class ChannelStatementRequest;
+class ChannelStatementResponse;
 class CompactResponse;
 class DevAdvanceRequest;
 class DevAdvanceResponse;
 class GetInfoResponse;
 class GetRequest;
 class GetStatusResponse;
+class PayRequest;
+class PayResponse;
 class PutCommit;
 class PutOpen;
 class PutResponse;
@@ -37,6 +43,8 @@ class PickBlobResponse;
 class SetFaultRequest;
 class SubmitReceiptsRequest;
 class SubmitReceiptsResponse;
+class WatchRequest;
+class WatchResponse;
 }  // namespace cairn::rpc::v1
 
 namespace cairn::rpc {
@@ -67,7 +75,18 @@ class ChunkWriter {
   virtual absl::Status Write(base::ByteView bytes) = 0;
   // As its own message, not copied; at most 1 MiB.
   virtual absl::Status WriteOwned(base::Bytes bytes) = 0;
+  // What is gathered goes out now: the reader pays for it before more is sent.
+  virtual absl::Status Flush() = 0;
   virtual bool cancelled() const = 0;
+};
+
+// A payer's Pay: requests come one after the other, each one answered before the next. One thread.
+class PayPeer {
+ public:
+  virtual ~PayPeer() = default;
+  // Blocks. Null when the payer closed its side; Cancelled when it went away.
+  virtual absl::StatusOr<std::shared_ptr<const v1::PayRequest>> Next() = 0;
+  virtual absl::Status Answer(const v1::PayResponse& response) = 0;
 };
 
 class ProviderHandler {
@@ -84,6 +103,15 @@ class ProviderHandler {
   virtual absl::Status SubmitReceipts(const Caller& caller,
                                       const v1::SubmitReceiptsRequest& request,
                                       v1::SubmitReceiptsResponse& response) = 0;
+  // Channels. A provider that sells no reads answers Unimplemented (reason NO_CHANNELS).
+  virtual absl::Status Pay(const Caller& caller, PayPeer& peer);
+  virtual absl::Status AgreeToClose(const Caller& caller, const v1::AgreeToCloseRequest& request,
+                                    v1::AgreeToCloseResponse& response);
+  virtual absl::Status ChannelStatement(const Caller& caller,
+                                        const v1::ChannelStatementRequest& request,
+                                        v1::ChannelStatementResponse& response);
+  virtual absl::Status Watch(const Caller& caller, const v1::WatchRequest& request,
+                             v1::WatchResponse& response);
 };
 // `handler` and `verifier` must outlive the server.
 std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler,

@@ -216,6 +216,24 @@ Reject Payee::OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick
   return Reject::kNone;
 }
 
+Reject Payee::Adopt(const base::Claim& claim, absl::Time now) {
+  if (best_ && claim == *best_) return Reject::kNone;
+  if (claim.voucher.channel != facts_.id || claim.voucher.chain != facts_.chain) {
+    return Reject::kWrongChannel;
+  }
+  if (facts_.phase != ChannelPhase::kOpen || now >= facts_.expires) return Reject::kExpired;
+  if (waiver_ && now < waiver_->expires) return Reject::kCooperativeCloseSigned;
+  const auto worth = base::WorthOf(claim);
+  const auto bytes = base::BytesOf(claim);
+  if (!worth || !bytes || *worth <= earned() || *bytes < paid_bytes()) return Reject::kStaleNonce;
+  if (*worth > facts_.deposit) return Reject::kInsufficientDeposit;
+  if (!ClaimHolds(facts_, claim)) return Reject::kBadSignature;
+  Take(claim);
+  // As after a restart: what was paid for was sent, but perhaps for the chunk ahead.
+  sent_ = std::max(sent_, paid_bytes() - std::min(paid_bytes(), base::kTickBytes));
+  return Reject::kNone;
+}
+
 SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time now) {
   if (Ended(now) || (waiver_ && now < waiver_->expires)) return SendDecision::kEnded;
   if (now < refused_until_) return SendDecision::kRefused;
@@ -236,6 +254,7 @@ SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time no
   if (payer_unpaid + unpaid_bytes() + more_unpaid > terms_.max_payer_bytes) {
     return SendDecision::kWaitForOtherChannels;
   }
+  waiting_since_.reset();
   return SendDecision::kSend;
 }
 
@@ -295,6 +314,14 @@ Reject PayeeBook::OnTick(const base::ChannelId& channel, const base::Nonce16& ep
   Payee* payee = Find(channel);
   if (payee == nullptr) return Reject::kWrongChannel;
   const Reject reject = payee->OnTick(epoch, tick, x, now);
+  if (reject == Reject::kNone) StageBest(*payee);
+  return reject;
+}
+
+Reject PayeeBook::Adopt(const base::Claim& claim, absl::Time now) {
+  Payee* payee = Find(claim.voucher.channel);
+  if (payee == nullptr) return Reject::kWrongChannel;
+  const Reject reject = payee->Adopt(claim, now);
   if (reject == Reject::kNone) StageBest(*payee);
   return reject;
 }

@@ -360,7 +360,7 @@ class Writer final : public rpc::ChunkWriter {
   }
   absl::Status WriteOwned(base::Bytes bytes) override { return Write(bytes); }
   bool cancelled() const override { return call_->cancelled(); }
-  absl::Status Flush() {
+  absl::Status Flush() override {
     v1::Chunk chunk;
     if (!std::exchange(begun_, true)) chunk.mutable_header()->set_size(size_);
     chunk.set_data(std::exchange(buffer_, std::string()));
