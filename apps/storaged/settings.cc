@@ -1,6 +1,7 @@
 #include "apps/storaged/settings.h"
 
 #include "absl/strings/str_cat.h"
+#include "apps/rpc/server.h"
 #include "cairn/base/layout.h"
 #include "cairn/base/status.h"
 
@@ -46,8 +47,6 @@ const std::vector<app::ConfigKey>& SettingKeys() {
        "Where clients and other providers are served."},
       {"net.advertise", ValueType::kText, "",
        "host:port under which others reach us; net.listen when empty."},
-      {"net.tls", ValueType::kBool, "true",
-       "TLS 1.3 with the node certificate; false only on loopback."},
       {"admin.listen", ValueType::kText, "127.0.0.1:4857",
        "Where the operator's calls are served; loopback only."},
       {"http.listen", ValueType::kText, "127.0.0.1:4858",
@@ -92,6 +91,7 @@ const std::vector<app::ConfigKey>& SettingKeys() {
        "How often everything held is compared with the ledger."},
       {"limits.uploads", ValueType::kNumber, "48", "Uploads at a time."},
       {"limits.reads", ValueType::kNumber, "64", "Reads at a time."},
+      {"limits.memory", ValueType::kBytes, "512MiB", "For bytes on their way in and out; beyond it calls are ended."},
   };
   return keys;
 }
@@ -102,7 +102,6 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.data_dir = config.Text("node.data_dir");
   s.listen = config.Text("net.listen");
   s.advertise = config.Text("net.advertise").empty() ? s.listen : config.Text("net.advertise");
-  s.plaintext = !config.Bool("net.tls");
   s.admin_listen = config.Text("admin.listen");
   s.http_listen = config.Text("http.listen") == "off" ? "" : config.Text("http.listen");
   for (const char* key : {"admin.listen", "http.listen"}) {
@@ -168,6 +167,8 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.gc_interval = config.Duration("gc.interval");
   s.uploads = static_cast<int>(config.Number("limits.uploads"));
   s.reads = static_cast<int>(config.Number("limits.reads"));
+  s.memory_bytes = config.Bytes("limits.memory");
+  RETURN_IF_ERROR(rpc::CheckMemoryLimit("limits.memory", s.memory_bytes));
   return s;
 }
 

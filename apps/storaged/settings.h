@@ -32,7 +32,6 @@ struct Settings {
   std::string store_path;
   std::string listen;
   std::string advertise;   // what the ledger tells others; `listen` when not given
-  bool plaintext = false;  // loopback only
   std::string admin_listen;
   std::string http_listen;
 
@@ -64,6 +63,7 @@ struct Settings {
   absl::Duration gc_interval;
   int uploads = 0;
   int reads = 0;
+  uint64_t memory_bytes = 0;
 };
 
 const std::vector<app::ConfigKey>& SettingKeys();
