@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "cairn/base/channel.h"
 #include "cairn/base/clock.h"
 #include "cairn/base/id.h"
 #include "cairn/base/status.h"
@@ -85,8 +86,14 @@ class Ledger {
                                             Freshness freshness = Freshness::kCached);
   absl::StatusOr<Record<pb::Provider>> Provider(const base::AccountId& id,
                                                 Freshness freshness = Freshness::kCached);
+  // All of them, never cached.
+  absl::StatusOr<std::vector<pb::Provider>> Providers();
   absl::StatusOr<Record<pb::Params>> Params();
   absl::StatusOr<pb::ChainStatus> Status();
+
+  // Never cached: what it says decides about money. NotFound (NO_SUCH_CHANNEL).
+  absl::StatusOr<pb::Channel> Channel(const base::ChannelId& id);
+  absl::StatusOr<std::vector<pb::Channel>> ChannelsOfPayee(const base::AccountId& payee);
 
   // All groups that name the provider.
   absl::StatusOr<std::vector<pb::Group>> GroupsOf(const base::AccountId& provider);

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/storaged/channels.h"
 #include "apps/storaged/part_source.h"
 #include "apps/storaged/periodic.h"
 #include "apps/storaged/service.h"
@@ -30,6 +31,7 @@ class Provider {
     base::Digest tls_pin;  // of our certificate
     bool test_network;
     base::Kv& index;
+    base::Kv* claims = nullptr;  // of the claim store; null: no reads are sold
     storage::DiskBlobStore& store;
     base::Disk& disk;  // what the store lies on
     chain::Client& client;
@@ -75,6 +77,8 @@ class Provider {
   void CheckStore();
   uint64_t Room();
   absl::Status Willing();
+  absl::Status OpenChannels();
+  void OnChannel(const base::ChannelId& channel);
 
   const Environment env_;
   const Settings& settings_;
@@ -93,6 +97,7 @@ class Provider {
   std::unique_ptr<PartSource> source_;
   Puller puller_;
   Scrubber scrubber_;
+  std::unique_ptr<Channels> channels_;  // from Load on
   Follower follower_;
   Service service_;
   Periodic join_;

@@ -41,6 +41,8 @@ struct ReadFacts {
 class PaidRead {
  public:
   virtual ~PaidRead() = default;
+  // Might Admit wait now? What is gathered for the reader has to leave before: it pays for what it has.
+  virtual bool MustWait(uint64_t) { return true; }
   // Before each piece of at most 64 KiB leaves: waits until the payer's credit window has room for `bytes` more. Returns
   // the payee's refusal when there will be none, Cancelled soon after `gone` says that reader or server ends.
   virtual absl::Status Admit(uint64_t bytes, const std::function<bool()>& gone) = 0;

@@ -75,6 +75,7 @@ absl::Status Service::GetInfo(rpc::v1::GetInfoResponse& response) {
   response.set_loss_reported(env_.puller.lost_parts());
   *response.mutable_scrub() = env_.scrubber.statement();
   response.set_time_ms(absl::ToUnixMillis(env_.clock.Now()));
+  if (channels_ != nullptr) *response.mutable_reads() = channels_->reads().terms();
   return absl::OkStatus();
 }
 
@@ -140,27 +141,115 @@ absl::Status Service::Get(const rpc::Caller& caller, const rpc::v1::GetRequest& 
                        "this provider does not keep that part of the object",
                        "ask another holder of the group", {{"part", id.ToText()}});
   }
+  std::unique_ptr<PaidRead> payer;
+  if (!request.channel().empty()) {
+    RETURN_IF_ERROR(CheckChannels());
+    ASSIGN_OR_RETURN(payer, channels_->reads().Begin({.object = *object,
+                                                      .part = id,
+                                                      .caller = caller,
+                                                      .channel = request.channel()}));
+  }
   if (env_.faults.Is(Fault::kSlow)) HoldBack(absl::Milliseconds(env_.faults.parameter()));
   writer.SetSize(part->size);
-  absl::Status sent = SendSlice(request, id, writer);
+  absl::Status sent = SendSlice(request, id, *part, payer.get(), writer);
   if (absl::IsDataLoss(sent)) env_.scrubber.Report(id, sent.message());
   return sent;
 }
 
+namespace {
+
+// What each piece of a slice has of the bytes that were asked for. A piece is one group of the part, with the inner
+// nodes that lead to it.
+class RangeMeter {
+ public:
+  RangeMeter(uint64_t size, base::ByteRange range)
+      : size_(size),
+        from_(std::min(range.offset, size)),
+        to_(from_ + std::min(range.length, size - from_)),
+        group_(from_ / base::kTreeGroupBytes * base::kTreeGroupBytes) {}
+
+  uint64_t NextPiece() {
+    const uint64_t end = std::min(group_ + base::kTreeGroupBytes, size_);
+    const uint64_t inside = std::min(end, to_) - std::min({std::max(group_, from_), end, to_});
+    group_ = end;
+    return inside;
+  }
+
+ private:
+  const uint64_t size_, from_, to_;
+  uint64_t group_;
+};
+
+}  // namespace
+
 absl::Status Service::SendSlice(const rpc::v1::GetRequest& request, const base::ContentId& id,
-                                rpc::ChunkWriter& writer) {
+                                const Part& part, PaidRead* payer, rpc::ChunkWriter& writer) {
   bool lie = env_.faults.Is(Fault::kWrongBytes);
   uint64_t at = 0;
-  return env_.blobs.ReadSlice(id, {request.offset(), request.length()}, [&](base::ByteView piece) {
+  const base::ByteRange range{request.offset(), request.length()};
+  RangeMeter meter(part.size, range);
+  return env_.blobs.ReadSlice(id, range, [&](base::ByteView piece) {
     if (writer.cancelled()) return absl::CancelledError("the reader went away");
+    const uint64_t bytes = meter.NextPiece();
+    if (payer != nullptr) {
+      if (payer->MustWait(bytes)) RETURN_IF_ERROR(writer.Flush());
+      RETURN_IF_ERROR(payer->Admit(bytes, [&] { return writer.cancelled(); }));
+    }
     served_bytes_ += piece.size();
     at += piece.size();
-    if (!lie || at <= 8) return writer.Write(piece);
-    lie = false;
-    base::Bytes wrong = base::ToBytes(piece);
-    wrong.back() ^= 1;
-    return writer.Write(wrong);
+    absl::Status written;
+    if (!lie || at <= 8) {
+      written = writer.Write(piece);
+    } else {
+      lie = false;
+      base::Bytes wrong = base::ToBytes(piece);
+      wrong.back() ^= 1;
+      written = writer.Write(wrong);
+    }
+    if (written.ok() && payer != nullptr) payer->Sent(bytes);
+    return written;
   });
+}
+
+absl::Status Service::CheckChannels() const {
+  if (channels_ != nullptr) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kUnimplemented, "NO_CHANNELS",
+                     "this provider sells no reads and watches no channels", "use another provider");
+}
+
+absl::Status Service::Pay(const rpc::Caller& caller, rpc::PayPeer& peer) {
+  RETURN_IF_ERROR(CheckReady());
+  RETURN_IF_ERROR(CheckChannels());
+  if (!caller) {
+    return base::Error(absl::StatusCode::kUnauthenticated, "NOT_SIGNED",
+                       "a payer's call is signed", "sign it with the key of the channel");
+  }
+  Place place(payers_, limits_.payers);
+  RETURN_IF_ERROR(place.status());
+  return channels_->reads().Serve(caller, peer);
+}
+
+absl::Status Service::AgreeToClose(const rpc::Caller& caller,
+                                   const rpc::v1::AgreeToCloseRequest& request,
+                                   rpc::v1::AgreeToCloseResponse& response) {
+  RETURN_IF_ERROR(CheckReady());
+  RETURN_IF_ERROR(CheckChannels());
+  return channels_->reads().AgreeToClose(caller, request, response);
+}
+
+absl::Status Service::ChannelStatement(const rpc::Caller& caller,
+                                       const rpc::v1::ChannelStatementRequest& request,
+                                       rpc::v1::ChannelStatementResponse& response) {
+  RETURN_IF_ERROR(CheckReady());
+  RETURN_IF_ERROR(CheckChannels());
+  return channels_->reads().Statement(caller, request, response);
+}
+
+absl::Status Service::Watch(const rpc::Caller&, const rpc::v1::WatchRequest& request,
+                            rpc::v1::WatchResponse& response) {
+  RETURN_IF_ERROR(CheckReady());
+  RETURN_IF_ERROR(CheckChannels());
+  return channels_->tower().Watch(request, response);
 }
 
 absl::Status Service::SubmitReceipts(const rpc::Caller&,

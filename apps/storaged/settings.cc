@@ -38,6 +38,13 @@ absl::StatusOr<base::Price> TransferPrice(absl::string_view crn_per_tb) {
   return base::Price{*price};
 }
 
+absl::StatusOr<base::Price> ReadPrice(absl::string_view usdc_per_tb) {
+  ASSIGN_OR_RETURN(base::Amount usdc, base::Amount::FromDecimal(usdc_per_tb, base::kUsdcDecimals));
+  auto price = usdc.MulDiv(absl::uint128(base::kPriceScale) << 20, kTerabyte);
+  if (!price) return absl::InvalidArgumentError("the price is too high");
+  return base::Price{*price};
+}
+
 const std::vector<app::ConfigKey>& SettingKeys() {
   static const auto& keys = *new std::vector<app::ConfigKey>{
       {"node.name", ValueType::kText, "storaged", "Name of this provider in logs, for people."},
@@ -82,6 +89,15 @@ const std::vector<app::ConfigKey>& SettingKeys() {
       {"market.prices.holder", ValueType::kText, "2", "crn per TB and 30 days of what we hold."},
       {"market.prices.egress", ValueType::kText, "1", "crn per TB delivered."},
       {"market.prices.ingress", ValueType::kText, "0", "crn per TB received."},
+      {"market.prices.read", ValueType::kText, "10",
+       "usdc per TB read, when a channel pays for it."},
+      {"channels.min_deposit", ValueType::kText, "0.01", "usdc; a smaller channel is not served."},
+      {"channels.withdraw_from", ValueType::kText, "1",
+       "usdc earned by a channel that are worth a transaction; what is less waits for the close."},
+      {"channels.interval", ValueType::kDuration, "10s",
+       "How often channels are compared with the ledger."},
+      {"channels.towers", ValueType::kNumber, "2",
+       "How many other providers watch over our channels."},
       {"scrub.rate", ValueType::kBytes, "20MB", "Bytes a second that scrubbing reads."},
       {"scrub.interval", ValueType::kDuration, "12h", "Pause between two rounds of scrubbing."},
       {"repair.interval", ValueType::kDuration, "10s", "How often missing parts are looked for."},
@@ -159,6 +175,18 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
     if (!price.ok()) return BadValue(line.key, price.status());
     *line.price = *price;
   }
+
+  auto rate = ReadPrice(config.Text("market.prices.read"));
+  if (!rate.ok()) return BadValue("market.prices.read", rate.status());
+  s.paid_reads.rate = *rate;
+  for (const auto& [key, amount] : {std::pair{"channels.min_deposit", &s.paid_reads.min_deposit},
+                                    std::pair{"channels.withdraw_from", &s.paid_reads.withdraw_from}}) {
+    auto value = base::Amount::FromDecimal(config.Text(key), base::kUsdcDecimals);
+    if (!value.ok()) return BadValue(key, value.status());
+    *amount = *value;
+  }
+  s.paid_reads.settle_interval = config.Duration("channels.interval");
+  s.paid_reads.towers = config.Number("channels.towers");
 
   s.scrub_bytes_per_second = config.Bytes("scrub.rate");
   s.scrub_interval = config.Duration("scrub.interval");

@@ -26,6 +26,18 @@ struct Prices {
 absl::StatusOr<base::Price> StoragePrice(absl::string_view crn_per_tb_month);
 absl::StatusOr<base::Price> TransferPrice(absl::string_view crn_per_tb);
 
+// usdc per terabyte, as a price for 2^20 bytes.
+absl::StatusOr<base::Price> ReadPrice(absl::string_view usdc_per_tb);
+
+// Reads that are paid over channels, in units of usdc.
+struct PaidReadTerms {
+  base::Price rate;
+  base::Amount min_deposit;
+  base::Amount withdraw_from;
+  absl::Duration settle_interval;
+  size_t towers = 0;
+};
+
 struct Settings {
   std::string name;
   std::string data_dir;
@@ -52,6 +64,7 @@ struct Settings {
   std::string network;
   std::string region;
   Prices prices;
+  PaidReadTerms paid_reads;
   base::Amount deposit;
   bool accept = true;
   uint64_t max_object_bytes = 0;

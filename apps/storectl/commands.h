@@ -19,6 +19,7 @@ void AddFileCommands(CLI::App& app, Context& context);     // cp get put cat mv 
 void AddInspectCommands(CLI::App& app, Context& context);  // ls stat du rm verify
 void AddBucketCommands(CLI::App& app, Context& context);
 void AddWalletCommands(CLI::App& app, Context& context);
+void AddChannelCommands(CLI::App& app, Context& context);
 void AddProviderCommands(CLI::App& app, Context& context);
 void AddChainCommands(CLI::App& app, Context& context);
 void AddConfigCommands(CLI::App& app, Context& context);  // config completion man version
@@ -27,7 +28,7 @@ void AddDevCommands(CLI::App& app, Context& context);     // dev networks, in de
 using AddCommands = void (*)(CLI::App&, Context&);
 inline constexpr AddCommands kCommandFiles[] = {
     AddFileCommands,     AddInspectCommands, AddBucketCommands, AddWalletCommands,
-    AddProviderCommands, AddChainCommands,   AddConfigCommands, AddDevCommands,
+    AddChannelCommands,  AddProviderCommands, AddChainCommands,   AddConfigCommands, AddDevCommands,
 };
 
 }  // namespace cairn::storectl

@@ -247,7 +247,7 @@ SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time no
     waiting_since_.reset();
     return SendDecision::kRefused;
   }
-  if (best_->voucher.rate.per_unit_e18 < terms_.rate.per_unit_e18) return SendDecision::kNewVoucher;
+  if (best_ && best_->voucher.rate.per_unit_e18 < terms_.rate.per_unit_e18) return SendDecision::kNewVoucher;
   // The cover of a pool's lane may fall below what was promised already.
   if (std::max(after, paid_bytes()) > covered_) return SendDecision::kTopUp;
   const uint64_t more_unpaid = unpaid_after - unpaid_bytes();

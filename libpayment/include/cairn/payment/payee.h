@@ -98,6 +98,8 @@ class Payee {
   // May `bytes` more be sent, a chunk at most? `payer_unpaid` counts the payer's other channels.
   SendDecision MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time now);
   void OnSent(uint64_t bytes) { sent_ += bytes; }
+  // So many of the bytes counted as sent never left.
+  void OnNotSent(uint64_t bytes) { sent_ -= std::min(sent_, bytes); }
   // Whoever waited to be sent something went away: the next wait is a new one.
   void OnReaderGone() { waiting_since_.reset(); }
 
