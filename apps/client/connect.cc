@@ -84,7 +84,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Paths& paths,
                                                              const Profile& profile,
                                                              base::AccountKeys keys,
                                                              Progress* progress,
-                                                             const StopFlag* stop) {
+                                                             const StopFlag* stop,
+                                                             const PayOptions& pay) {
   std::unique_ptr<Connection> out(new Connection());
   ASSIGN_OR_RETURN(std::shared_ptr<chain::Client> chain, ConnectChain(paths, profile));
   ClientOptions options{
@@ -97,6 +98,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Paths& paths,
       .executor = &out->parts_->executor,
       .transfer_folder = paths.Transfers(),
       .lane_folder = paths.Lanes(),
+      .channel_folder = paths.Channels(),
+      .pay = pay,
       .progress = progress,
       .stop = stop};
   ASSIGN_OR_RETURN(out->client_, Client::Open(std::move(options)));

@@ -17,7 +17,8 @@ class Connection {
                                                           const Profile& profile,
                                                           base::AccountKeys keys,
                                                           Progress* progress = nullptr,
-                                                          const StopFlag* stop = nullptr);
+                                                          const StopFlag* stop = nullptr,
+                                                          const PayOptions& pay = {});
   ~Connection();
   Client& client() { return *client_; }
 

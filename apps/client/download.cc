@@ -5,39 +5,49 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "apps/client/get.h"
 #include "apps/client/holders.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/pb.h"
+#include "cairn/storage/stripe.h"
 
 namespace cairn::client {
 namespace {
 
 constexpr uint64_t kQueueBytes = 8 << 20;  // received and not verified yet, over all requests
 constexpr absl::Duration kRequestTimeout = absl::Minutes(10);  // stalls are the machine's to see
+constexpr absl::Duration kPaidStall = absl::Seconds(30);
+constexpr absl::Duration kPaidHedge = absl::Seconds(5);
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
 // The sockets and threads around storage::ObjectDownload: one thread of the executor for each
 // request, all facts and bytes to the calling thread, which verifies, decrypts and writes.
 class DownloadDriver {
  public:
+  // `bytes`: about how many each holder will be asked for.
   DownloadDriver(Client& client, const base::ObjectId& object, const storage::VersionLayout& layout,
-                 std::vector<Holder> holders, storage::ObjectDownload& machine)
+                 std::vector<Holder> holders, uint64_t bytes)
       : client_(client),
         object_(object),
         layout_(layout),
+        shard_size_(storage::StripeMap(layout).shard_size()),
         holders_(std::move(holders)),
-        machine_(machine) {}
+        bytes_(bytes) {}
 
-  absl::Status Run();
+  absl::Status Run(storage::ObjectDownload& machine);
+  // Of a request that is paid for; the driver's thread.
+  void Verified(uint64_t fetch, uint64_t bytes);
 
  private:
   struct Event {
@@ -48,7 +58,22 @@ class DownloadDriver {
     absl::Status status;
   };
 
+  // A request that a channel pays for: what it asked for and what of it was verified.
+  struct Bill {
+    std::shared_ptr<PayingChannel> payer;
+    uint64_t wanted = 0;
+    uint64_t verified = 0;
+  };
+
   void Start(const storage::FetchAction& action);
+  absl::Status Receive(const storage::FetchAction& action, const GetPart& what);
+  absl::Status Transfer(const storage::FetchAction& action);
+  absl::Status Pay(const storage::FetchAction& action, GetPart& what);
+  void EndBill(uint64_t fetch);
+  absl::Status Unpaid() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return unpaid_;
+  }
   void Fetch(const storage::FetchAction& action);
   void Cancel(uint64_t fetch);
   absl::Status Push(Event event);
@@ -58,8 +83,11 @@ class DownloadDriver {
   Client& client_;
   const base::ObjectId object_;
   const storage::VersionLayout& layout_;
+  const uint64_t shard_size_;
   const std::vector<Holder> holders_;
-  storage::ObjectDownload& machine_;
+  const uint64_t bytes_;
+  std::atomic<bool> first_paid_{true};
+  storage::ObjectDownload* machine_ = nullptr;
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -69,6 +97,9 @@ class DownloadDriver {
   size_t running_ = 0;
   std::map<uint64_t, std::shared_ptr<GetStream>> streams_;
   std::map<uint64_t, bool> cancelled_;
+  std::map<uint64_t, Bill> bills_;
+  std::set<base::AccountId> asks_;  // holders that want to be paid
+  absl::Status unpaid_;             // why the money is not there: no other holder changes that
 };
 
 absl::Status DownloadDriver::Push(Event event) {
@@ -85,29 +116,91 @@ absl::Status DownloadDriver::Push(Event event) {
   return absl::OkStatus();
 }
 
-void DownloadDriver::Fetch(const storage::FetchAction& action) {
-  const Holder& holder = holders_[action.holder];
-  auto stream = client_.transport().Get(
-      holder.address, {object_, layout_.blob(action.shard), action.range}, kRequestTimeout);
-  absl::Status status = stream.status();
-  if (stream.ok()) {
-    std::shared_ptr<GetStream> shared = *std::move(stream);
-    bool wanted;
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      wanted = !closed_ && !cancelled_.contains(action.fetch);
-      if (wanted) streams_[action.fetch] = shared;
-    }
-    status = !wanted ? absl::CancelledError("not wanted any more")
-                     : shared->Run([&](base::ByteView piece) {
-                         return Push({Event::Kind::kPiece, action.fetch, base::ToBytes(piece), {}});
-                       });
+absl::Status NotAllowed(const absl::Status& spent) {
+  return base::Error(absl::StatusCode::kResourceExhausted, "READ_QUOTA_SPENT", spent.message(),
+                     "--pay needed pays holders for this read, --max-cost AMOUNTusdc limits it",
+                     base::DetailOf(spent).evidence);
+}
+
+absl::Status DownloadDriver::Receive(const storage::FetchAction& action, const GetPart& what) {
+  ASSIGN_OR_RETURN(std::shared_ptr<GetStream> stream,
+                   client_.transport().Get(holders_[action.holder].address, what, kRequestTimeout));
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_ || cancelled_.contains(action.fetch))
+      return absl::CancelledError("not wanted any more");
+    streams_[action.fetch] = stream;
   }
+  return stream->Run([&](base::ByteView piece) {
+    return Push({Event::Kind::kPiece, action.fetch, base::ToBytes(piece), {}});
+  });
+}
+
+// A channel for the request, and its first payment.
+absl::Status DownloadDriver::Pay(const storage::FetchAction& action, GetPart& what) {
+  const ProviderAddress& holder = holders_[action.holder].address;
+  const uint32_t parties = first_paid_.exchange(false) ? layout_.data() : 0;
+  ASSIGN_OR_RETURN(auto payer, client_.purse().For(holder, bytes_, parties));
+  const uint64_t offset = std::min(action.range.offset, shard_size_);
+  const uint64_t wanted = std::min(action.range.length, shard_size_ - offset);
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_ || cancelled_.contains(action.fetch))
+    return absl::CancelledError("not wanted any more");
+  RETURN_IF_ERROR(payer->Begin(wanted));
+  what.channel = payer->id();
+  bills_[action.fetch] = {std::move(payer), wanted, 0};
+  return absl::OkStatus();
+}
+
+absl::Status DownloadDriver::Transfer(const storage::FetchAction& action) {
+  const base::AccountId& holder = holders_[action.holder].address.account;
+  GetPart what{object_, layout_.blob(action.shard), action.range};
+  const PayWhen when = client_.purse().when();
+  bool pay = when == PayWhen::kAlways;
+  if (when == PayWhen::kNeeded) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    pay = asks_.contains(holder);
+  }
+  if (!pay) {
+    const absl::Status free = Receive(action, what);
+    if (base::ReasonOf(free) != "READ_QUOTA_SPENT") return free;
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (when == PayWhen::kNever) unpaid_ = NotAllowed(free);
+    if (when == PayWhen::kNever) return free;
+    asks_.insert(holder);
+  }
+  const absl::Status paid = Pay(action, what);
+  if (paid.ok()) return Receive(action, what);
+  const std::string reason = base::ReasonOf(paid);
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (reason == "PRICE_GUARD" || absl::StartsWith(reason, "VERDICT_")) unpaid_ = paid;
+  return paid;
+}
+
+void DownloadDriver::Fetch(const storage::FetchAction& action) {
+  const absl::Status status = Transfer(action);
   (void)Push({status.ok() ? Event::Kind::kEnd : Event::Kind::kFailed, action.fetch, {}, status});
   std::lock_guard<std::mutex> lock(mutex_);
   streams_.erase(action.fetch);
   --running_;
   changed_.notify_all();
+}
+
+void DownloadDriver::Verified(uint64_t fetch, uint64_t bytes) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto bill = bills_.find(fetch);
+  if (bill == bills_.end()) return;
+  bill->second.verified += bytes;
+  bill->second.payer->Verified(bytes);
+}
+
+// Nothing of the request will be verified any more.
+void DownloadDriver::EndBill(uint64_t fetch) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto bill = bills_.find(fetch);
+  if (bill == bills_.end()) return;
+  bill->second.payer->End(bill->second.wanted - bill->second.verified);
+  bills_.erase(bill);
 }
 
 void DownloadDriver::Start(const storage::FetchAction& action) {
@@ -127,6 +220,7 @@ void DownloadDriver::Cancel(uint64_t fetch) {
     if (found != streams_.end()) stream = found->second;
     changed_.notify_all();
   }
+  EndBill(fetch);
   if (stream) stream->Cancel();
 }
 
@@ -140,16 +234,18 @@ void DownloadDriver::Apply(const std::vector<storage::FetchAction>& actions) {
   }
 }
 
-absl::Status DownloadDriver::Run() {
-  Apply(machine_.Start(Now()));
+absl::Status DownloadDriver::Run(storage::ObjectDownload& machine) {
+  machine_ = &machine;
+  Apply(machine_->Start(Now()));
   absl::Status status;
-  while (machine_.state() == storage::TransferState::kRunning) {
+  while (machine_->state() == storage::TransferState::kRunning) {
     status = client_.CheckStop();
+    if (status.ok()) status = Unpaid();
     if (!status.ok()) break;
     std::deque<Event> events;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      const auto timer = machine_.next_timer();
+      const auto timer = machine_->next_timer();
       const absl::Duration wait =
           timer ? std::clamp(*timer - Now(), absl::ZeroDuration(), kTick) : kTick;
       changed_.wait_for(lock, absl::ToChronoMilliseconds(wait + absl::Milliseconds(1)),
@@ -161,19 +257,21 @@ absl::Status DownloadDriver::Run() {
     for (const Event& event : events) {
       switch (event.kind) {
         case Event::Kind::kPiece:
-          Apply(machine_.OnPiece(event.fetch, event.bytes, Now()));
+          Apply(machine_->OnPiece(event.fetch, event.bytes, Now()));
           break;
         case Event::Kind::kEnd:
-          Apply(machine_.OnEnd(event.fetch, Now()));
+          EndBill(event.fetch);
+          Apply(machine_->OnEnd(event.fetch, Now()));
           break;
         case Event::Kind::kFailed:
-          Apply(machine_.OnFailed(event.fetch, event.status, Now()));
+          EndBill(event.fetch);
+          Apply(machine_->OnFailed(event.fetch, event.status, Now()));
           break;
       }
-      if (machine_.state() != storage::TransferState::kRunning) break;
+      if (machine_->state() != storage::TransferState::kRunning) break;
     }
-    const auto timer = machine_.next_timer();
-    if (timer && *timer <= Now()) Apply(machine_.OnTimer(Now()));
+    const auto timer = machine_->next_timer();
+    if (timer && *timer <= Now()) Apply(machine_->OnTimer(Now()));
   }
   std::vector<std::shared_ptr<GetStream>> open;
   {
@@ -183,10 +281,14 @@ absl::Status DownloadDriver::Run() {
     changed_.notify_all();
   }
   for (const auto& stream : open) stream->Cancel();
-  std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(lock, [&] { return running_ == 0; });
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return running_ == 0; });
+  }
+  while (!bills_.empty()) EndBill(bills_.begin()->first);
+  if (status.ok() && machine_->state() != storage::TransferState::kDone) status = Unpaid();
   if (!status.ok()) return status;
-  return machine_.state() == storage::TransferState::kDone ? absl::OkStatus() : machine_.status();
+  return machine_->state() == storage::TransferState::kDone ? absl::OkStatus() : machine_->status();
 }
 
 absl::Status FileError(const std::string& path) {
@@ -238,13 +340,28 @@ absl::StatusOr<uint32_t> Read(Client& client, const ObjectInfo& object,
   const auto& sealed = object.manifest->head.seal;
   storage::SealedWith seal;
   if (sealed) seal = {.key = &*object.key, .key_id = sealed->key_id};
+  // A part of an object touches a stripe more than its bytes fill.
+  const storage::StripeMap map(layout);
+  const uint64_t share =
+      std::min(range.length, layout.stored_size) / layout.data() + map.unit();
+  DownloadDriver driver(client, object.id, layout, std::move(holders),
+                        std::min(share, map.shard_size()));
   storage::DownloadOptions limits;
   limits.stall = options.start_within / 2;
+  if (client.purse().when() != PayWhen::kNever) {
+    // Opening a channel takes a block; another holder would want one of its own.
+    limits.stall = std::max(limits.stall, kPaidStall);
+    limits.min_hedge = kPaidHedge;
+  }
+  limits.verified = [&](uint64_t fetch, uint64_t bytes) { driver.Verified(fetch, bytes); };
   ASSIGN_OR_RETURN(auto machine,
                    storage::ObjectDownload::Create(layout, sealed ? &seal : nullptr, range,
                                                    std::move(shards), limits, sink));
-  DownloadDriver driver(client, object.id, layout, std::move(holders), *machine);
-  RETURN_IF_ERROR(driver.Run());
+  RETURN_IF_ERROR(driver.Run(*machine));
+  // What was signed is kept and shown again with the next read, so a payment that did not arrive takes
+  // nothing away from this one.
+  const absl::Status paid = client.purse().Settle();
+  if (!paid.ok()) client.progress().Note(object.ref.ToText(), paid.message());
   return machine->hedges();
 }
 

@@ -2,7 +2,7 @@
 // of it.
 //
 //   configuration  $CAIRN_HOME, else $XDG_CONFIG_HOME/cairn   profiles/NAME.toml, storectl.toml
-//   data           $CAIRN_HOME, else $XDG_DATA_HOME/cairn     keys/NAME.age
+//   data           $CAIRN_HOME, else $XDG_DATA_HOME/cairn     keys/NAME.age, channels/
 //   state          $CAIRN_HOME, else $XDG_STATE_HOME/cairn    transfers/, lanes/, ledgers/
 //
 // A profile names the ledger's endpoint, the pin of its certificate, the genesis hash (which is the
@@ -31,6 +31,8 @@ struct Paths {
   std::string Settings() const { return config + "/storectl.toml"; }
   std::string Key(const std::string& name) const { return data + "/keys/" + name + ".age"; }
   std::string Keys() const { return data + "/keys"; }
+  // Claims of channels, beside the keys that signed them.
+  std::string Channels() const { return data + "/channels"; }
   std::string Transfers() const { return state + "/transfers"; }
   // The newest header believed of a ledger.
   std::string SeenHead(const std::string& chain_hex) const { return state + "/ledgers/" + chain_hex; }

@@ -67,6 +67,7 @@ class RpcGet final : public GetStream {
     request.set_part(chain::ToField(what_.part.digest));
     request.set_offset(what_.range.offset);
     request.set_length(what_.range.length);
+    if (what_.channel) request.set_channel(chain::ToField(*what_.channel));
     return Named(to_, client_->Get(request, timeout_, sink, &control_).status());
   }
 
@@ -76,6 +77,23 @@ class RpcGet final : public GetStream {
   rpc::CallControl control_;
   GetPart what_;
   absl::Duration timeout_;
+};
+
+class RpcPay final : public PayStream {
+ public:
+  RpcPay(ProviderAddress to, std::shared_ptr<rpc::ProviderClient> client,
+         std::unique_ptr<rpc::PayStream> stream)
+      : to_(std::move(to)), client_(std::move(client)), stream_(std::move(stream)) {}
+  absl::StatusOr<rpc::v1::PayResponse> Exchange(const rpc::v1::PayRequest& request) override {
+    auto answer = stream_->Exchange(request);
+    if (!answer.ok()) return Named(to_, answer.status());
+    return answer;
+  }
+
+ private:
+  ProviderAddress to_;
+  std::shared_ptr<rpc::ProviderClient> client_;
+  std::unique_ptr<rpc::PayStream> stream_;
 };
 
 class ProviderTransport final : public Transport {
@@ -138,6 +156,29 @@ class ProviderTransport final : public Transport {
                                                        absl::Duration timeout) override {
     ASSIGN_OR_RETURN(auto client, Find(to, timeout));
     auto answer = client->ListReads(request);
+    if (!answer.ok()) return Named(to, answer.status());
+    return answer;
+  }
+  absl::StatusOr<std::unique_ptr<PayStream>> Pay(const ProviderAddress& to,
+                                                 absl::Duration timeout) override {
+    ASSIGN_OR_RETURN(auto client, Find(to, kCall));
+    auto stream = client->Pay(timeout);
+    if (!stream.ok()) return Named(to, stream.status());
+    return std::make_unique<RpcPay>(to, std::move(client), *std::move(stream));
+  }
+  absl::StatusOr<rpc::v1::AgreeToCloseResponse> AgreeToClose(
+      const ProviderAddress& to, const rpc::v1::AgreeToCloseRequest& request,
+      absl::Duration timeout) override {
+    ASSIGN_OR_RETURN(auto client, Find(to, timeout));
+    auto answer = client->AgreeToClose(request);
+    if (!answer.ok()) return Named(to, answer.status());
+    return answer;
+  }
+  absl::StatusOr<rpc::v1::ChannelStatementResponse> ChannelStatement(
+      const ProviderAddress& to, const rpc::v1::ChannelStatementRequest& request,
+      absl::Duration timeout) override {
+    ASSIGN_OR_RETURN(auto client, Find(to, timeout));
+    auto answer = client->ChannelStatement(request);
     if (!answer.ok()) return Named(to, answer.status());
     return answer;
   }

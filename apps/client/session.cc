@@ -47,6 +47,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Open(ClientOptions options) {
   client->sender_ = std::make_unique<Sender>(
       *client->options_.chain, client->options_.keys.signing, client->clock(), client->entropy(),
       SenderOptions{.chain_id = client->chain_id(), .lane_folder = client->options_.lane_folder});
+  client->purse_ = std::make_unique<Purse>(*client, client->options_.pay, client->options_.channel_folder);
   return client;
 }
 

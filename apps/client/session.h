@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "apps/client/profile.h"
 #include "apps/client/progress.h"
+#include "apps/client/purse.h"
 #include "apps/client/sender.h"
 #include "apps/client/transport.h"
 #include "cairn/base/clock.h"
@@ -47,6 +48,8 @@ struct ClientOptions {
   uint32_t stream_budget = 48;         // transfers with a holder at one time
   std::string transfer_folder;         // journals of uploads; empty: none is kept
   std::string lane_folder;             // see SenderOptions
+  std::string channel_folder;          // claims of channels that pay for reads; empty: in memory
+  PayOptions pay = {};                 // what reads may cost
   Progress* progress = nullptr;        // null: NoProgress()
   const StopFlag* stop = nullptr;      // null: never stops
 };
@@ -59,6 +62,7 @@ class Client {
   chain::Client& chain() const { return *options_.chain; }
   Transport& transport() const { return *options_.transport; }
   Sender& sender() const { return *sender_; }
+  Purse& purse() const { return *purse_; }
   const base::AccountKeys& keys() const { return options_.keys; }
   base::AccountId account() const { return options_.keys.signing.account(); }
   const base::ChainId& chain_id() const { return options_.chain_id; }
@@ -100,6 +104,7 @@ class Client {
   ClientOptions options_;
   std::unique_ptr<Sender> sender_;
   std::unique_ptr<Cache> cache_;
+  std::unique_ptr<Purse> purse_;
 };
 
 class Client::Streams {

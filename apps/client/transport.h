@@ -7,12 +7,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "cairn/base/blake3_tree.h"
+#include "cairn/base/channel.h"
 #include "cairn/base/id.h"
 #include "cairn/base/key.h"
 
@@ -21,10 +23,16 @@ class Approval;
 class Receipt;
 }  // namespace cairn::chain::v1
 namespace cairn::rpc::v1 {
+class AgreeToCloseRequest;
+class AgreeToCloseResponse;
 class ApproveRequest;
+class ChannelStatementRequest;
+class ChannelStatementResponse;
 class GetInfoResponse;
 class ListReadsRequest;
 class ListReadsResponse;
+class PayRequest;
+class PayResponse;
 class PutOpen;
 class QueryUploadResponse;
 class SubmitReceiptsRequest;
@@ -71,9 +79,18 @@ struct GetPart {
   base::ObjectId object;
   base::ContentId part;
   base::ByteRange range;
+  std::optional<base::ChannelId> channel{};  // that pays for it
 };
 
-// Thread-safe.
+// Payments over one channel. One thread.
+class PayStream {
+ public:
+  virtual ~PayStream() = default;
+  // Sends one request and waits for its answer.
+  virtual absl::StatusOr<rpc::v1::PayResponse> Exchange(const rpc::v1::PayRequest& request) = 0;
+};
+
+// Thread-safe. The calls about channels are Unimplemented where nothing is paid for.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -99,6 +116,14 @@ class Transport {
   virtual absl::StatusOr<rpc::v1::ListReadsResponse> ListReads(
       const ProviderAddress& to, const rpc::v1::ListReadsRequest& request,
       absl::Duration timeout) = 0;
+  virtual absl::StatusOr<std::unique_ptr<PayStream>> Pay(const ProviderAddress& to,
+                                                         absl::Duration timeout);
+  virtual absl::StatusOr<rpc::v1::AgreeToCloseResponse> AgreeToClose(
+      const ProviderAddress& to, const rpc::v1::AgreeToCloseRequest& request,
+      absl::Duration timeout);
+  virtual absl::StatusOr<rpc::v1::ChannelStatementResponse> ChannelStatement(
+      const ProviderAddress& to, const rpc::v1::ChannelStatementRequest& request,
+      absl::Duration timeout);
 };
 
 }  // namespace cairn::client

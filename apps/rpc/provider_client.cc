@@ -19,6 +19,10 @@ constexpr char kGet[] = "/cairn.rpc.v1.Provider/Get";
 constexpr char kPut[] = "/cairn.rpc.v1.Provider/Put";
 constexpr char kApprove[] = "/cairn.rpc.v1.Provider/Approve";
 constexpr char kQueryUpload[] = "/cairn.rpc.v1.Provider/QueryUpload";
+constexpr char kPay[] = "/cairn.rpc.v1.Provider/Pay";
+constexpr char kAgreeToClose[] = "/cairn.rpc.v1.Provider/AgreeToClose";
+constexpr char kChannelStatement[] = "/cairn.rpc.v1.Provider/ChannelStatement";
+constexpr char kWatch[] = "/cairn.rpc.v1.Provider/Watch";
 constexpr char kSubmitReceipts[] = "/cairn.rpc.v1.Provider/SubmitReceipts";
 constexpr char kListReads[] = "/cairn.rpc.v1.Provider/ListReads";
 
@@ -140,6 +144,44 @@ class GrpcPutStream final : public PutStream {
   absl::Status ended_;
 };
 
+class GrpcPayStream final : public PayStream {
+ public:
+  GrpcPayStream(v1::Provider::Stub& stub, const std::string& peer, absl::Duration timeout,
+                const CallMetadata& metadata, CallControl* control)
+      : peer_(peer), attached_(control, context_) {
+    SetDeadline(context_, timeout);
+    AddMetadata(context_, metadata);
+    call_ = stub.Pay(&context_);
+  }
+  ~GrpcPayStream() override {
+    if (ended_) return;
+    context_.TryCancel();
+    (void)call_->Finish();
+  }
+
+  absl::StatusOr<v1::PayResponse> Exchange(const v1::PayRequest& request) override {
+    v1::PayResponse response;
+    if (!ended_ && call_->Write(request) && call_->Read(&response)) return response;
+    if (!ended_) {
+      ended_ = FromGrpc(call_->Finish());
+      if (ended_->ok()) {
+        ended_ = base::Error(absl::StatusCode::kUnavailable, "ENDED_EARLY",
+                             "the provider takes no more payments",
+                             "try again, or use another provider");
+      }
+      ended_ = base::Annotate(*ended_, peer_);
+    }
+    return *ended_;
+  }
+
+ private:
+  std::string peer_;
+  grpc::ClientContext context_;
+  Attached attached_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::PayRequest, v1::PayResponse>> call_;
+  std::optional<absl::Status> ended_;
+};
+
 }  // namespace
 
 void CallControl::Cancel() {
@@ -235,6 +277,26 @@ absl::StatusOr<v1::SubmitReceiptsResponse> ProviderClient::SubmitReceipts(
 
 absl::StatusOr<v1::ListReadsResponse> ProviderClient::ListReads(const v1::ListReadsRequest& request) {
   return state_->Unary(kListReads, &v1::Provider::Stub::ListReads, request);
+}
+
+absl::StatusOr<v1::AgreeToCloseResponse> ProviderClient::AgreeToClose(
+    const v1::AgreeToCloseRequest& request) {
+  return state_->Unary(kAgreeToClose, &v1::Provider::Stub::AgreeToClose, request);
+}
+
+absl::StatusOr<v1::ChannelStatementResponse> ProviderClient::ChannelStatement(
+    const v1::ChannelStatementRequest& request) {
+  return state_->Unary(kChannelStatement, &v1::Provider::Stub::ChannelStatement, request);
+}
+
+absl::StatusOr<v1::WatchResponse> ProviderClient::Watch(const v1::WatchRequest& request) {
+  return state_->Unary(kWatch, &v1::Provider::Stub::Watch, request);
+}
+
+absl::StatusOr<std::unique_ptr<PayStream>> ProviderClient::Pay(absl::Duration timeout,
+                                                               CallControl* control) {
+  return std::unique_ptr<PayStream>(new GrpcPayStream(*state_->stub, state_->peer(), timeout,
+                                                      state_->Sign(kPay, ""), control));
 }
 
 absl::StatusOr<std::unique_ptr<PutStream>> ProviderClient::Put(absl::Duration timeout,

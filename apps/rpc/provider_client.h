@@ -25,17 +25,25 @@ class Operation;
 class Receipt;
 }  // namespace cairn::chain::v1
 namespace cairn::rpc::v1 {
+class AgreeToCloseRequest;
+class AgreeToCloseResponse;
 class ApproveRequest;
 class ApproveResponse;
+class ChannelStatementRequest;
+class ChannelStatementResponse;
 class GetInfoResponse;
 class GetRequest;
 class ListReadsRequest;
 class ListReadsResponse;
+class PayRequest;
+class PayResponse;
 class PutOpen;
 class QueryUploadRequest;
 class QueryUploadResponse;
 class SubmitReceiptsRequest;
 class SubmitReceiptsResponse;
+class WatchRequest;
+class WatchResponse;
 }  // namespace cairn::rpc::v1
 
 namespace cairn::rpc {
@@ -73,6 +81,14 @@ class PutStream {
   virtual absl::StatusOr<chain::v1::Receipt> Commit(const std::vector<base::ObjectId>& objects) = 0;
 };
 
+// Payments over one channel to one provider. Ends the call when destroyed.
+class PayStream {
+ public:
+  virtual ~PayStream() = default;
+  // Sends one request and waits for its answer. Once it failed it says the same again.
+  virtual absl::StatusOr<v1::PayResponse> Exchange(const v1::PayRequest& request) = 0;
+};
+
 struct ProviderClientOptions {
   std::string endpoint = {};
   PeerPin pin = PeerPin::Plaintext();
@@ -95,6 +111,13 @@ class ProviderClient {
   absl::StatusOr<v1::QueryUploadResponse> QueryUpload(const v1::QueryUploadRequest& request);
   absl::StatusOr<v1::SubmitReceiptsResponse> SubmitReceipts(
       const v1::SubmitReceiptsRequest& request);
+  absl::StatusOr<v1::AgreeToCloseResponse> AgreeToClose(const v1::AgreeToCloseRequest& request);
+  absl::StatusOr<v1::ChannelStatementResponse> ChannelStatement(
+      const v1::ChannelStatementRequest& request);
+  absl::StatusOr<v1::WatchResponse> Watch(const v1::WatchRequest& request);
+  // `timeout` bounds the whole stream.
+  absl::StatusOr<std::unique_ptr<PayStream>> Pay(absl::Duration timeout,
+                                                 CallControl* control = nullptr);
 
   absl::StatusOr<v1::ListReadsResponse> ListReads(const v1::ListReadsRequest& request);
 

@@ -27,6 +27,7 @@ using grpc::internal::ServerStreamingHandler;
 
 using RawPutStream = grpc::ServerReaderWriter<v1::PutResponse, RawMessage>;
 using RawGetStream = grpc::ServerWriter<RawMessage>;
+using PayStream = grpc::ServerReaderWriter<v1::PayResponse, v1::PayRequest>;
 
 CallMetadata MetadataOf(const grpc::ServerContext& context) {
   CallMetadata metadata;
@@ -154,6 +155,27 @@ class Writer final : public ChunkWriter {
   base::Bytes buffer_;
 };
 
+class Payments final : public PayPeer {
+ public:
+  Payments(PayStream& stream, const grpc::ServerContext& context)
+      : stream_(stream), context_(context) {}
+
+  absl::StatusOr<std::shared_ptr<const v1::PayRequest>> Next() override {
+    auto request = std::make_shared<v1::PayRequest>();
+    if (stream_.Read(request.get())) return request;
+    if (context_.IsCancelled()) return absl::CancelledError("the client went away");
+    return std::shared_ptr<const v1::PayRequest>();
+  }
+  absl::Status Answer(const v1::PayResponse& response) override {
+    if (!stream_.Write(response)) return absl::CancelledError("the client went away");
+    return absl::OkStatus();
+  }
+
+ private:
+  PayStream& stream_;
+  const grpc::ServerContext& context_;
+};
+
 // What the generated service does, with the two bulk methods on raw messages.
 class ProviderService final : public grpc::Service {
  public:
@@ -181,6 +203,7 @@ class ProviderService final : public grpc::Service {
     AddUnary<v1::ListReadsRequest, v1::ListReadsResponse>(
         "ListReads", [](ProviderHandler& to, const Caller& caller, const v1::ListReadsRequest& request,
                         v1::ListReadsResponse& response) { return to.ListReads(caller, request, response); });
+    AddChannelMethods();
     AddMethod(
         new RpcServiceMethod("/cairn.rpc.v1.Provider/Put", RpcMethod::BIDI_STREAMING,
                              new BidiStreamingHandler<ProviderService, RawMessage, v1::PutResponse>(
@@ -196,6 +219,32 @@ class ProviderService final : public grpc::Service {
   }
 
  private:
+  void AddChannelMethods() {
+    AddUnary<v1::AgreeToCloseRequest, v1::AgreeToCloseResponse>(
+        "AgreeToClose",
+        [](ProviderHandler& to, const Caller& caller, const v1::AgreeToCloseRequest& request,
+           v1::AgreeToCloseResponse& response) {
+          return to.AgreeToClose(caller, request, response);
+        });
+    AddUnary<v1::ChannelStatementRequest, v1::ChannelStatementResponse>(
+        "ChannelStatement",
+        [](ProviderHandler& to, const Caller& caller, const v1::ChannelStatementRequest& request,
+           v1::ChannelStatementResponse& response) {
+          return to.ChannelStatement(caller, request, response);
+        });
+    AddUnary<v1::WatchRequest, v1::WatchResponse>(
+        "Watch",
+        [](ProviderHandler& to, const Caller& caller, const v1::WatchRequest& request,
+           v1::WatchResponse& response) { return to.Watch(caller, request, response); });
+    AddMethod(new RpcServiceMethod(
+        "/cairn.rpc.v1.Provider/Pay", RpcMethod::BIDI_STREAMING,
+        new BidiStreamingHandler<ProviderService, v1::PayRequest, v1::PayResponse>(
+            [](ProviderService* self, grpc::ServerContext* context, PayStream* stream) {
+              return self->Pay(*context, *stream);
+            },
+            this)));
+  }
+
   template <class Request, class Response, class F>
   void AddUnary(const char* name, F call) {
     std::string method = absl::StrCat("/cairn.rpc.v1.Provider/", name);
@@ -231,6 +280,14 @@ class ProviderService final : public grpc::Service {
     absl::Status status = handler_.Get(*caller, request, writer);
     if (status.ok()) status = writer.Finish();
     return ToGrpc(status);
+  }
+
+  grpc::Status Pay(grpc::ServerContext& context, PayStream& stream) {
+    absl::StatusOr<Caller> caller =
+        verifier_.Verify(MetadataOf(context), "/cairn.rpc.v1.Provider/Pay", "");
+    if (!caller.ok()) return ToGrpc(caller.status());
+    Payments peer(stream, context);
+    return ToGrpc(handler_.Pay(*caller, peer));
   }
 
   ProviderHandler& handler_;
@@ -270,7 +327,26 @@ class AdminService final : public v1::ProviderAdmin::Service {
   ProviderAdminHandler& handler_;
 };
 
+absl::Status NoChannels() {
+  return base::Error(absl::StatusCode::kUnimplemented, "NO_CHANNELS",
+                     "this provider sells no reads and watches no channels",
+                     "use another provider");
+}
+
 }  // namespace
+
+absl::Status ProviderHandler::Pay(const Caller&, PayPeer&) { return NoChannels(); }
+absl::Status ProviderHandler::AgreeToClose(const Caller&, const v1::AgreeToCloseRequest&,
+                                           v1::AgreeToCloseResponse&) {
+  return NoChannels();
+}
+absl::Status ProviderHandler::ChannelStatement(const Caller&, const v1::ChannelStatementRequest&,
+                                               v1::ChannelStatementResponse&) {
+  return NoChannels();
+}
+absl::Status ProviderHandler::Watch(const Caller&, const v1::WatchRequest&, v1::WatchResponse&) {
+  return NoChannels();
+}
 
 std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler,
                                                    const CallVerifier& verifier) {

@@ -19,8 +19,12 @@ namespace grpc {
 class Service;
 }
 namespace cairn::rpc::v1 {
+class AgreeToCloseRequest;
+class AgreeToCloseResponse;
 class ApproveRequest;
 class ApproveResponse;
+class ChannelStatementRequest;
+class ChannelStatementResponse;
 class CompactResponse;
 class DevAdvanceRequest;
 class DevAdvanceResponse;
@@ -29,6 +33,8 @@ class GetRequest;
 class GetStatusResponse;
 class ListReadsRequest;
 class ListReadsResponse;
+class PayRequest;
+class PayResponse;
 class PutCommit;
 class PutOpen;
 class PutResponse;
@@ -39,6 +45,8 @@ class PickBlobResponse;
 class SetFaultRequest;
 class SubmitReceiptsRequest;
 class SubmitReceiptsResponse;
+class WatchRequest;
+class WatchResponse;
 }  // namespace cairn::rpc::v1
 
 namespace cairn::rpc {
@@ -71,6 +79,15 @@ class ChunkWriter {
   virtual bool cancelled() const = 0;
 };
 
+// A payer's Pay: requests come one after the other, each one answered before the next. One thread.
+class PayPeer {
+ public:
+  virtual ~PayPeer() = default;
+  // Blocks. Null when the payer closed its side; Cancelled when it went away.
+  virtual absl::StatusOr<std::shared_ptr<const v1::PayRequest>> Next() = 0;
+  virtual absl::Status Answer(const v1::PayResponse& response) = 0;
+};
+
 class ProviderHandler {
  public:
   virtual ~ProviderHandler() = default;
@@ -87,6 +104,15 @@ class ProviderHandler {
                                       v1::SubmitReceiptsResponse& response) = 0;
   virtual absl::Status ListReads(const Caller& caller, const v1::ListReadsRequest& request,
                                  v1::ListReadsResponse& response) = 0;
+  // Channels. A provider that sells no reads answers Unimplemented (reason NO_CHANNELS).
+  virtual absl::Status Pay(const Caller& caller, PayPeer& peer);
+  virtual absl::Status AgreeToClose(const Caller& caller, const v1::AgreeToCloseRequest& request,
+                                    v1::AgreeToCloseResponse& response);
+  virtual absl::Status ChannelStatement(const Caller& caller,
+                                        const v1::ChannelStatementRequest& request,
+                                        v1::ChannelStatementResponse& response);
+  virtual absl::Status Watch(const Caller& caller, const v1::WatchRequest& request,
+                             v1::WatchResponse& response);
 };
 // `handler` and `verifier` must outlive the server.
 std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler,

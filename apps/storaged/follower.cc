@@ -181,6 +181,10 @@ void Follower::OnEvent(const pb::Event& event, Touched& touched) {
       if (lives) continue;
       auto parts = env_.index.PartsOf(*id);
       if (!parts.ok() || !parts->empty()) touched.objects.insert(*id);
+    } else if (attribute.key() == "channel" && env_.channel_changed) {
+      auto bytes = base::FromHex(attribute.value());
+      auto id = base::ChannelId::From(bytes.ok() ? *bytes : base::Bytes());
+      if (id.ok()) env_.channel_changed(*id);
     } else if (attribute.key() == "group") {
       uint64_t number = 0;
       if (event.type().rfind("group.", 0) == 0 && absl::SimpleAtoi(attribute.value(), &number)) {

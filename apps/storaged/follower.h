@@ -17,6 +17,7 @@
 #include "apps/storaged/part_index.h"
 #include "apps/storaged/puller.h"
 #include "apps/storaged/sealer.h"
+#include "cairn/base/channel.h"
 
 namespace cairn::storaged {
 
@@ -33,6 +34,8 @@ class Follower {
         willing;  // whether we take an upload that its owner paid to request
     std::function<void()> wake_puller;
     std::function<void()> clearable = {};  // a payer may be cleared
+    // A channel, anybody's, changed; may be empty.
+    std::function<void(const base::ChannelId&)> channel_changed{};
   };
   explicit Follower(const Environment& environment) : env_(environment) {}
 

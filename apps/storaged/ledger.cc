@@ -158,6 +158,21 @@ absl::StatusOr<pb::JournalAnchors> Ledger::JournalAnchors(const base::AccountId&
   return std::move(*answer.mutable_journal_anchors());
 }
 
+absl::StatusOr<std::vector<pb::Provider>> Ledger::Providers() {
+  std::vector<pb::Provider> providers;
+  pb::QueryRequest request;
+  request.set_providers(true);
+  request.mutable_page()->set_limit(kPage);
+  while (true) {
+    ASSIGN_OR_RETURN(pb::QueryResponse answer, client_.Query(request));
+    for (pb::Provider& provider : *answer.mutable_providers()) {
+      providers.push_back(std::move(provider));
+    }
+    if (answer.next_cursor().empty()) return providers;
+    request.mutable_page()->set_cursor(answer.next_cursor());
+  }
+}
+
 absl::StatusOr<Record<pb::Params>> Ledger::Params() {
   return Get(params_, 0, Freshness::kCached, [&]() -> absl::StatusOr<pb::Params> {
     pb::QueryRequest request;
@@ -172,6 +187,30 @@ absl::StatusOr<pb::ChainStatus> Ledger::Status() {
   request.set_status(true);
   ASSIGN_OR_RETURN(pb::QueryResponse answer, client_.Query(request));
   return std::move(*answer.mutable_status());
+}
+
+absl::StatusOr<pb::Channel> Ledger::Channel(const base::ChannelId& id) {
+  pb::QueryRequest request;
+  request.set_channel(chain::ToField(id));
+  auto answer = client_.Query(request);
+  if (absl::IsNotFound(answer.status()) || (answer.ok() && answer->channels_size() != 1)) {
+    return Absent("NO_SUCH_CHANNEL", "channel", id.ToHexString());
+  }
+  RETURN_IF_ERROR(answer.status());
+  return std::move(*answer->mutable_channels(0));
+}
+
+absl::StatusOr<std::vector<pb::Channel>> Ledger::ChannelsOfPayee(const base::AccountId& payee) {
+  std::vector<pb::Channel> channels;
+  pb::QueryRequest request;
+  request.set_channels_of_payee(chain::ToField(payee));
+  request.mutable_page()->set_limit(kPage);
+  while (true) {
+    ASSIGN_OR_RETURN(pb::QueryResponse answer, client_.Query(request));
+    for (pb::Channel& channel : *answer.mutable_channels()) channels.push_back(std::move(channel));
+    if (answer.next_cursor().empty()) return channels;
+    request.mutable_page()->set_cursor(answer.next_cursor());
+  }
 }
 
 absl::StatusOr<std::vector<pb::Group>> Ledger::GroupsOf(const base::AccountId& provider) {

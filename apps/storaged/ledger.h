@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "cairn/base/channel.h"
 #include "cairn/base/clock.h"
 #include "cairn/base/id.h"
 #include "cairn/base/status.h"
@@ -90,10 +91,16 @@ class Ledger {
                                                    Freshness freshness = Freshness::kCached);
   // What was asked last, however long ago; null when it was never asked or has changed since. Does not block.
   Record<pb::StreamAccount> KnownStream(const base::AccountId& account);
+  // All of them, never cached.
+  absl::StatusOr<std::vector<pb::Provider>> Providers();
   absl::StatusOr<Record<pb::Params>> Params();
   // Roots of our download journals.
   absl::StatusOr<pb::JournalAnchors> JournalAnchors(const base::AccountId& provider);
   absl::StatusOr<pb::ChainStatus> Status();
+
+  // Never cached: what it says decides about money. NotFound (NO_SUCH_CHANNEL).
+  absl::StatusOr<pb::Channel> Channel(const base::ChannelId& id);
+  absl::StatusOr<std::vector<pb::Channel>> ChannelsOfPayee(const base::AccountId& payee);
 
   // All groups that name the provider.
   absl::StatusOr<std::vector<pb::Group>> GroupsOf(const base::AccountId& provider);

@@ -98,6 +98,12 @@ absl::StatusOr<std::unique_ptr<base::Kv>> OpenIndex(const Settings& settings) {
   return base::OpenLmdb(folder);
 }
 
+absl::StatusOr<std::unique_ptr<base::Kv>> OpenClaims(const Settings& settings) {
+  std::string folder = absl::StrCat(settings.data_dir, "/claims");
+  RETURN_IF_ERROR(app::MakeFolders(folder));
+  return base::OpenLmdb(folder);
+}
+
 absl::StatusOr<std::unique_ptr<storage::DiskBlobStore>> OpenStore(const Settings& settings,
                                                                   base::Entropy& entropy,
                                                                   base::Observer& observer) {

@@ -30,6 +30,8 @@ absl::Status InitNode(const Settings& settings, const InitOptions& options, base
 absl::StatusOr<NodeKeys> LoadKeys(const Settings& settings);
 absl::StatusOr<rpc::NodeCertificate> LoadCertificate(const Settings& settings);
 absl::StatusOr<std::unique_ptr<base::Kv>> OpenIndex(const Settings& settings);
+// What the claim store is in: money, so in a store of its own.
+absl::StatusOr<std::unique_ptr<base::Kv>> OpenClaims(const Settings& settings);
 absl::StatusOr<std::unique_ptr<storage::DiskBlobStore>> OpenStore(const Settings& settings,
                                                                   base::Entropy& entropy,
                                                                   base::Observer& observer);

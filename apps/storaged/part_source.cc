@@ -15,6 +15,10 @@ absl::Duration TimeFor(uint64_t bytes) {
 
 }  // namespace
 
+absl::Status PartSource::Watch(const base::AccountId&, const rpc::v1::WatchRequest&) {
+  return absl::UnimplementedError("nobody watches here");
+}
+
 absl::StatusOr<std::shared_ptr<rpc::ProviderClient>> PeerParts::ClientOf(
     const base::AccountId& provider) {
   ASSIGN_OR_RETURN(Record<pb::Provider> record, ledger_.Provider(provider));
@@ -71,6 +75,11 @@ absl::Status PeerParts::Fetch(const base::AccountId& provider, const base::Objec
   }
   RETURN_IF_ERROR(size.status());
   return decoder.Finish().status();
+}
+
+absl::Status PeerParts::Watch(const base::AccountId& tower, const rpc::v1::WatchRequest& request) {
+  ASSIGN_OR_RETURN(std::shared_ptr<rpc::ProviderClient> client, ClientOf(tower));
+  return client->Watch(request).status();
 }
 
 void PeerParts::Stop() {

@@ -1,4 +1,4 @@
-// Bytes of parts that other providers keep.
+// What other providers are asked for: bytes of parts that they keep, and to watch over a channel of ours.
 #pragma once
 
 #include <map>
@@ -22,6 +22,8 @@ class PartSource {
   virtual absl::Status Fetch(const base::AccountId& provider, const base::ObjectId& object,
                              const base::ContentId& part, base::ByteRange range,
                              const storage::ByteSink& sink) = 0;
+  // Gives a tower the best claim of a channel of ours. Unimplemented where nobody watches.
+  virtual absl::Status Watch(const base::AccountId& tower, const rpc::v1::WatchRequest& request);
   // Ends running fetches, and every later one, with Cancelled.
   virtual void Stop() {}
 };
@@ -35,6 +37,7 @@ class PeerParts final : public PartSource {
   absl::Status Fetch(const base::AccountId& provider, const base::ObjectId& object,
                      const base::ContentId& part, base::ByteRange range,
                      const storage::ByteSink& sink) override;
+  absl::Status Watch(const base::AccountId& tower, const rpc::v1::WatchRequest& request) override;
   void Stop() override;
 
  private:

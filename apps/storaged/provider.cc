@@ -75,7 +75,6 @@ Provider::Provider(const Environment& environment)
               .journal = journal_,
               .clock = env_.clock,
               .throttle = throttle_,
-              .paid = env_.paid,
               .faults = &faults_,
               .max_throttled = static_cast<uint32_t>(std::max(settings_.reads / 4, 1))}),
       anchor_(identity_, ledger_, journal_, pull_lane_),
@@ -85,7 +84,8 @@ Provider::Provider(const Environment& environment)
                  [this] {
                    clear_due_ = true;
                    account_.Wake();
-                 }}),
+                 },
+                 [this](const base::ChannelId& channel) { OnChannel(channel); }}),
       service_({identity_, ledger_, index_, env_.store, approver_, ingest_, sealer_, follower_,
                 puller_, meter_, scrubber_, faults_, env_.clock, env_.test_network, settings_.store_bytes,
                 [this] { return Room(); }, [this] { return stopping_.load(); },
@@ -96,7 +96,25 @@ absl::Status Provider::Load() {
   RETURN_IF_ERROR(ChainGuard(writes_).Check(identity_.chain));
   RETURN_IF_ERROR(follower_.Load());
   RETURN_IF_ERROR(journal_.Load());
+  RETURN_IF_ERROR(OpenChannels());
   return scrubber_.Load();
+}
+
+absl::Status Provider::OpenChannels() {
+  if (env_.claims == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(channels_, Channels::Open({settings_, identity_, ledger_, writes_, *source_,
+                                              env_.client, env_.clock, *env_.claims,
+                                              [this] { return stopping_.load(); },
+                                              [this](const absl::Status& why) {
+                                                if (absl::IsAborted(why)) env_.fatal(why);
+                                              }}));
+  service_.SetChannels(channels_.get());
+  meter_.SetPaid(&channels_->reads());
+  return absl::OkStatus();
+}
+
+void Provider::OnChannel(const base::ChannelId& channel) {
+  if (channels_ != nullptr) channels_->OnChannel(channel);
 }
 
 void Provider::Start() {
@@ -117,6 +135,7 @@ void Provider::Stop() {
   pull_lane_.Stop();  // whoever waits for a receipt is answered
   join_.Stop();
   for (Periodic* work : {&pull_, &scrub_, &tidy_, &follow_, &account_}) work->Stop();
+  if (channels_ != nullptr) channels_->Stop();
   seal_lane_.Stop();
 }
 
@@ -136,6 +155,7 @@ absl::Duration Provider::JoinLedger() {
     scrub_.Start([this] { return Scrub(); });
     tidy_.Start([this] { return Tidy(); });
     account_.Start([this] { return Account(); });
+    if (channels_ != nullptr) channels_->Start();
     service_.SetReady(true);
     env_.joined();
   } else {
@@ -282,7 +302,7 @@ absl::Status Provider::Willing() {
 std::vector<std::pair<std::string, std::function<double()>>> Provider::Numbers() {
   auto& store = env_.store;
   auto number = [](auto value) { return static_cast<double>(value); };
-  return {
+  std::vector<std::pair<std::string, std::function<double()>>> numbers = {
       {"storage.blobs", [&store, number] { return number(store.Usage().blobs); }},
       {"storage.live_bytes", [&store, number] { return number(store.Usage().live_bytes); }},
       {"storage.disk_bytes", [&store, number] { return number(store.Usage().disk_bytes); }},
@@ -306,6 +326,9 @@ std::vector<std::pair<std::string, std::function<double()>>> Provider::Numbers()
       {"reads.throttled_bytes", [this, number] { return number(throttle_.delayed_bytes()); }},
       {"storage.chain_height", [this, number] { return number(follower_.height()); }},
   };
+  if (channels_ == nullptr) return numbers;
+  for (auto& more : channels_->Numbers()) numbers.push_back(std::move(more));
+  return numbers;
 }
 
 }  // namespace cairn::storaged

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "apps/storaged/journal_anchor.h"
+#include "apps/storaged/channels.h"
 #include "apps/storaged/part_source.h"
 #include "apps/storaged/periodic.h"
 #include "apps/storaged/service.h"
@@ -32,13 +33,13 @@ class Provider {
     base::Digest tls_pin;  // of our certificate
     bool test_network;
     base::Kv& index;
+    base::Kv* claims = nullptr;  // of the claim store; null: no reads are sold
     storage::DiskBlobStore& store;
     base::Disk& disk;  // what the store lies on
     chain::Client& client;
     base::RealClock& clock;
     base::Entropy& entropy;
     std::function<std::unique_ptr<PartSource>(Ledger&)> peers;
-    PaidReads* paid = nullptr;            // the channels that pay for reads; absent: none do
     std::function<void()> joined;         // the ledger knows us and our store: calls may be answered
     std::function<void()> asked;          // the first attempt to join is over, either way
     std::function<void(const absl::Status&)> fatal;  // the process has to end
@@ -80,6 +81,8 @@ class Provider {
   void CheckStore();
   uint64_t Room();
   absl::Status Willing();
+  absl::Status OpenChannels();
+  void OnChannel(const base::ChannelId& channel);
 
   const Environment env_;
   const Settings& settings_;
@@ -103,6 +106,7 @@ class Provider {
   ReadMeter meter_;
   JournalAnchor anchor_;
   UnpaidClearer unpaid_;
+  std::unique_ptr<Channels> channels_;  // from Load on
   Follower follower_;
   Service service_;
   Periodic join_;

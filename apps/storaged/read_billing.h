@@ -3,10 +3,12 @@
 // A read is metered in content bytes: those of the asked range that the part has; proofs beside them are free. Its payer
 // is found before its first byte, in this order:
 //
-//   1. the bucket's free quota of the month, at most free_cap_bytes of it for one object   [GF-47, GF-48]
-//   2. the bucket's package                                                                [GF-49]
-//   3. the channel that the request names (GetRequest.channel), slice by slice
-//   4. nobody, when this provider asks nothing for egress, or a provider of the group reads to repair
+//   1. nobody, when a provider of the group reads to repair
+//   2. the channel that the request names (GetRequest.channel), slice by slice: its reader was told that nothing else
+//      covers the read, or wishes to pay, and sends vouchers for what it verifies
+//   3. the bucket's free quota of the month, at most free_cap_bytes of it for one object   [GF-47, GF-48]
+//   4. the bucket's package                                                                [GF-49]
+//   5. nobody, when this provider asks nothing for egress
 //
 // Otherwise it is refused with READ_QUOTA_SPENT (ResourceExhausted). One read has one payer: quota and package cover it
 // together or not at all, and a read that a channel pays takes nothing from either. Quotas count whole objects: a
@@ -41,6 +43,8 @@ struct ReadFacts {
 class PaidRead {
  public:
   virtual ~PaidRead() = default;
+  // Might Admit wait now? What is gathered for the reader has to leave before: it pays for what it has.
+  virtual bool MustWait(uint64_t) { return true; }
   // Before each piece of at most 64 KiB leaves: waits until the payer's credit window has room for `bytes` more. Returns
   // the payee's refusal when there will be none, Cancelled soon after `gone` says that reader or server ends.
   virtual absl::Status Admit(uint64_t bytes, const std::function<bool()>& gone) = 0;

@@ -154,14 +154,18 @@ absl::Status ReadMeter::Slow(Read& read) {
 }
 
 absl::Status ReadMeter::Charge(Read& read, const pb::Object& object) {
-  ASSIGN_OR_RETURN(bool covered, TakeQuota(read, object, Freshness::kCached));
-  if (covered) return absl::OkStatus();
-  if (!read.facts_.channel.empty() && env_.paid != nullptr) {
-    ASSIGN_OR_RETURN(read.paid_, env_.paid->Begin(read.facts_));
+  if (!read.facts_.channel.empty()) {
+    if (paid_ == nullptr) {
+      return base::Error(absl::StatusCode::kUnimplemented, "NO_CHANNELS", "this provider sells no reads",
+                         "ask without a channel, or another provider");
+    }
+    ASSIGN_OR_RETURN(read.paid_, paid_->Begin(read.facts_));
     read.record_.payer = payment::ReadPayer::kChannel;
     read.record_.channel = read.facts_.channel;
     return absl::OkStatus();
   }
+  ASSIGN_OR_RETURN(bool covered, TakeQuota(read, object, Freshness::kCached));
+  if (covered) return absl::OkStatus();
   ASSIGN_OR_RETURN(Record<pb::Provider> self, env_.ledger.Provider(env_.identity.id()));
   if (chain::FromProto(self->prices().egress()).per_unit_e18.zero()) {
     read.record_.payer = payment::ReadPayer::kGift;

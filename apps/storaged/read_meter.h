@@ -41,11 +41,13 @@ class ReadMeter {
     ReadJournal& journal;
     const base::Clock& clock;
     Throttle& throttle;
-    PaidReads* paid = nullptr;       // absent: no channel pays us
     const Faults* faults = nullptr;  // of test networks
     uint32_t max_throttled = 16;     // reads of payers without funds, of all buckets together
   };
   explicit ReadMeter(const Environment& environment) : env_(environment) {}
+  // The channels that pay for reads, before the first Begin; without them a read that names one is refused
+  // (Unimplemented, NO_CHANNELS). They must outlive the reads.
+  void SetPaid(PaidReads* paid) { paid_ = paid; }
 
   class Read {
    public:
@@ -56,8 +58,10 @@ class ReadMeter {
     // Before a piece with so many content bytes leaves. Cancelled soon after `gone`.
     absl::Status Admit(uint64_t bytes, const std::function<bool()>& gone);
     void Sent(uint64_t bytes);
+    // What is gathered for the reader has to leave before Admit, which may wait for the reader to pay for it.
+    bool MustWait(uint64_t bytes) const { return paid_ != nullptr && paid_->MustWait(bytes); }
     // Pieces leave one by one: what is gathered must not wait for more.
-    bool paced() const { return slow_ || paid_ != nullptr; }
+    bool paced() const { return slow_; }
     // `whole`: everything asked for was sent. An error is the journal's.
     absl::Status End(bool whole);
     const ReadFacts& facts() const { return facts_; }
@@ -95,6 +99,7 @@ class ReadMeter {
   absl::Status QuotaSpent(const Read& read);
 
   const Environment env_;
+  PaidReads* paid_ = nullptr;
   std::atomic<uint32_t> throttled_{0};
 };
 

@@ -94,6 +94,7 @@ absl::Status Service::GetInfo(rpc::v1::GetInfoResponse& response) {
   response.set_loss_reported(env_.puller.lost_parts());
   *response.mutable_scrub() = env_.scrubber.statement();
   response.set_time_ms(absl::ToUnixMillis(env_.clock.Now()));
+  if (channels_ != nullptr) *response.mutable_reads() = channels_->reads().terms();
   return absl::OkStatus();
 }
 
@@ -190,6 +191,7 @@ absl::Status Service::SendSlice(const rpc::v1::GetRequest& request, const base::
   return env_.blobs.ReadSlice(id, {request.offset(), request.length()}, [&](base::ByteView piece) {
     if (writer.cancelled()) return absl::CancelledError("the reader went away");
     const uint64_t content = steps.Next();
+    if (read.MustWait(content)) RETURN_IF_ERROR(writer.Flush());
     RETURN_IF_ERROR(read.Admit(content, gone));
     served_bytes_ += piece.size();
     at += piece.size();
@@ -203,6 +205,47 @@ absl::Status Service::ListReads(const rpc::Caller& caller, const rpc::v1::ListRe
                                 rpc::v1::ListReadsResponse& response) {
   RETURN_IF_ERROR(CheckReady());
   return Watch(env_.meter.List(caller, request, response));
+}
+
+absl::Status Service::CheckChannels() const {
+  if (channels_ != nullptr) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kUnimplemented, "NO_CHANNELS",
+                     "this provider sells no reads and watches no channels", "use another provider");
+}
+
+absl::Status Service::Pay(const rpc::Caller& caller, rpc::PayPeer& peer) {
+  RETURN_IF_ERROR(CheckReady());
+  RETURN_IF_ERROR(CheckChannels());
+  if (!caller) {
+    return base::Error(absl::StatusCode::kUnauthenticated, "NOT_SIGNED",
+                       "a payer's call is signed", "sign it with the key of the channel");
+  }
+  Place place(payers_, limits_.payers);
+  RETURN_IF_ERROR(place.status());
+  return channels_->reads().Serve(caller, peer);
+}
+
+absl::Status Service::AgreeToClose(const rpc::Caller& caller,
+                                   const rpc::v1::AgreeToCloseRequest& request,
+                                   rpc::v1::AgreeToCloseResponse& response) {
+  RETURN_IF_ERROR(CheckReady());
+  RETURN_IF_ERROR(CheckChannels());
+  return channels_->reads().AgreeToClose(caller, request, response);
+}
+
+absl::Status Service::ChannelStatement(const rpc::Caller& caller,
+                                       const rpc::v1::ChannelStatementRequest& request,
+                                       rpc::v1::ChannelStatementResponse& response) {
+  RETURN_IF_ERROR(CheckReady());
+  RETURN_IF_ERROR(CheckChannels());
+  return channels_->reads().Statement(caller, request, response);
+}
+
+absl::Status Service::Watch(const rpc::Caller&, const rpc::v1::WatchRequest& request,
+                            rpc::v1::WatchResponse& response) {
+  RETURN_IF_ERROR(CheckReady());
+  RETURN_IF_ERROR(CheckChannels());
+  return channels_->tower().Watch(request, response);
 }
 
 absl::Status Service::SubmitReceipts(const rpc::Caller&,

@@ -11,6 +11,7 @@
 
 #include "apps/rpc/provider_service.h"
 #include "apps/storaged/approver.h"
+#include "apps/storaged/channels.h"
 #include "apps/storaged/faults.h"
 #include "apps/storaged/follower.h"
 #include "apps/storaged/ingest.h"
@@ -24,6 +25,7 @@ namespace cairn::storaged {
 struct ServiceLimits {
   int uploads = 48;
   int reads = 64;
+  int payers = 256;  // Pay streams
   absl::Duration seal_patience = absl::Seconds(20);  // of a caller that waits for its seal
 };
 
@@ -54,6 +56,8 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
       : env_(environment), limits_(limits) {}
 
   void SetReady(bool ready) { ready_ = ready; }
+  // Before the first call. Null: no reads are sold.
+  void SetChannels(Channels* channels) { channels_ = channels; }
   bool ready() const { return ready_; }
 
   absl::Status GetInfo(rpc::v1::GetInfoResponse& response) override;
@@ -69,6 +73,15 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
                               rpc::v1::SubmitReceiptsResponse& response) override;
   absl::Status ListReads(const rpc::Caller& caller, const rpc::v1::ListReadsRequest& request,
                          rpc::v1::ListReadsResponse& response) override;
+  absl::Status Pay(const rpc::Caller& caller, rpc::PayPeer& peer) override;
+  absl::Status AgreeToClose(const rpc::Caller& caller,
+                            const rpc::v1::AgreeToCloseRequest& request,
+                            rpc::v1::AgreeToCloseResponse& response) override;
+  absl::Status ChannelStatement(const rpc::Caller& caller,
+                                const rpc::v1::ChannelStatementRequest& request,
+                                rpc::v1::ChannelStatementResponse& response) override;
+  absl::Status Watch(const rpc::Caller& caller, const rpc::v1::WatchRequest& request,
+                     rpc::v1::WatchResponse& response) override;
 
   absl::Status GetStatus(rpc::v1::GetStatusResponse& response) override;
   absl::Status Scrub(rpc::v1::ScrubResponse& response) override;
@@ -89,6 +102,7 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
   absl::Status CheckTestNetwork() const;
   absl::Status SendSlice(const rpc::v1::GetRequest& request, const base::ContentId& id,
                          ReadMeter::Read& read, rpc::ChunkWriter& writer);
+  absl::Status CheckChannels() const;
   absl::Status StaySilent() const;
   void HoldBack(absl::Duration time) const;
 
@@ -97,6 +111,8 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
   std::atomic<bool> ready_{false};
   std::atomic<int> uploads_{0};
   std::atomic<int> reads_{0};
+  std::atomic<int> payers_{0};
+  Channels* channels_ = nullptr;
   std::atomic<uint64_t> served_bytes_{0};
 };
 

@@ -67,6 +67,15 @@ const std::vector<app::ConfigKey>& SettingKeys() {
       {"market.prices.ingress", ValueType::kText, "0", "crn per TB received."},
       {"market.prices.package", ValueType::kText, "0.8",
        "crn per 30 days for each TB that a read package lets a bucket's readers take a month."},
+      {"market.prices.read", ValueType::kText, "10",
+       "usdc per TB read, when a channel pays for it."},
+      {"channels.min_deposit", ValueType::kText, "0.01", "usdc; a smaller channel is not served."},
+      {"channels.withdraw_from", ValueType::kText, "1",
+       "usdc earned by a channel that are worth a transaction; what is less waits for the close."},
+      {"channels.interval", ValueType::kDuration, "10s",
+       "How often channels are compared with the ledger."},
+      {"channels.towers", ValueType::kNumber, "2",
+       "How many other providers watch over our channels."},
       {"scrub.rate", ValueType::kBytes, "20MB", "Bytes a second that scrubbing reads."},
       {"scrub.interval", ValueType::kDuration, "12h", "Pause between two rounds of scrubbing."},
       {"repair.interval", ValueType::kDuration, "10s", "How often missing parts are looked for."},
@@ -151,6 +160,18 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
     if (!price.ok()) return BadValue(line.key, price.status());
     *line.price = *price;
   }
+
+  auto rate = payment::ParseReadPrice(config.Text("market.prices.read"));
+  if (!rate.ok()) return BadValue("market.prices.read", rate.status());
+  s.paid_reads.rate = *rate;
+  for (const auto& [key, amount] : {std::pair{"channels.min_deposit", &s.paid_reads.min_deposit},
+                                    std::pair{"channels.withdraw_from", &s.paid_reads.withdraw_from}}) {
+    auto value = base::Amount::FromDecimal(config.Text(key), base::kUsdcDecimals);
+    if (!value.ok()) return BadValue(key, value.status());
+    *amount = *value;
+  }
+  s.paid_reads.settle_interval = config.Duration("channels.interval");
+  s.paid_reads.towers = config.Number("channels.towers");
 
   s.scrub_bytes_per_second = config.Bytes("scrub.rate");
   s.scrub_interval = config.Duration("scrub.interval");

@@ -24,6 +24,15 @@ struct Prices {
   base::Price package;
 };
 
+// Reads that are paid over channels, in units of usdc.
+struct PaidReadTerms {
+  base::Price rate;
+  base::Amount min_deposit;
+  base::Amount withdraw_from;
+  absl::Duration settle_interval;
+  size_t towers = 0;
+};
+
 struct Settings {
   std::string name;
   std::string data_dir;
@@ -50,6 +59,7 @@ struct Settings {
   std::string network;
   std::string region;
   Prices prices;
+  PaidReadTerms paid_reads;
   base::Amount deposit;
   bool accept = true;
   uint64_t max_object_bytes = 0;

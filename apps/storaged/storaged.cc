@@ -38,6 +38,7 @@ class Daemon {
     NodeKeys keys;
     rpc::NodeCertificate certificate;
     std::unique_ptr<base::Kv> kv;
+    std::unique_ptr<base::Kv> claims;
     std::unique_ptr<storage::DiskBlobStore> store;
   };
 
@@ -54,6 +55,7 @@ class Daemon {
                    .tls_pin = opened.certificate.pin,
                    .test_network = test_network,
                    .index = *opened.kv,
+                   .claims = opened.claims.get(),
                    .store = *opened.store,
                    .disk = *disk_,
                    .client = client,
@@ -164,6 +166,7 @@ absl::Status RunStoraged(app::DaemonContext& context) {
   ASSIGN_OR_RETURN(NodeKeys keys, LoadKeys(settings));
   ASSIGN_OR_RETURN(rpc::NodeCertificate certificate, LoadCertificate(settings));
   ASSIGN_OR_RETURN(std::unique_ptr<base::Kv> kv, OpenIndex(settings));
+  ASSIGN_OR_RETURN(std::unique_ptr<base::Kv> claims, OpenClaims(settings));
   ASSIGN_OR_RETURN(auto store, OpenStore(settings, entropy, observer));
 
   ASSIGN_OR_RETURN(KnownLedger ledger, WaitForLedger(settings, context));
@@ -171,7 +174,7 @@ absl::Status RunStoraged(app::DaemonContext& context) {
   if (test_network) RETURN_IF_ERROR(FollowTime(*ledger.client, clock));
   Identity identity{ledger.chain, keys.account.Clone(), keys.node.Clone()};
   Daemon::Opened opened{std::move(settings), std::move(keys), std::move(certificate), std::move(kv),
-                        std::move(store)};
+                        std::move(claims), std::move(store)};
   Daemon daemon(context, opened, std::move(identity), test_network, *ledger.client, clock, entropy);
   return daemon.Run();
 }

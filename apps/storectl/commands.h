@@ -24,6 +24,7 @@ void AddAccountCommands(CLI::App& app, Context& context);
 void AddSponsorCommands(CLI::App& app, Context& context);
 void AddPriceCommands(CLI::App& app, Context& context);
 void AddQuotaCommands(CLI::App& app, Context& context);
+void AddChannelCommands(CLI::App& app, Context& context);
 void AddProviderCommands(CLI::App& app, Context& context);
 void AddChainCommands(CLI::App& app, Context& context);
 void AddConfigCommands(CLI::App& app, Context& context);  // config completion man version
@@ -31,10 +32,10 @@ void AddDevCommands(CLI::App& app, Context& context);     // dev networks, in de
 
 using AddCommands = void (*)(CLI::App&, Context&);
 inline constexpr AddCommands kCommandFiles[] = {
-    AddFileCommands,    AddInspectCommands, AddBucketCommands, AddWalletCommands,
-    AddAccountCommands, AddSponsorCommands, AddPriceCommands,  AddQuotaCommands,
-    AddProviderCommands, AddChainCommands,   AddConfigCommands, AddDevCommands,
-    AddBillCommands,
+    AddFileCommands,     AddInspectCommands, AddBucketCommands, AddWalletCommands,
+    AddAccountCommands,  AddSponsorCommands, AddPriceCommands,  AddQuotaCommands,
+    AddChannelCommands,  AddBillCommands,    AddProviderCommands, AddChainCommands,
+    AddConfigCommands,   AddDevCommands,
 };
 
 }  // namespace cairn::storectl

@@ -211,21 +211,48 @@ absl::StatusOr<client::Client*> Context::client() {
     ASSIGN_OR_RETURN(base::SecretString passphrase,
                      Passphrase(absl::StrCat("Passphrase of key ", name), false));
     ASSIGN_OR_RETURN(base::AccountKeys keys, wallet().Open(name, passphrase));
+    ASSIGN_OR_RETURN(client::PayOptions pay, PayFlags());
     ASSIGN_OR_RETURN(connection_, client::Connection::Open(paths_, where, std::move(keys),
-                                                           progress_.get(), &stop_));
+                                                           progress_.get(), &stop_, pay));
   }
   return &connection_->client();
+}
+
+std::vector<client::Spending> Context::Spent() const {
+  return connection_ ? connection_->client().purse().spent() : std::vector<client::Spending>();
 }
 
 absl::StatusOr<std::optional<base::Amount>> Context::MaxCost() const {
   if (globals.max_cost.empty()) return std::optional<base::Amount>();
   std::string text = absl::AsciiStrToLower(globals.max_cost);
   absl::string_view number = text;
+  if (absl::EndsWith(number, "usdc")) return std::optional<base::Amount>();
   absl::ConsumeSuffix(&number, "crn");
   ASSIGN_OR_RETURN(
       base::Amount amount,
       base::Amount::FromDecimal(absl::StripAsciiWhitespace(number), base::kCrnDecimals));
   return std::optional<base::Amount>(amount);
+}
+
+absl::StatusOr<client::PayOptions> Context::PayFlags() const {
+  client::PayOptions out;
+  const std::string text = absl::AsciiStrToLower(globals.max_cost);
+  absl::string_view number = text;
+  const bool limited = absl::ConsumeSuffix(&number, "usdc");
+  if (limited) {
+    ASSIGN_OR_RETURN(out.max_cost, base::Amount::FromDecimal(absl::StripAsciiWhitespace(number),
+                                                             base::kUsdcDecimals));
+  }
+  // A limit in usdc says that money may be spent.
+  if (globals.pay == "always") {
+    out.when = client::PayWhen::kAlways;
+  } else if (globals.pay == "needed" || (globals.pay.empty() && limited)) {
+    out.when = client::PayWhen::kNeeded;
+  } else if (!globals.pay.empty() && globals.pay != "never") {
+    return BadFlag("BAD_PAY", absl::StrCat("no --pay \"", globals.pay, "\""),
+                   "--pay never | needed | always");
+  }
+  return out;
 }
 
 absl::StatusOr<client::PutOptions> Context::PutFlags() const {

@@ -37,6 +37,7 @@ struct Globals {
   std::string passphrase_file;
   std::string passphrase_command;
   std::string max_cost;
+  std::string pay;
 };
 
 class Context {
@@ -80,9 +81,14 @@ class Context {
   absl::StatusOr<base::SecretString> Passphrase(absl::string_view prompt, bool confirm) const;
   absl::StatusOr<chain::Client*> chain();
   absl::StatusOr<client::Client*> client();
+  // What this command paid for reads, once everything due was sent.
+  std::vector<client::Spending> Spent() const;
 
   absl::StatusOr<client::PutOptions> PutFlags() const;
+  // --max-cost as crn: nullopt when it is not given, or a limit in usdc (which reads obey).
   absl::StatusOr<std::optional<base::Amount>> MaxCost() const;
+  // --pay, and --max-cost in usdc.
+  absl::StatusOr<client::PayOptions> PayFlags() const;
 
  private:
   client::Paths paths_;

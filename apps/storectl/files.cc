@@ -297,7 +297,9 @@ absl::Status GetCommand(Context& context, const GetFlags& flags) {
   ASSIGN_OR_RETURN(options.range, ParseRange(flags.range));
   if (flags.to == "-") {
     ASSIGN_OR_RETURN(client::Client * client, context.client());
-    return client::Get(*client, from, options, ToStdout).status();
+    const absl::Status shown = client::Get(*client, from, options, ToStdout).status();
+    SaySpent(context);
+    return shown;
   }
   Batch batch(context, "fetched");
   RETURN_IF_ERROR(GetOne(context, from, flags.to.empty() ? client::BaseName(from.key) : flags.to,

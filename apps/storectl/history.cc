@@ -60,6 +60,16 @@ const std::vector<Effect>& Effects() {
       {"payment_account.withdrawn", "owner", "received", {"amount"}, "account"},
       {"object.effort_paid", "payer", "sent", {"amount"}, "primary"},
       {"object.effort_paid", "primary", "received", {"amount"}, "payer"},
+      {"channel.opened", "payer", "locked", {"deposit", "reserve"}, "payee"},
+      {"channel.opened", "payer", "sent", {"fee"}, ""},
+      {"channel.topped_up", "payer", "locked", {"amount", "reserve"}, "payee"},
+      {"channel.withdrawn", "payee", "earned", {"operator"}, "payer"},
+      {"channel.settled", "payee", "earned", {"operator"}, "payer"},
+      {"channel.settled", "payee", "compensation received", {"compensation"}, "payer"},
+      {"channel.settled", "payer", "penalty paid", {"penalty"}, "payee"},
+      {"channel.settled", "payer", "sent", {"paid"}, "payee"},
+      {"channel.settled", "payer", "released", {"returned"}, "payee"},
+      {"channel.settled", "tower", "bounty received", {"bounty"}, "payer"},
       {"bucket.created", "owner", "locked", {"bond"}, ""},
       {"bucket.deleted", "owner", "released", {"bond"}, ""},
       {"provider.fined", "owner", "fine received", {"amount"}, "provider"},
@@ -170,7 +180,7 @@ class Reader {
                                  known ? HumanTime(absl::FromUnixMillis(static_cast<int64_t>(at_ms))) : "",
                                  " unless money comes in");
     }
-    for (const char* key : {"name", "object", "bucket", "group"}) {
+    for (const char* key : {"name", "object", "bucket", "group", "channel"}) {
       if (!entry.about.empty() || find(key).empty()) continue;
       entry.about = absl::StrCat(key, " ", find(key));
     }

@@ -38,6 +38,10 @@ Json& Json::Raw(absl::string_view name, absl::string_view json) {
 Json& Json::List(absl::string_view name, const std::vector<std::string>& values) {
   return Raw(name, JsonList(values));
 }
+Json& Json::Usdc(absl::string_view name, base::Amount value) {
+  return Raw(name, Json().Text("amount", value.ToDecimal(base::kUsdcDecimals)).Text("asset", "usdc").Done());
+}
+
 Json& Json::Texts(absl::string_view name, const std::vector<std::string>& values) {
   std::vector<std::string> quoted;
   for (const std::string& value : values) quoted.push_back(app::JsonQuote(value));
@@ -130,6 +134,7 @@ std::string AboutCrn(base::Amount amount) {
   return Crn(base::Amount(up.units() / scale * scale));
 }
 std::string Crn(base::Amount amount) { return amount.ToDecimal(base::kCrnDecimals) + " crn"; }
+std::string Usdc(base::Amount amount) { return amount.ToDecimal(base::kUsdcDecimals) + " usdc"; }
 std::string Rfc3339(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
 }

@@ -22,6 +22,7 @@ class Json {
   Json& Bool(absl::string_view name, bool value);
   Json& Time(absl::string_view name, absl::Time value);   // RFC 3339, UTC
   Json& Crn(absl::string_view name, base::Amount value);  // {"amount": "1.5", "asset": "crn"}
+  Json& Usdc(absl::string_view name, base::Amount value);
   Json& Raw(absl::string_view name, absl::string_view json);
   Json& List(absl::string_view name, const std::vector<std::string>& values);  // of JSON texts
   Json& Texts(absl::string_view name, const std::vector<std::string>& values);
@@ -54,6 +55,7 @@ std::string HumanBytes(uint64_t bytes);              // base 10: "1.56 GB"
 std::string HumanDuration(absl::Duration duration);  // "1 min 5 s"
 std::string HumanTime(absl::Time time);              // local, to the minute
 std::string Crn(base::Amount amount);                // "1.5 crn", to the unit
+std::string Usdc(base::Amount amount);               // "0.25 usdc", to the unit
 std::string AboutCrn(base::Amount amount);           // rounded to six digits: for rates, not sums
 std::string Rfc3339(absl::Time time);
 

@@ -1,10 +1,13 @@
-// provider ls, show, replace-primary, replace-holder.
+// provider ls, show, earnings, replace-primary, replace-holder.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "apps/client/channel_facts.h"
+#include "apps/client/channels.h"
 #include "apps/client/primary.h"
 #include "apps/client/reference.h"
+#include "apps/storectl/channel_text.h"
 #include "apps/storectl/commands.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
@@ -123,6 +126,56 @@ absl::Status Show(Context& context, const std::string& text) {
   return absl::OkStatus();
 }
 
+// What an account earned by channels and earns by streams, as the ledger has it now. Settled channels count while their
+// records are kept; what is promised and not shown yet is between the provider and its payers.
+absl::Status Earnings(Context& context, const std::string& text) {
+  base::AccountId account;
+  if (text.empty()) {
+    ASSIGN_OR_RETURN(const client::WalletKey key, context.Key());
+    account = key.account;
+  } else {
+    ASSIGN_OR_RETURN(account, base::ParseAccountId(text));
+  }
+  ASSIGN_OR_RETURN(chain::Client * chain, context.chain());
+  ASSIGN_OR_RETURN(const client::Profile profile, context.profile());
+  ASSIGN_OR_RETURN(const auto channels, client::ListChannels(*chain, account));
+  pb::QueryRequest request;
+  request.set_stream(chain::ToField(account));
+  ASSIGN_OR_RETURN(const pb::QueryResponse streams, chain->Query(request));
+  const base::Amount per_month = chain::FromProto(streams.stream().in_rate())
+                                     .Times(payment::kMonthSeconds)
+                                     .value_or(base::Amount::Max());
+  base::Amount withdrawn, shown, open;
+  std::vector<std::string> items;
+  Table table({"CHANNEL", "STATE", "PAYER", "PAID OUT", "SHOWN", "DEPOSIT"},
+              {false, false, false, true, true, true});
+  const auto add = [](base::Amount& sum, base::Amount more) { sum = sum.Plus(more).value_or(sum); };
+  for (const pb::Channel& record : channels) {
+    ASSIGN_OR_RETURN(const payment::ChannelFacts facts, client::FactsOf(profile.chain_id, record));
+    if (facts.payee != account || facts.asset != base::Asset::kUsdc) continue;
+    const bool settled = facts.phase == payment::ChannelPhase::kSettled;
+    const base::Amount out = settled ? facts.claimed : facts.withdrawn;
+    add(withdrawn, out);
+    add(shown, facts.claimed.MinusOrZero(out));
+    if (!settled) add(open, facts.deposit.MinusOrZero(facts.withdrawn));
+    items.push_back(ChannelJson(facts).Usdc("paid_out", out).Done());
+    table.Row({facts.id.ToHexString(), std::string(PhaseText(facts.phase)), base::ToText(facts.payer), Usdc(out),
+               Usdc(facts.claimed), Usdc(facts.deposit)});
+  }
+  Json json;
+  json.Text("account", base::ToText(account))
+      .Usdc("channels_paid_out", withdrawn)
+      .Usdc("channels_shown", shown)
+      .Usdc("channels_in_deposit", open)
+      .Crn("streams_per_month", per_month)
+      .List("channels", items);
+  context.Result(json, absl::StrCat(table.empty() ? "" : table.Done(context.terminal()), "paid out    ",
+                                    Usdc(withdrawn), ", fees of the router included\nshown       ", Usdc(shown),
+                                    " in channels that are closing\nin deposit  ", Usdc(open),
+                                    " at most to come\nstreams     ", Crn(per_month), " per 30 days\n"));
+  return absl::OkStatus();
+}
+
 struct ReplaceFlags {
   std::string bucket;
   std::string provider;
@@ -186,6 +239,13 @@ void AddProviderCommands(CLI::App& app, Context& context) {
   show->add_option("provider", *shown, "cairn1...")->required();
   show->callback(
       [&context, shown] { context.action = [&context, shown] { return Show(context, *shown); }; });
+
+  auto earner = std::make_shared<std::string>();
+  CLI::App* earnings = provider->add_subcommand("earnings", "what channels paid and streams pay an account");
+  earnings->add_option("account", *earner, "cairn1...; default: yours");
+  earnings->callback([&context, earner] {
+    context.action = [&context, earner] { return Earnings(context, *earner); };
+  });
 
   auto primary = std::make_shared<ReplaceFlags>();
   CLI::App* appoint =

@@ -105,6 +105,39 @@ void Batch::Done(const std::string& name, uint64_t bytes, const absl::Status& st
   Show(json, absl::StrCat(app::Printable(name), "  ", HumanBytes(bytes), "\n"));
 }
 
+void SaySpent(const Context& context) {
+  base::Amount paid, fees;
+  uint64_t bytes = 0;
+  const std::vector<client::Spending> spent = context.Spent();
+  for (const client::Spending& spending : spent) {
+    paid = paid.Plus(spending.paid).value_or(paid);
+    fees = fees.Plus(spending.open_fee).value_or(fees);
+    bytes += spending.bytes;
+  }
+  if (spent.empty()) return;
+  context.Say(absl::StrCat("paid ", Usdc(paid), " for ", HumanBytes(bytes), " over ", spent.size(),
+                           spent.size() == 1 ? " channel" : " channels", ", ", Usdc(fees),
+                           " for opening; they stay open: storectl channel ls"));
+}
+
+namespace {
+
+std::vector<std::string> SpentJson(const Context& context) {
+  std::vector<std::string> out;
+  for (const client::Spending& spending : context.Spent()) {
+    out.push_back(Json()
+                      .Text("channel", spending.channel.ToHexString())
+                      .Text("provider", base::ToText(spending.provider))
+                      .Number("bytes", spending.bytes)
+                      .Usdc("paid", spending.paid)
+                      .Usdc("open_fee", spending.open_fee)
+                      .Done());
+  }
+  return out;
+}
+
+}  // namespace
+
 absl::Status Batch::Finish() {
   const size_t all = done_ + failures_.size();
   Json summary;
@@ -114,6 +147,9 @@ absl::Status Batch::Finish() {
       .Small("transactions", transactions_)
       .Number("not_durable", not_durable_)
       .Crn("cost", cost_);
+  const std::vector<std::string> spent = SpentJson(context_);
+  if (!spent.empty()) summary.List("spent", spent);
+  if (context_.text()) SaySpent(context_);
   if (context_.format() == Format::kJsonl) {
     context_.Print(Json().Text("type", "summary").Raw("summary", summary.Done()).Done() + "\n");
   } else if (context_.format() == Format::kJson) {

@@ -14,6 +14,9 @@ Json CostJson(const payment::Quote& quote);
 Json PutJson(const client::PutResult& result);
 std::string PutText(const client::PutResult& result);
 
+// What a command paid holders for its reads: for people on stderr, nothing when nothing was paid.
+void SaySpent(const Context& context);
+
 // One command's many items: shown as they come under jsonl, together otherwise, failures on stderr.
 // Finish gives the status of the whole: OK, or PARTIAL (exit 3) when some failed, or the error when
 // the only one did.

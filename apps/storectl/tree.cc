@@ -31,7 +31,9 @@ void AddGlobals(CLI::App& app, Globals& globals) {
   app.add_option("--passphrase-file", globals.passphrase_file, "its first line opens the key");
   app.add_option("--passphrase-command", globals.passphrase_command,
                  "the first line it prints opens the key");
-  app.add_option("--max-cost", globals.max_cost, "refuse to lock and pay more, in crn");
+  app.add_option("--max-cost", globals.max_cost,
+                 "refuse to lock and pay more, in crn; for reads in usdc (0.5usdc)");
+  app.add_option("--pay", globals.pay, "never, needed or always: whether channels pay for reads");
 }
 
 // --passphrase-file is STORECTL_PASSPHRASE_FILE, on whatever command it stands. Global flags work

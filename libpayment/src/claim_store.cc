@@ -13,9 +13,17 @@ namespace {
 constexpr char kGenerationKey[] = "g";
 
 // Tables: 'v' channel | claim without its tick, 't' channel | epoch, tick, preimage,
-// 'w' channel | waiver, 'p' channel | generation that the peer has seen.
+// 'w' channel | waiver, 'p' channel | generation that the peer has seen, 'h' channel, number | the
+// last claim under an earlier voucher.
 std::string KeyOf(char table, const base::ChannelId& channel) {
   return std::string(1, table) + base::ToString(channel.view());
+}
+
+// Numbers in key order: big endian.
+std::string LineKey(const base::ChannelId& channel, uint32_t number) {
+  std::string key = KeyOf('h', channel);
+  for (int shift = 24; shift >= 0; shift -= 8) key += static_cast<char>(number >> shift);
+  return key;
 }
 
 absl::Status Damaged(absl::string_view what) {
@@ -55,6 +63,9 @@ class KvClaimStore final : public ClaimStore {
   absl::StatusOr<std::optional<Waiver>> FindWaiver(const base::ChannelId& channel) const override;
   absl::StatusOr<uint64_t> PeerGeneration(const base::ChannelId& channel) const override;
 
+  absl::StatusOr<std::vector<base::Claim>> Statement(const base::ChannelId& channel, uint32_t from,
+                                                     size_t limit) const override;
+
   uint64_t Stage(const base::Claim& claim) override;
   uint64_t StageWaiver(const base::ChannelId& channel, const Waiver& waiver) override;
   uint64_t StagePeerGeneration(const base::ChannelId& channel, uint64_t generation) override;
@@ -63,8 +74,15 @@ class KvClaimStore final : public ClaimStore {
 
  private:
   using Changes = std::map<std::string, std::optional<std::string>>;
+  // Of one channel: its newest claim, what the statement's last line is worth and how many it has.
+  struct Tail {
+    std::optional<base::Claim> newest;
+    base::Amount stated;
+    uint32_t lines = 0;
+  };
   static absl::StatusOr<std::optional<base::Claim>> Read(const base::KvSnapshot& snapshot,
                                                          const base::ChannelId& channel);
+  Tail& TailOf(const base::ChannelId& channel);
 
   base::Kv& kv_;
   const uint64_t generation_;
@@ -72,6 +90,7 @@ class KvClaimStore final : public ClaimStore {
   std::mutex committing_;
   std::map<base::ChannelId, base::Claim> claims_;  // the newest staged of each channel
   std::map<base::ChannelId, base::Nonce16> written_;  // epoch of the voucher in the store
+  std::map<base::ChannelId, Tail> tails_;
   Changes others_;
   uint64_t staged_ = 0;
 };
@@ -135,8 +154,55 @@ absl::StatusOr<uint64_t> KvClaimStore::PeerGeneration(const base::ChannelId& cha
   return DecodeNumber(*value);
 }
 
+absl::StatusOr<std::vector<base::Claim>> KvClaimStore::Statement(const base::ChannelId& channel,
+                                                                 uint32_t from, size_t limit) const {
+  const auto snapshot = kv_.Snapshot();
+  const auto cursor = snapshot->NewCursor();
+  const std::string prefix = KeyOf('h', channel);
+  std::vector<base::Claim> lines;
+  for (cursor->Seek(LineKey(channel, from)); cursor->Valid() && lines.size() < limit;
+       cursor->Next()) {
+    if (cursor->key().substr(0, prefix.size()) != prefix) break;
+    const auto claim = base::DecodeClaim(base::AsBytes(cursor->value()));
+    if (!claim.ok() || claim->voucher.channel != channel) return Damaged("a line of a statement");
+    lines.push_back(*claim);
+  }
+  RETURN_IF_ERROR(cursor->status());
+  return lines;
+}
+
+// A record that cannot be read is met by Find; here it only begins the statement anew.
+KvClaimStore::Tail& KvClaimStore::TailOf(const base::ChannelId& channel) {
+  const auto [at, fresh] = tails_.try_emplace(channel);
+  if (!fresh) return at->second;
+  const auto snapshot = kv_.Snapshot();
+  const auto newest = Read(*snapshot, channel);
+  if (newest.ok()) at->second.newest = *newest;
+  const auto cursor = snapshot->NewCursor();
+  const std::string prefix = KeyOf('h', channel);
+  cursor->SeekBefore(LineKey(channel, kMaxStatement));
+  if (!cursor->Valid() || cursor->key().substr(0, prefix.size()) != prefix) return at->second;
+  const auto last = base::DecodeClaim(base::AsBytes(cursor->value()));
+  for (const char byte : cursor->key().substr(prefix.size())) {
+    at->second.lines = at->second.lines << 8 | static_cast<uint8_t>(byte);
+  }
+  ++at->second.lines;
+  if (last.ok()) at->second.stated = base::WorthOf(*last).value_or(base::Amount());
+  return at->second;
+}
+
 uint64_t KvClaimStore::Stage(const base::Claim& claim) {
   const std::lock_guard lock(mutex_);
+  Tail& tail = TailOf(claim.voucher.channel);
+  if (tail.newest && tail.newest->voucher.epoch != claim.voucher.epoch) {
+    const base::Amount worth = base::WorthOf(*tail.newest).value_or(base::Amount());
+    if (worth > tail.stated && tail.lines < kMaxStatement) {
+      const base::Bytes line = base::EncodeClaim(*tail.newest);
+      others_[LineKey(claim.voucher.channel, tail.lines++)] = base::ToString(line);
+      tail.stated = worth;
+    }
+  }
+  tail.newest = claim;
   claims_.insert_or_assign(claim.voucher.channel, claim);
   return ++staged_;
 }
@@ -161,6 +227,9 @@ uint64_t KvClaimStore::StageForget(const base::ChannelId& channel) {
   const std::lock_guard lock(mutex_);
   claims_.erase(channel);
   written_.erase(channel);
+  const uint32_t lines = TailOf(channel).lines;
+  for (uint32_t line = 0; line < lines; ++line) others_[LineKey(channel, line)] = std::nullopt;
+  tails_.erase(channel);
   for (const char table : {'v', 't', 'w', 'p'}) others_[KeyOf(table, channel)] = std::nullopt;
   return ++staged_;
 }

@@ -216,6 +216,24 @@ Reject Payee::OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick
   return Reject::kNone;
 }
 
+Reject Payee::Adopt(const base::Claim& claim, absl::Time now) {
+  if (best_ && claim == *best_) return Reject::kNone;
+  if (claim.voucher.channel != facts_.id || claim.voucher.chain != facts_.chain) {
+    return Reject::kWrongChannel;
+  }
+  if (facts_.phase != ChannelPhase::kOpen || now >= facts_.expires) return Reject::kExpired;
+  if (waiver_ && now < waiver_->expires) return Reject::kCooperativeCloseSigned;
+  const auto worth = base::WorthOf(claim);
+  const auto bytes = base::BytesOf(claim);
+  if (!worth || !bytes || *worth <= earned() || *bytes < paid_bytes()) return Reject::kStaleNonce;
+  if (*worth > facts_.deposit) return Reject::kInsufficientDeposit;
+  if (!ClaimHolds(facts_, claim)) return Reject::kBadSignature;
+  Take(claim);
+  // As after a restart: what was paid for was sent, but perhaps for the chunk ahead.
+  sent_ = std::max(sent_, paid_bytes() - std::min(paid_bytes(), base::kTickBytes));
+  return Reject::kNone;
+}
+
 SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time now) {
   if (Ended(now) || (waiver_ && now < waiver_->expires)) return SendDecision::kEnded;
   if (now < refused_until_) return SendDecision::kRefused;
@@ -229,13 +247,14 @@ SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time no
     waiting_since_.reset();
     return SendDecision::kRefused;
   }
-  if (best_->voucher.rate.per_unit_e18 < terms_.rate.per_unit_e18) return SendDecision::kNewVoucher;
+  if (best_ && best_->voucher.rate.per_unit_e18 < terms_.rate.per_unit_e18) return SendDecision::kNewVoucher;
   // The cover of a pool's lane may fall below what was promised already.
   if (std::max(after, paid_bytes()) > covered_) return SendDecision::kTopUp;
   const uint64_t more_unpaid = unpaid_after - unpaid_bytes();
   if (payer_unpaid + unpaid_bytes() + more_unpaid > terms_.max_payer_bytes) {
     return SendDecision::kWaitForOtherChannels;
   }
+  waiting_since_.reset();
   return SendDecision::kSend;
 }
 
@@ -267,6 +286,7 @@ absl::Status PayeeBook::Open(const ChannelFacts& facts, absl::Time now) {
   ASSIGN_OR_RETURN(const auto waiver, store_.FindWaiver(facts.id));
   ASSIGN_OR_RETURN(Payee payee, Payee::Open(facts, terms_, best, waiver, now));
   payees_.emplace(facts.id, std::move(payee));
+  of_payer_.emplace(facts.payer, facts.id);
   return absl::OkStatus();
 }
 
@@ -276,7 +296,8 @@ Payee* PayeeBook::Find(const base::ChannelId& channel) {
 }
 
 void PayeeBook::StageBest(const Payee& payee) {
-  pending_[payee.facts().id] = store_.Stage(*payee.best());
+  const base::ChannelId& channel = payee.facts().id;
+  pending_[channel] = {store_.Stage(*payee.best()), {channel, payee.earned(), payee.paid_bytes()}};
 }
 
 Reject PayeeBook::OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated,
@@ -297,11 +318,18 @@ Reject PayeeBook::OnTick(const base::ChannelId& channel, const base::Nonce16& ep
   return reject;
 }
 
+Reject PayeeBook::Adopt(const base::Claim& claim, absl::Time now) {
+  Payee* payee = Find(claim.voucher.channel);
+  if (payee == nullptr) return Reject::kWrongChannel;
+  const Reject reject = payee->Adopt(claim, now);
+  if (reject == Reject::kNone) StageBest(*payee);
+  return reject;
+}
+
 uint64_t PayeeBook::UnpaidOf(const base::AccountId& payer) const {
   uint64_t unpaid = 0;
-  for (const auto& [id, payee] : payees_) {
-    if (payee.facts().payer == payer) unpaid += payee.unpaid_bytes();
-  }
+  const auto [begin, end] = of_payer_.equal_range(payer);
+  for (auto at = begin; at != end; ++at) unpaid += payees_.at(at->second).unpaid_bytes();
   return unpaid;
 }
 
@@ -327,18 +355,26 @@ absl::StatusOr<base::CooperativeClose> PayeeBook::AgreeToClose(const base::Chann
 }
 
 void PayeeBook::Forget(const base::ChannelId& channel) {
-  payees_.erase(channel);
+  if (const auto found = payees_.find(channel); found != payees_.end()) {
+    const auto [begin, end] = of_payer_.equal_range(found->second.facts().payer);
+    of_payer_.erase(std::find_if(begin, end, [&](const auto& at) { return at.second == channel; }));
+    payees_.erase(found);
+  }
   store_.StageForget(channel);
 }
 
 absl::StatusOr<std::vector<PayeeBook::Ack>> PayeeBook::Commit() {
   ASSIGN_OR_RETURN(const Durable durable, store_.Commit());
+  return OnCommitted(durable);
+}
+
+std::vector<PayeeBook::Ack> PayeeBook::OnCommitted(const Durable& durable) {
   std::vector<Ack> acks;
   std::erase_if(pending_, [&](const auto& pending) {
-    if (pending.second > durable.up_to()) return false;
+    if (pending.second.number > durable.up_to()) return false;
     if (Payee* payee = Find(pending.first)) {
-      payee->OnDurable(payee->paid_bytes());
-      acks.push_back({pending.first, payee->earned(), payee->paid_bytes()});
+      payee->OnDurable(pending.second.ack.paid_bytes);
+      acks.push_back(pending.second.ack);
     }
     return true;
   });

@@ -58,6 +58,10 @@ void Payer::OnVerified(uint64_t bytes) {
   wanted_ = std::max(wanted_, verified_);
 }
 
+void Payer::Forgo(uint64_t bytes) {
+  wanted_ = std::max(wanted_ - std::min(wanted_, bytes), verified_);
+}
+
 // What should be promised by now. Whole chunks behind the verified bytes and one ahead; at the end
 // exactly what is wanted.
 uint64_t Payer::Target() const {

@@ -8,9 +8,10 @@ namespace {
 
 constexpr uint64_t kTerabyte = 1'000'000'000'000;
 
-// `crn` for 10^12 bytes, times `numerator` over `denominator`, in units of a price.
-absl::StatusOr<base::Price> Parse(absl::string_view crn, absl::uint128 numerator, absl::uint128 denominator) {
-  ASSIGN_OR_RETURN(const base::Amount amount, base::Amount::FromDecimal(crn, base::kCrnDecimals));
+// `text` for 10^12 bytes, times `numerator` over `denominator`, in units of a price.
+absl::StatusOr<base::Price> Parse(absl::string_view text, int decimals, absl::uint128 numerator,
+                                  absl::uint128 denominator) {
+  ASSIGN_OR_RETURN(const base::Amount amount, base::Amount::FromDecimal(text, decimals));
   const auto price = amount.MulDiv(numerator, denominator);
   if (price) return base::Price{*price};
   return base::Error(absl::StatusCode::kInvalidArgument, "BAD_PRICE", "the price is too high", "give a lower one");
@@ -19,11 +20,15 @@ absl::StatusOr<base::Price> Parse(absl::string_view crn, absl::uint128 numerator
 }  // namespace
 
 absl::StatusOr<base::Price> ParseStoragePrice(absl::string_view crn) {
-  return Parse(crn, base::kPriceScale, absl::uint128(kTerabyte) * kMonthSeconds);
+  return Parse(crn, base::kCrnDecimals, base::kPriceScale, absl::uint128(kTerabyte) * kMonthSeconds);
 }
 
 absl::StatusOr<base::Price> ParseTransferPrice(absl::string_view crn) {
-  return Parse(crn, absl::uint128(base::kPriceScale) << 20, kTerabyte);
+  return Parse(crn, base::kCrnDecimals, absl::uint128(base::kPriceScale) << 20, kTerabyte);
+}
+
+absl::StatusOr<base::Price> ParseReadPrice(absl::string_view usdc) {
+  return Parse(usdc, base::kUsdcDecimals, absl::uint128(base::kPriceScale) << 20, kTerabyte);
 }
 
 base::Amount StoragePerTbMonth(base::Price price) {

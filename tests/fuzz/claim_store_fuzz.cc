@@ -1,4 +1,5 @@
-// The records of a claim store that somebody else has written: each of the four tables gets the input, or a part of it.
+// The records of a claim store that somebody else has written: each of the tables gets the input, or a part of it
+// (a line of the statement the same as the voucher).
 // A store answers or says STORE_DAMAGED; what it answers is a claim of the channel it was asked for.
 #include <algorithm>
 
@@ -33,6 +34,9 @@ void FuzzOne(base::ByteView input) {
     if (size > 0) {
       batch.Put(std::string(1, table) + base::ToString(channel.view()), base::ToString(input.subspan(0, size)));
     }
+    if (table == 'v' && size > 0) {
+      batch.Put("h" + base::ToString(channel.view()) + std::string(4, '\0'), base::ToString(input.subspan(0, size)));
+    }
     input.remove_prefix(size);
   }
   FUZZ_CHECK(kv->Commit(batch).ok());
@@ -45,6 +49,10 @@ void FuzzOne(base::ByteView input) {
   CheckError((*store)->All().status());
   CheckError((*store)->FindWaiver(channel).status());
   CheckError((*store)->PeerGeneration(channel).status());
+  const auto lines = (*store)->Statement(channel, 0, 10);
+  CheckError(lines.status());
+  if (lines.ok()) FUZZ_CHECK(lines->size() <= 1);
+  if (claim.ok() && claim->has_value()) (*store)->Stage(**claim);
 }
 
 }  // namespace cairn

@@ -90,6 +90,36 @@ TEST_CASE("a waiver survives a restart, so that no voucher slips in between") {
         Reject::kCooperativeCloseSigned);
 }
 
+TEST_CASE("a statement has the last claim under each voucher that was worth something, over restarts") {
+  Ends ends;
+  const auto kv = base::NewMemoryKv();
+  const ChannelFacts facts = ends.Facts();
+  std::vector<base::Claim> lines;
+  for (uint64_t turn = 1; turn <= 5; ++turn) {
+    const auto store = *OpenClaimStore(*kv);
+    const base::Voucher opening = ends.Voucher(facts, (turn - 1) * 2 * kTickBytes, 8);
+    const base::TickChain chain = Ends::Chain(opening);
+    for (uint32_t tick = 0; tick <= 2; ++tick) {
+      store->Stage({opening, tick, chain.At(tick)});
+      if (turn % 2 == 0) REQUIRE(store->Commit().ok());
+    }
+    REQUIRE(store->Commit().ok());
+    lines.push_back({opening, 2, chain.At(2)});
+    const auto kept = store->Statement(facts.id, 0, 100);
+    REQUIRE(kept.ok());
+    CHECK(*kept == std::vector<base::Claim>(lines.begin(), lines.end() - 1));
+    // A voucher that adds nothing to the one before leaves one line for both.
+    store->Stage(base::ClaimOf(ends.Voucher(facts, turn * 2 * kTickBytes, 8)));
+    REQUIRE(store->Commit().ok());
+    CHECK(*store->Statement(facts.id, 0, 100) == lines);
+    CHECK(store->Statement(facts.id, 1, 1)->size() == (turn > 1 ? 1 : 0));
+  }
+  const auto store = *OpenClaimStore(*kv);
+  store->StageForget(facts.id);
+  REQUIRE(store->Commit().ok());
+  CHECK(store->Statement(facts.id, 0, 100)->empty());
+}
+
 TEST_CASE("a claim is acknowledged only after the commit that holds it [CD-40]") {
   Ends ends;
   const auto kv = base::NewMemoryKv();

@@ -227,5 +227,23 @@ TEST_CASE("why a channel's money is locked, until when and who must act is said 
   CHECK(ExplainLock(facts, ends.now).locked.zero());
 }
 
+TEST_CASE("what is not wanted any more is not paid for; what was promised ahead pays for the next bytes [CD-10]") {
+  Ends ends;
+  auto payer = *Payer::Open(ends.Facts(), ends.Limits(), ends.wallet, ends.entropy);
+  REQUIRE(payer.Agree(PerMebibyte(160)).ok());
+  payer.Want(10 * kTickBytes);
+  REQUIRE(payer.Due(ends.now).ok());
+  payer.OnVerified(kTickBytes / 2);
+  payer.Forgo(10 * kTickBytes - kTickBytes / 2);
+  CHECK(payer.wanted_bytes() == kTickBytes / 2);
+  CHECK(payer.Due(ends.now)->empty());
+  CHECK(payer.promised_bytes() == kTickBytes);
+  payer.Want(kTickBytes);
+  CHECK(payer.Due(ends.now)->empty());  // the chunk ahead is still owed
+  payer.OnVerified(kTickBytes);
+  REQUIRE(payer.Due(ends.now).ok());
+  CHECK(payer.promised_bytes() == kTickBytes + kTickBytes / 2);
+}
+
 }  // namespace
 }  // namespace cairn::payment

@@ -95,7 +95,8 @@ std::unique_ptr<client::Client> ClientNode::Open(Run& run) {
       .entropy = &entropy_,
       .executor = &run.executor,
       .transfer_folder = home_ + "/transfers",
-      .lane_folder = home_ + "/lanes"};
+      .lane_folder = home_ + "/lanes",
+      .channel_folder = home_ + "/channels"};
   return *client::Client::Open(std::move(options));
 }
 

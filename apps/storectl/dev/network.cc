@@ -45,8 +45,9 @@ constexpr absl::Duration kStopGrace = absl::Seconds(5);
 constexpr absl::Duration kAdminTimeout = absl::Seconds(120);
 constexpr int kDevWorkFactor = 8;             // the keys of a dev network guard nothing
 constexpr char kFreeQuota[] = "free_quota_bytes=1099511627776";  // 1 TiB a bucket and month
-constexpr char kFaucetCrn[] = "1000000000";
-constexpr char kUserCrn[] = "1000000";
+// CRN:USDC; providers earn their usdc.
+constexpr char kFaucetCrn[] = "1000000000:1000000000";
+constexpr char kUserCrn[] = "1000000:10000";
 constexpr char kProviderCrn[] = "100000";
 constexpr int kChainPort = 4853;
 constexpr int kChainHttpPort = 4854;
@@ -178,7 +179,8 @@ struct DevNetwork::State {
                                          absl::StrCat("--provider.network=", provider.network()),
                                          absl::StrCat("--provider.region=", provider.region()),
                                          absl::StrCat("--storage.size=", record.provider_size()),
-                                         "--repair.interval=2s"};
+                                         "--repair.interval=2s",
+                                         "--channels.interval=1s"};
     // Keys come before the ledger, whose genesis names their accounts.
     if (!record.chain_pin().empty()) {
       settings.push_back(absl::StrCat("--chain.endpoint=", record.chain_endpoint()));

@@ -100,6 +100,7 @@ void Apply(const pb::OpenChannel& op, const Context& context, Edits& edits) {
                                   {"asset", AssetName(asset)},
                                   {"deposit", deposit.ToString()},
                                   {"reserve", reserve.ToString()},
+                                  {"fee", FromProto(channel.open_fee()).ToString()},
                                   {"expires_ms", absl::StrCat(op.expires_ms())}});
 }
 
@@ -124,6 +125,10 @@ void Apply(const pb::TopUpChannel& op, const Context& context, Edits& edits) {
   AddTo(channel.mutable_reserve(), reserve);
   SetAside(edits, context.signer, channel.asset(), *Sum(FromProto(op.amount()), reserve));
   context.Emit("channel.topped_up", {{"channel", base::ToHex(base::AsBytes(op.channel()))},
+                                     {"payer", context.signer.ToHexString()},
+                                     {"payee", base::ToHex(base::AsBytes(channel.payee()))},
+                                     {"asset", AssetName(channel.asset())},
+                                     {"reserve", reserve.ToString()},
                                      {"amount", FromProto(op.amount()).ToString()},
                                      {"deposit", FromProto(channel.deposit()).ToString()}});
 }
@@ -156,6 +161,9 @@ void Apply(const pb::WithdrawChannel& op, const Context& context, Edits& edits) 
   *channel.mutable_claimed() = ToProto(worth);
   const base::FeeSplit split = Route(edits, context, context.signer, channel.asset(), more);
   context.Emit("channel.withdrawn", {{"channel", base::ToHex(base::AsBytes(op.channel()))},
+                                     {"payer", base::ToHex(base::AsBytes(channel.payer()))},
+                                     {"payee", base::ToHex(base::AsBytes(channel.payee()))},
+                                     {"asset", AssetName(channel.asset())},
                                      {"amount", more.ToString()},
                                      {"operator", split.operator_part.ToString()},
                                      {"treasury", split.treasury.ToString()},

@@ -61,6 +61,8 @@ void BeginWindow(pb::Channel& channel, pb::ChannelClose close, const Context& co
   channel.set_due_ms(context.time_ms + context.params.channel_window_ms());
   AddDue(edits, channel.due_ms(), DueKind::kChannelDue, channel.id());
   context.Emit("channel.closing", {{"channel", Hex(channel.id())},
+                                   {"payer", Hex(channel.payer())},
+                                   {"payee", Hex(channel.payee())},
                                    {"by", CloseName(close)},
                                    {"claimed", FromProto(channel.claimed()).ToString()},
                                    {"until_ms", absl::StrCat(channel.due_ms())}});
@@ -97,6 +99,11 @@ void Settle(pb::Channel& channel, const Context& context, Edits& edits) {
   channel.set_due_ms(context.time_ms + context.params.channel_keep_ms());
   AddDue(edits, channel.due_ms(), DueKind::kChannelDue, channel.id());
   context.Emit("channel.settled", {{"channel", Hex(channel.id())},
+                                   {"payer", Hex(channel.payer())},
+                                   {"payee", Hex(channel.payee())},
+                                   {"tower", Hex(bounty.zero() ? std::string() : channel.tower())},
+                                   {"asset", AssetName(channel.asset())},
+                                   {"compensation", penalty.MinusOrZero(bounty).ToString()},
                                    {"by", CloseName(channel.close())},
                                    {"paid", claimed.ToString()},
                                    {"last", last.ToString()},
@@ -160,6 +167,8 @@ void Apply(const pb::DisputeChannel& op, const Context& context, Edits& edits) {
   *channel.mutable_claimed() = ToProto(WorthOf(op.claim()));
   channel.set_tower(op.has_appointment() ? ToField(context.signer) : "");
   context.Emit("channel.disputed", {{"channel", Hex(op.channel())},
+                                    {"payer", Hex(channel.payer())},
+                                    {"payee", Hex(channel.payee())},
                                     {"by", context.signer.ToHexString()},
                                     {"claimed", FromProto(channel.claimed()).ToString()},
                                     {"closed_at", FromProto(channel.closed_at()).ToString()}});

@@ -52,6 +52,7 @@ struct ObjectDownload::State {
   std::unique_ptr<ObjectReader> reader;
   std::unique_ptr<Download> download;
   std::map<uint64_t, Request> requests;
+  std::function<void(uint64_t, uint64_t)> verified;
   TransferState state = TransferState::kRunning;
   absl::Status status;
 };
@@ -67,6 +68,7 @@ absl::StatusOr<std::unique_ptr<ObjectDownload>> ObjectDownload::Create(
   }
   auto state = std::make_unique<State>();
   state->version = version;
+  state->verified = options.verified;
   ASSIGN_OR_RETURN(state->reader, ObjectReader::Create(version, seal, range, std::move(sink)));
   state->download = std::make_unique<Download>(state->reader->plan(), version.blobs(),
                                                std::move(holders), options);
@@ -87,6 +89,7 @@ std::vector<FetchAction> ObjectDownload::OnPiece(uint64_t fetch, ByteView slice,
   // What the reader says concerns the object, what the decoder says concerns the holder.
   absl::Status reading;
   absl::Status verified = at->second.decoder.Feed(slice, [&](uint64_t offset, ByteView bytes) {
+    if (s.verified) s.verified(fetch, bytes.size());
     return reading = s.reader->Add(at->second.shard, offset, bytes);
   });
   if (!reading.ok()) return s.End(std::move(reading));

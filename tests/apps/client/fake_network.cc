@@ -389,6 +389,7 @@ std::unique_ptr<Client> FakeNetwork::NewClient(const std::string& folder, const 
                         .executor = executor_.get(),
                         .transfer_folder = folder,
                         .lane_folder = "",
+                        .channel_folder = "",
                         .progress = nullptr,
                         .stop = stop};
   auto client = Client::Open(std::move(options));

@@ -133,7 +133,8 @@ World::World(size_t providers, uint64_t quota, const std::function<void(pb::Para
   base::SigningKey engine_key = base::SigningKey::Generate(entropy);
   options.time = clock.Now();
   options.engine_key = engine_key.public_key();
-  options.accounts = {chain::MakeGenesisAccount(owner_.account(), Crn(1'000'000))};
+  options.accounts = {chain::MakeGenesisAccount(owner_.account(), Crn(1'000'000),
+                                                base::Amount(uint64_t{1'000'000'000}))};
   std::vector<base::SigningKey> accounts;
   for (size_t i = 0; i < providers; ++i) {
     accounts.push_back(base::SigningKey::Generate(entropy));

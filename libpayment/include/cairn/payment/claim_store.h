@@ -4,6 +4,10 @@
 // a commit that the store made (CD-40, and "acknowledged means durable"). Many claims share one
 // commit; of several staged for one channel only the newest is written.
 //
+// When a voucher follows another one, the last claim under the old one moves to the channel's
+// statement: what both sides compare when they disagree. A voucher that added nothing leaves no
+// line, and a statement ends at `kMaxStatement` lines, so a payer cannot fill a payee's disk.
+//
 // A store counts its openings (`generation`) and keeps, for every channel, the highest generation
 // that the other side said it had seen of it: a store restored from an old backup meets a
 // counterparty that has seen a later one.
@@ -30,6 +34,8 @@ class Durable {
   uint64_t up_to_;
 };
 
+inline constexpr uint32_t kMaxStatement = 65'536;
+
 // A promise of the payee to take no voucher any more, until the close by both has expired.
 struct Waiver {
   base::Amount amount;
@@ -53,6 +59,11 @@ class ClaimStore {
       const base::ChannelId& channel) const = 0;
   // The highest generation of this store that the channel's other side has seen; 0 when none.
   virtual absl::StatusOr<uint64_t> PeerGeneration(const base::ChannelId& channel) const = 0;
+
+  // The last claim under each earlier voucher that was worth something, the oldest first, from line
+  // `from` on and at most `limit`; the newest claim is not in it (Find).
+  virtual absl::StatusOr<std::vector<base::Claim>> Statement(const base::ChannelId& channel,
+                                                             uint32_t from, size_t limit) const = 0;
 
   // Each returns the number that a later Durable must reach.
   virtual uint64_t Stage(const base::Claim& claim) = 0;

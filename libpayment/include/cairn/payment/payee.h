@@ -88,6 +88,9 @@ class Payee {
   // the key that the payer says it signed with.
   Reject OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated, absl::Time now);
   Reject OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick& x, absl::Time now);
+  // The newest claim that the payer says it signed: taken when it is above the best one, however far
+  // ahead of what was sent. So a payee whose store was an older one learns what it is owed.
+  Reject Adopt(const base::Claim& claim, absl::Time now);
   // A claim of so many bytes is in the store now. Only such claims open the window: what a crash
   // could undo is not served against.
   void OnDurable(uint64_t paid_bytes) { durable_ = std::max(durable_, paid_bytes); }
@@ -95,6 +98,10 @@ class Payee {
   // May `bytes` more be sent, a chunk at most? `payer_unpaid` counts the payer's other channels.
   SendDecision MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time now);
   void OnSent(uint64_t bytes) { sent_ += bytes; }
+  // So many of the bytes counted as sent never left.
+  void OnNotSent(uint64_t bytes) { sent_ -= std::min(sent_, bytes); }
+  // Whoever waited to be sent something went away: the next wait is a new one.
+  void OnReaderGone() { waiting_since_.reset(); }
 
   // What the payee signs when both close; no voucher is taken until it expired. FailedPrecondition
   // (reason CLOSE_BELOW_CLAIM) below the best claim.
@@ -148,6 +155,7 @@ class PayeeBook {
   Reject OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated, absl::Time now);
   Reject OnTick(const base::ChannelId& channel, const base::Nonce16& epoch, uint32_t tick,
                 const base::Tick& x, absl::Time now);
+  Reject Adopt(const base::Claim& claim, absl::Time now);
   SendDecision MaySend(const base::ChannelId& channel, uint64_t bytes, absl::Time now);
   void OnSent(const base::ChannelId& channel, uint64_t bytes);
   // As Payee::AgreeToClose; the waiver is durable when this returns.
@@ -160,15 +168,22 @@ class PayeeBook {
   // One durable commit for everything accepted since the last one; only then the acknowledgements,
   // one for each channel with news: it covers all that was accepted before.
   absl::StatusOr<std::vector<Ack>> Commit();
+  // The second half of Commit, for a caller whose threads share one commit of the store.
+  std::vector<Ack> OnCommitted(const Durable& durable);
   uint64_t UnpaidOf(const base::AccountId& payer) const;
 
  private:
+  struct Pending {
+    uint64_t number = 0;  // what a Durable must reach
+    Ack ack;
+  };
   void StageBest(const Payee& payee);
 
   ClaimStore& store_;
   PayeeTerms terms_;
   std::map<base::ChannelId, Payee> payees_;
-  std::map<base::ChannelId, uint64_t> pending_;  // what a Durable must reach to acknowledge it
+  std::multimap<base::AccountId, base::ChannelId> of_payer_;
+  std::map<base::ChannelId, Pending> pending_;  // the newest of each channel
 };
 
 }  // namespace cairn::payment

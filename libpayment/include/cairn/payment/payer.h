@@ -54,6 +54,8 @@ class Payer {
   void Want(uint64_t bytes) { wanted_ += bytes; }
   // So many of them arrived and were verified.
   void OnVerified(uint64_t bytes);
+  // So many of the wanted ones are not wanted any more; what was promised ahead stays promised.
+  void Forgo(uint64_t bytes);
 
   // What is due now: one chunk ahead of the verified bytes, but not beyond what is wanted.
   // FailedPrecondition: PRICE_GUARD (the total), CHANNEL_DEPOSIT (top up), CHANNEL_ENDED, NO_RATE.
@@ -75,6 +77,7 @@ class Payer {
   bool certain() const { return certain_; }
   const ChannelFacts& facts() const { return facts_; }
   uint64_t verified_bytes() const { return verified_; }
+  uint64_t wanted_bytes() const { return wanted_; }
   uint64_t promised_bytes() const;
   base::Amount promised() const;
 

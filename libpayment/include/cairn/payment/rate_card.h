@@ -21,6 +21,8 @@ struct RateCard {
 // (reason BAD_AMOUNT, BAD_PRICE).
 absl::StatusOr<base::Price> ParseStoragePrice(absl::string_view crn);
 absl::StatusOr<base::Price> ParseTransferPrice(absl::string_view crn);
+// A read that a channel pays, in usdc per terabyte.
+absl::StatusOr<base::Price> ParseReadPrice(absl::string_view usdc);
 // The other way round, rounded down to a unit of crn; the largest amount when it does not fit.
 base::Amount StoragePerTbMonth(base::Price price);
 base::Amount TransferPerTb(base::Price price);

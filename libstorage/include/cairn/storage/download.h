@@ -11,6 +11,7 @@
 // One thread at a time. `now` is monotonic time (base::Clock::Monotonic).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,6 +38,8 @@ struct DownloadOptions {
   absl::Duration min_hedge = absl::Milliseconds(250);
   absl::Duration stall = absl::Seconds(4);  // no progress at all: given up
   uint32_t attempts = 2;  // transient failures that a holder is forgiven, less one
+  // Told of every run of newly verified bytes of a request (ObjectDownload only).
+  std::function<void(uint64_t fetch, uint64_t bytes)> verified{};
 };
 
 struct FetchAction {

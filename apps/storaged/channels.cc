@@ -1,0 +1,100 @@
+#include "apps/storaged/channels.h"
+
+#include "apps/common/log.h"
+
+namespace cairn::storaged {
+namespace {
+
+constexpr uint32_t kChannelLane = 8;
+// One unit of usdc for 10^6 bytes, per 2^20 bytes.
+constexpr base::Amount kFloor(absl::uint128{1'048'576'000'000'000'000});
+constexpr absl::Duration kRetry = absl::Seconds(1);
+
+payment::PayeeTerms TermsOf(const Settings& settings) {
+  payment::PayeeTerms terms;
+  terms.rate = settings.paid_reads.rate;
+  // Over a channel's whole life, so it must not rise with the rate.
+  terms.floor.per_unit_e18 = std::min(terms.rate.per_unit_e18, kFloor);
+  terms.min_deposit = settings.paid_reads.min_deposit;
+  return terms;
+}
+
+payment::PayeePolicy PolicyOf(const Settings& settings) {
+  payment::PayeePolicy policy;
+  policy.withdraw_from = settings.paid_reads.withdraw_from;
+  return policy;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Channels>> Channels::Open(const Environment& environment) {
+  ASSIGN_OR_RETURN(auto store, payment::OpenClaimStore(environment.claims));
+  return std::unique_ptr<Channels>(new Channels(environment, std::move(store)));
+}
+
+Channels::Channels(const Environment& environment, std::unique_ptr<payment::ClaimStore> store)
+    : env_(environment),
+      store_(std::move(store)),
+      lane_(env_.client, env_.identity, env_.clock, kChannelLane),
+      reads_({env_.identity, env_.ledger, *store_, env_.clock, env_.stopping, env_.failed},
+             TermsOf(env_.settings)),
+      tower_({env_.identity, env_.ledger, env_.writes, lane_, env_.peers, env_.clock},
+             env_.settings.paid_reads.towers),
+      settler_({env_.identity, env_.ledger, *store_, reads_, lane_, env_.clock,
+                [this](const payment::ChannelFacts& facts, const base::Claim& claim) {
+                  tower_.Entrust(facts, claim);
+                }},
+               PolicyOf(env_.settings)) {}
+
+void Channels::Start() {
+  lane_.Start();
+  round_.Start([this] { return Round(); });
+}
+
+void Channels::Stop() {
+  round_.Stop();
+  lane_.Stop();
+}
+
+void Channels::OnChannel(const base::ChannelId& channel) {
+  {
+    const std::lock_guard lock(mutex_);
+    news_.insert(channel);
+  }
+  round_.Wake();
+}
+
+absl::Duration Channels::Round() {
+  if (!loaded_) {
+    const absl::Status loaded = tower_.Load();
+    loaded_ = loaded.ok();
+    if (!loaded_) app::LogError("tower.load", loaded);
+  }
+  std::set<base::ChannelId> news;
+  {
+    const std::lock_guard lock(mutex_);
+    news.swap(news_);
+  }
+  for (const base::ChannelId& channel : news) tower_.OnChannel(channel);
+  tower_.OnTime();
+  const absl::Status settled = settler_.RunOnce();
+  if (settled.ok()) return env_.settings.paid_reads.settle_interval;
+  if (!env_.stopping()) app::LogError("channel.round", settled);
+  return kRetry;
+}
+
+std::vector<std::pair<std::string, std::function<double()>>> Channels::Numbers() {
+  auto number = [](auto value) { return static_cast<double>(value); };
+  return {
+      {"channels.payers", [this, number] { return number(reads_.payers()); }},
+      {"channels.payments", [this, number] { return number(reads_.acknowledged()); }},
+      {"channels.withdrawals", [this, number] { return number(settler_.withdrawals()); }},
+      {"channels.disputes", [this, number] { return number(settler_.disputes()); }},
+      {"channels.watched", [this, number] { return number(tower_.watched()); }},
+      {"channels.entrusted_units",
+       [this, number] { return number(tower_.entrusted().low()); }},
+      {"channels.tower_disputes", [this, number] { return number(tower_.disputes()); }},
+  };
+}
+
+}  // namespace cairn::storaged
