@@ -37,6 +37,11 @@ class RpcPut final : public PutStream {
     }
     return absl::OkStatus();
   }
+  absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) override {
+    auto held = stream_->WaitHeld(at_least);
+    if (!held.ok()) return Named(to_, held.status());
+    return held;
+  }
   absl::StatusOr<chain::v1::Receipt> Commit(absl::Span<const base::ObjectId> objects) override {
     auto receipt = stream_->Commit(std::vector<base::ObjectId>(objects.begin(), objects.end()));
     if (!receipt.ok()) return Named(to_, receipt.status());

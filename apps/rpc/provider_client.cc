@@ -62,6 +62,7 @@ class GrpcPutStream final : public PutStream {
   absl::Status Open(const v1::PutOpen& open) override {
     v1::PutHeader header;
     *header.mutable_open() = open;
+    held_ = open.from_offset();
     return SendHeader(header);
   }
 
@@ -83,8 +84,19 @@ class GrpcPutStream final : public PutStream {
     if (objects.empty()) header.mutable_commit();
     RETURN_IF_ERROR(SendHeader(header));
     v1::PutResponse response;
-    if (!call_->Read(&response)) return Ended();
+    do {
+      if (finished_ || !call_->Read(&response)) return Ended();
+    } while (!response.has_receipt());
     return std::move(*response.mutable_receipt());
+  }
+
+  absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) override {
+    v1::PutResponse response;
+    while (held_ < at_least) {
+      if (finished_ || !call_->Read(&response)) return Ended();
+      held_ = std::max(held_, response.held());
+    }
+    return held_;
   }
 
  private:
@@ -124,6 +136,7 @@ class GrpcPutStream final : public PutStream {
   Attached attached_;
   std::unique_ptr<RawPutCall> call_;
   bool finished_ = false;
+  uint64_t held_ = 0;  // as last reported
   absl::Status ended_;
 };
 

@@ -66,6 +66,9 @@ class PutStream {
   // In messages of at most 256 KiB; the bytes are not copied. A refusal by the provider comes back
   // from the next call.
   virtual absl::Status Write(absl::Cord data) = 0;
+  // How much the holder has of the part that was opened with `report`; waits until it is at least
+  // so much.
+  virtual absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) = 0;
   // Waits for the holder's receipt over all objects opened since the last commit (sorted ids).
   virtual absl::StatusOr<chain::v1::Receipt> Commit(const std::vector<base::ObjectId>& objects) = 0;
 };

@@ -133,6 +133,11 @@ absl::Status Service::Receive(rpc::PutReader& reader) {
       RETURN_IF_ERROR(session.Open(**open));
     } else if (auto* data = std::get_if<absl::Cord>(&step)) {
       RETURN_IF_ERROR(session.Data(*data));
+      if (const std::optional<uint64_t> held = session.Report()) {
+        rpc::v1::PutResponse response;
+        response.set_held(*held);
+        RETURN_IF_ERROR(reader.Respond(response));
+      }
     } else {
       rpc::v1::PutResponse response;
       ASSIGN_OR_RETURN(*response.mutable_receipt(),

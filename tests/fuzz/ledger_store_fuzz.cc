@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cairn/base/codec.h"
+#include "cairn/chain/keys.h"
 #include "quiet_protobuf.h"
 #include "support/ledger_harness.h"
 
@@ -74,6 +75,7 @@ void Use(chain::EmbeddedEngine& engine, base::SimClock& clock) {
 
 void FuzzOne(base::ByteView input) {
   QuietProtobuf();
+  FUZZ_CHECK(chain::keys::ParseDue(base::ToString(input)).id.size() <= input.size());
   Entries entries = Real().entries;
   base::Reader edits(input);
   while (edits.ok() && edits.remaining() > 0) Edit(entries, edits);

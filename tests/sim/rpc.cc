@@ -108,6 +108,7 @@ class SimPut final : public client::PutStream {
   absl::Status Open(const v1::PutOpen& part) override {
     v1::PutRequest request;
     *request.mutable_header()->mutable_open() = part;
+    held_ = part.from_offset();
     return Send(request);
   }
   absl::Status Send(base::ByteView bytes) override {
@@ -126,16 +127,28 @@ class SimPut final : public client::PutStream {
     for (const base::ObjectId& object : objects)
       request.mutable_header()->mutable_commit()->add_objects(chain::ToField(object));
     RETURN_IF_ERROR(Send(request));
-    const std::optional<std::string> bytes = call_->Receive();
-    if (!bytes) return Ended();
-    ASSIGN_OR_RETURN(v1::PutResponse response, Parse<v1::PutResponse>(*bytes));
-    return std::move(*response.mutable_receipt());
+    while (true) {
+      ASSIGN_OR_RETURN(v1::PutResponse response, Receive());
+      if (response.has_receipt()) return std::move(*response.mutable_receipt());
+    }
+  }
+  absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) override {
+    while (held_ < at_least) {
+      ASSIGN_OR_RETURN(const v1::PutResponse response, Receive());
+      held_ = std::max(held_, response.held());
+    }
+    return held_;
   }
 
  private:
   absl::Status Send(const v1::PutRequest& request) {
     if (call_->Send(request.SerializeAsString())) return absl::OkStatus();
     return Ended();
+  }
+  absl::StatusOr<v1::PutResponse> Receive() {
+    const std::optional<std::string> bytes = call_->Receive();
+    if (!bytes) return Ended();
+    return Parse<v1::PutResponse>(*bytes);
   }
   absl::Status Ended() {
     while (call_->Receive()) {
@@ -144,6 +157,7 @@ class SimPut final : public client::PutStream {
     return base::Error(absl::StatusCode::kUnavailable, "ENDED_EARLY", "the provider ended the upload early");
   }
   CallPtr call_;
+  uint64_t held_ = 0;  // as last reported
 };
 
 // Slices come as the messages of a Get, here and between providers.

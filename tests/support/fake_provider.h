@@ -50,6 +50,7 @@ class FakeProvider : public ProviderHandler {
     std::lock_guard<std::mutex> lock(mutex);
     last_caller = caller;
     std::string open;
+    bool report = false;
     while (true) {
       ASSIGN_OR_RETURN(PutReader::Step step, reader.Next());
       if (std::holds_alternative<PutReader::End>(step)) return absl::OkStatus();
@@ -59,9 +60,13 @@ class FakeProvider : public ProviderHandler {
       }
       if (auto* header = std::get_if<std::shared_ptr<const v1::PutOpen>>(&step)) {
         open = (*header)->part();
+        report = (*header)->report();
         parts[open];
       } else if (auto* data = std::get_if<absl::Cord>(&step)) {
         absl::StrAppend(&parts[open], std::string(*data));
+        v1::PutResponse response;
+        response.set_held(parts[open].size());
+        if (report) RETURN_IF_ERROR(reader.Respond(response));
       } else {
         v1::PutResponse response;
         const auto& commit = *std::get<std::shared_ptr<const v1::PutCommit>>(step);

@@ -92,6 +92,11 @@ absl::StatusOr<pb::Receipt> FakeProvider::Sign(uint32_t position,
 class FakePut final : public PutStream {
  public:
   explicit FakePut(FakeProvider& to) : to_(to) {}
+  ~FakePut() override {
+    if (!is_open_ || skip_ || !to_.forgets) return;
+    std::lock_guard<std::mutex> lock(to_.mutex_);
+    to_.partial_[open_.part()].resize(kept_);
+  }
   void Cancel() override { cancelled_ = true; }
   absl::Status Open(const rpc::v1::PutOpen& part) override {
     RETURN_IF_ERROR(Check());
@@ -116,7 +121,7 @@ class FakePut final : public PutStream {
     if (!held) partial.resize(part.from_offset());
     open_ = part;
     skip_ = held;
-    got_ = part.from_offset();
+    got_ = kept_ = part.from_offset();
     objects_.push_back(part.object());
     position_ = part.position();
     is_open_ = true;
@@ -134,6 +139,13 @@ class FakePut final : public PutStream {
     got_ += bytes.size();
     if (!skip_) to_.partial_[open_.part()].append(base::AsText(bytes).data(), bytes.size());
     return absl::OkStatus();
+  }
+  absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) override {
+    RETURN_IF_ERROR(Check());
+    if (!open_.report() || got_ < at_least)
+      return Refuse(absl::StatusCode::kDeadlineExceeded, "NEVER_TOLD");
+    kept_ = std::max(kept_, at_least);
+    return kept_;
   }
   absl::StatusOr<pb::Receipt> Commit(absl::Span<const base::ObjectId> objects) override {
     RETURN_IF_ERROR(Check());
@@ -171,6 +183,7 @@ class FakePut final : public PutStream {
   bool is_open_ = false;
   bool skip_ = false;
   uint64_t got_ = 0;
+  uint64_t kept_ = 0;
   uint32_t position_ = 0;
   rpc::v1::PutOpen open_;
   std::vector<std::string> objects_;

@@ -30,6 +30,7 @@ class FakeProvider {
   std::atomic<bool> refuses_seal{false};  // takes receipts, never seals
   std::atomic<bool> wrong_receipt{false};
   std::atomic<bool> wrong_bytes{false};  // gives damaged slices
+  std::atomic<bool> forgets{false};  // keeps no byte of a broken stream that it has not said it keeps
   std::atomic<uint64_t> dies_after{
       UINT64_MAX};  // bytes taken in all, then every stream breaks once
 

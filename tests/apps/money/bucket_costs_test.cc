@@ -27,10 +27,15 @@ struct World {
   uint64_t bucket = rig.Bucket("rs:4+2");
   std::unique_ptr<chain::Client> ledger = chain::NewInProcessClient(rig.engine());
 
+  std::vector<pb::Object> Records() {
+    auto records = RecordsOf(*ledger, bucket);
+    REQUIRE(records.ok());
+    return *std::move(records);
+  }
   BucketCosts Pays() { return CostsOf(*ledger, bucket).value(); }
   BucketCosts At(const pb::PriceRecord& price) {
     const pb::Bucket record = rig.GetBucket(bucket);
-    return CostsAt(price.prices(), rig.Params(), record.policy(), RecordsOf(*ledger, bucket).value(),
+    return CostsAt(price.prices(), rig.Params(), record.policy(), Records(),
                    record.package_bytes());
   }
   // All providers ask so much more, of a hundred.
@@ -75,7 +80,7 @@ TEST_CASE("a coming price is known before it holds; what was made before goes on
   CHECK(world.rig.OutRate("alice") == before.objects.Plus(before.package).value());
 
   // What was foretold is what it costs once it is made anew.
-  for (const pb::Object& object : RecordsOf(*world.ledger, world.bucket).value()) {
+  for (const pb::Object& object : world.Records()) {
     world.rig.Do("alice", world.rig.DeleteNames(world.bucket, {object.name()}));
     world.rig.Store(world.bucket, {.name = object.name(), .size = object.stored_size(), .seed = "again"});
   }

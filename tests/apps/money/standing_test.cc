@@ -54,7 +54,7 @@ struct World {
 }  // namespace
 
 TEST_CASE("the steps that a client foretells come in the very second, with and without money beyond the reserve",
-          "[GF-87][GF-89]") {
+          "[GF-89]") {
   for (const uint64_t beyond : {uint64_t{0}, uint64_t{1}, kRate * 40 - 1, kRate * 40, kRate * 777 + 3}) {
     INFO("beyond the reserve: " << beyond);
     World world;
