@@ -22,7 +22,7 @@ namespace pb = chain::pb;
 
 absl::Status BadInput(absl::string_view what, absl::string_view given, absl::string_view wanted) {
   return Error(absl::StatusCode::kInvalidArgument, "BAD_GENESIS_INPUT",
-               absl::StrCat(what, " must be ", wanted), "", {{"given", std::string(given)}});
+               absl::StrCat(what, " must be ", wanted), "chaind init --help", {{"given", std::string(given)}});
 }
 
 // ACCOUNT=CRN[:USDC], amounts as decimals.

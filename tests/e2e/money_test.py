@@ -2,9 +2,10 @@
 import json
 import os
 import re
+import subprocess
 import urllib.request
 
-from harness import expect, main, random_file, rule, wait_until
+from harness import BIN, expect, main, random_file, rule, wait_until
 from money import (CRN, copies_rate, crn, events, new_account, open_wallet, package_rate, params, price, public_bucket,
                    rate_of, settled, total, units, when)
 
@@ -266,6 +267,11 @@ def _(net):
     all_sign("--primary", "0.61")
     net.ok("dev", "advance", f"{MAX_AGE_S + 1}s")
     net.refused(13, "VERDICT_STALE_PRICE", "price", "post", one)
+    apart = [os.path.join(net.root, f"apart{i}.json") for i in (1, 2)]
+    for i, file in enumerate(apart, 1):
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(net.ok("--key", f"oracle{i}", "price", "sign", "--primary", f"0.6{i}").out)
+    net.refused(6, "ORACLES_DISAGREE", "price", "post", *apart)
     all_sign("--primary", "0.62")
     net.ok("price", "post", one)
     net.refused(13, "VERDICT_BAD_PRICE_NUMBER", "price", "post", one)
@@ -279,6 +285,26 @@ def _(net):
     expect(price(net)["primary"] < before, "back towards what providers ask")
     numbers = [int(p["number"]) for p in net.json("price", "history")["prices"]]
     expect(numbers == list(range(1, len(numbers) + 1)), numbers)
+
+
+@rule("genesis names its oracles by sound keys, each once")
+def _(net):
+    key = net.ok("--key", "oracle1", "price", "oracle-key").out.strip()
+    other = net.json("--key", "oracle2", "price", "oracle-key")["oracle_key"]
+
+    def init(name, *oracles):
+        words = [word for oracle in oracles for word in ("--oracle", oracle)]
+        return subprocess.run([os.path.join(BIN, "chaind"), "-o", "json", "init", *words,
+                               f"--node.data_dir={os.path.join(net.root, name)}"], capture_output=True, timeout=60,
+                              check=False)
+
+    for bad in (["zz"], [key[:-2]], ["09" + key[2:]], [key, key]):
+        result = init("bad", *bad)
+        expect(result.returncode == 2, f"{bad}: {result}")
+        error = json.loads(result.stderr)["error"]
+        expect(error["code"] in ("BAD_GENESIS_INPUT", "BAD_GENESIS") and error["hint"], error)
+    good = init("good", other, key)
+    expect(good.returncode == 0 and json.loads(good.stdout)["oracles"] == "2", f"{good}")
 
 
 @rule("a provider sets what it asks")
@@ -436,7 +462,8 @@ def _(net):
         (17, ["quota", "downgrade", "wrong", "0"]),
         (4, ["price", "post", "/nonexistent"]),
         (2, ["price", "sign"]),
-        (2, ["price", "ask", "--holder", "dear"]),
+        (2, ["price", "sign", "--holder", "dear"]),
+        (4, ["price", "ask", "--holder", "2"]),
     ]
     for code, command in wrong:
         result = net.run("-o", "json", *command)
