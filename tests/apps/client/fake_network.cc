@@ -55,6 +55,8 @@ std::vector<std::string> FakeProvider::PartTexts() {
   return out;
 }
 
+absl::Status FakeProvider::Do(const pb::Operation& operation) { return sender_->Send({operation}).status(); }
+
 void FakeProvider::Wipe() {
   std::lock_guard<std::mutex> lock(mutex_);
   parts_.clear();
@@ -302,7 +304,8 @@ class FakeTransport final : public Transport {
                                                        const rpc::v1::ListReadsRequest& request,
                                                        absl::Duration) override {
     ASSIGN_OR_RETURN(FakeProvider * provider, Reach(to));
-    return provider->ListReads(request);
+    if (!provider->list_reads) return Refuse(absl::StatusCode::kUnimplemented, "NO_JOURNAL");
+    return provider->list_reads(request);
   }
 
  private:

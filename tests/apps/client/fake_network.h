@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,6 +15,7 @@
 #include "cairn/chain/client.h"
 #include "cairn/chain/engine.h"
 #include "cairn/chain/pb.h"
+#include "cairn/rpc/v1/provider.pb.h"
 
 namespace cairn::client {
 
@@ -33,6 +35,12 @@ class FakeProvider {
   std::atomic<bool> forgets{false};  // keeps no byte of a broken stream that it has not said it keeps
   std::atomic<uint64_t> dies_after{
       UINT64_MAX};  // bytes taken in all, then every stream breaks once
+
+  // What it says was read of a bucket; it keeps no journal of its own.
+  std::function<absl::StatusOr<rpc::v1::ListReadsResponse>(const rpc::v1::ListReadsRequest&)> list_reads;
+  const base::SigningKey& node() const { return node_; }
+  // On the ledger, by this provider.
+  absl::Status Do(const chain::pb::Operation& operation);
 
   base::AccountId account() const { return key_.account(); }
   ProviderAddress Address() const;
