@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "apps/client/bucket_costs.h"
 #include "apps/client/buckets.h"
+#include "apps/client/quota_use.h"
 #include "apps/client/reference.h"
 #include "apps/common/config.h"
 #include "apps/storectl/commands.h"
@@ -25,6 +26,7 @@ struct View {
   client::KnownPrices prices;
   client::BucketCosts costs;
   client::Standing payer;
+  std::vector<client::QuotaUse> use;  // when asked for
 
   // Never set: any size may follow.
   absl::Time since() const { return payer.At(bucket.package_since_s()); }
@@ -56,8 +58,41 @@ absl::StatusOr<base::Amount> PackageCost(const pb::PriceRecord& price, const pb:
                      "choose a smaller one");
 }
 
+// What was read this month, as each provider counts it.
+void AddUse(const View& view, Json& json, std::string& text) {
+  Table table({"PROVIDER", "FREE READ", "FREE LEFT", "PACKAGE READ", "PACKAGE LEFT", "NOTE"},
+              {false, true, true, true, true, false});
+  std::vector<std::string> items;
+  for (const client::QuotaUse& use : view.use) {
+    const std::string provider = base::ToText(use.provider);
+    items.push_back(Json()
+                        .Text("provider", provider)
+                        .Bool("answers", use.answer.ok())
+                        .Text("why", use.answer.message())
+                        .Number("free_used", use.free_used)
+                        .Number("free_left", use.free_left())
+                        .Number("package_used", use.package_used)
+                        .Number("package_left", use.package_left())
+                        .Bool("throttled", use.throttled)
+                        .Number("bytes_per_second", use.bytes_per_second)
+                        .Done());
+    if (!use.answer.ok()) {
+      table.Row({provider, "", "", "", "", std::string(use.answer.message())});
+      continue;
+    }
+    table.Row({provider, HumanBytes(use.free_used), HumanBytes(use.free_left()), HumanBytes(use.package_used),
+               HumanBytes(use.package_left()),
+               use.throttled ? absl::StrCat("slowed to ", HumanBytes(use.bytes_per_second), " a second") : ""});
+  }
+  json.List("use", items);
+  absl::StrAppend(&text, table.Done(true));
+}
+
 absl::Status Show(Context& context, const std::string& text) {
-  ASSIGN_OR_RETURN(const View view, Read(context, text));
+  ASSIGN_OR_RETURN(View view, Read(context, text));
+  ASSIGN_OR_RETURN(client::Client * client, context.client());
+  ASSIGN_OR_RETURN(const pb::Group group, client->Group(view.bucket.group()));
+  view.use = client::ReadQuotaUse(*client, view.bucket.id(), group, absl::Seconds(5));
   const pb::Bucket& bucket = view.bucket;
   const uint64_t package = bucket.package_bytes();
   const absl::Time renews = payment::EndOfMonth(payment::MonthOf(view.prices.now));
@@ -96,6 +131,7 @@ absl::Status Show(Context& context, const std::string& text) {
   absl::StrAppend(&out, "order     free quota, then package, then a channel of whoever reads\nrenews    ",
                   HumanTime(renews), "; nothing is carried over\npayer     ", base::ToText(view.payer.account), ", ",
                   chain::NameOf(view.payer.state), "\n");
+  AddUse(view, json, out);
   context.Result(json, out);
   return absl::OkStatus();
 }
