@@ -1,16 +1,15 @@
 #include "apps/storaged/settings.h"
 
 #include "absl/strings/str_cat.h"
+#include "apps/rpc/server.h"
 #include "cairn/base/layout.h"
 #include "cairn/base/status.h"
+#include "cairn/payment/rate_card.h"
 
 namespace cairn::storaged {
 namespace {
 
 using app::ValueType;
-
-constexpr uint64_t kTerabyte = 1'000'000'000'000;
-constexpr uint64_t kMonthSeconds = 30 * 24 * 3600;
 
 absl::Status BadValue(absl::string_view key, const absl::Status& why) {
   return base::Annotate(why, key);
@@ -22,21 +21,6 @@ std::string Below(const std::string& folder, const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<base::Price> StoragePrice(absl::string_view crn_per_tb_month) {
-  ASSIGN_OR_RETURN(base::Amount crn,
-                   base::Amount::FromDecimal(crn_per_tb_month, base::kCrnDecimals));
-  auto price = crn.MulDiv(base::kPriceScale, absl::uint128(kTerabyte) * kMonthSeconds);
-  if (!price) return absl::InvalidArgumentError("the price is too high");
-  return base::Price{*price};
-}
-
-absl::StatusOr<base::Price> TransferPrice(absl::string_view crn_per_tb) {
-  ASSIGN_OR_RETURN(base::Amount crn, base::Amount::FromDecimal(crn_per_tb, base::kCrnDecimals));
-  auto price = crn.MulDiv(absl::uint128(base::kPriceScale) << 20, kTerabyte);
-  if (!price) return absl::InvalidArgumentError("the price is too high");
-  return base::Price{*price};
-}
-
 const std::vector<app::ConfigKey>& SettingKeys() {
   static const auto& keys = *new std::vector<app::ConfigKey>{
       {"node.name", ValueType::kText, "storaged", "Name of this provider in logs, for people."},
@@ -46,8 +30,6 @@ const std::vector<app::ConfigKey>& SettingKeys() {
        "Where clients and other providers are served."},
       {"net.advertise", ValueType::kText, "",
        "host:port under which others reach us; net.listen when empty."},
-      {"net.tls", ValueType::kBool, "true",
-       "TLS 1.3 with the node certificate; false only on loopback."},
       {"admin.listen", ValueType::kText, "127.0.0.1:4857",
        "Where the operator's calls are served; loopback only."},
       {"http.listen", ValueType::kText, "127.0.0.1:4858",
@@ -83,6 +65,8 @@ const std::vector<app::ConfigKey>& SettingKeys() {
       {"market.prices.holder", ValueType::kText, "2", "crn per TB and 30 days of what we hold."},
       {"market.prices.egress", ValueType::kText, "1", "crn per TB delivered."},
       {"market.prices.ingress", ValueType::kText, "0", "crn per TB received."},
+      {"market.prices.package", ValueType::kText, "0.8",
+       "crn per 30 days for each TB that a read package lets a bucket's readers take a month."},
       {"scrub.rate", ValueType::kBytes, "20MB", "Bytes a second that scrubbing reads."},
       {"scrub.interval", ValueType::kDuration, "12h", "Pause between two rounds of scrubbing."},
       {"repair.interval", ValueType::kDuration, "10s", "How often missing parts are looked for."},
@@ -92,6 +76,7 @@ const std::vector<app::ConfigKey>& SettingKeys() {
        "How often everything held is compared with the ledger."},
       {"limits.uploads", ValueType::kNumber, "48", "Uploads at a time."},
       {"limits.reads", ValueType::kNumber, "64", "Reads at a time."},
+      {"limits.memory", ValueType::kBytes, "512MiB", "For bytes on their way in and out; beyond it calls are ended."},
   };
   return keys;
 }
@@ -102,7 +87,6 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.data_dir = config.Text("node.data_dir");
   s.listen = config.Text("net.listen");
   s.advertise = config.Text("net.advertise").empty() ? s.listen : config.Text("net.advertise");
-  s.plaintext = !config.Bool("net.tls");
   s.admin_listen = config.Text("admin.listen");
   s.http_listen = config.Text("http.listen") == "off" ? "" : config.Text("http.listen");
   for (const char* key : {"admin.listen", "http.listen"}) {
@@ -152,10 +136,11 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
     base::Price* price;
     absl::StatusOr<base::Price> (*parse)(absl::string_view);
   };
-  for (const Line& line : {Line{"market.prices.primary", &s.prices.primary_storage, StoragePrice},
-                           Line{"market.prices.holder", &s.prices.holder_storage, StoragePrice},
-                           Line{"market.prices.egress", &s.prices.egress, TransferPrice},
-                           Line{"market.prices.ingress", &s.prices.ingress, TransferPrice}}) {
+  for (const Line& line : {Line{"market.prices.primary", &s.prices.primary_storage, payment::ParseStoragePrice},
+                           Line{"market.prices.holder", &s.prices.holder_storage, payment::ParseStoragePrice},
+                           Line{"market.prices.egress", &s.prices.egress, payment::ParseTransferPrice},
+                           Line{"market.prices.ingress", &s.prices.ingress, payment::ParseTransferPrice},
+                           Line{"market.prices.package", &s.prices.package, payment::ParseStoragePrice}}) {
     auto price = line.parse(config.Text(line.key));
     if (!price.ok()) return BadValue(line.key, price.status());
     *line.price = *price;
@@ -168,6 +153,8 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.gc_interval = config.Duration("gc.interval");
   s.uploads = static_cast<int>(config.Number("limits.uploads"));
   s.reads = static_cast<int>(config.Number("limits.reads"));
+  s.memory_bytes = config.Bytes("limits.memory");
+  RETURN_IF_ERROR(rpc::CheckMemoryLimit("limits.memory", s.memory_bytes));
   return s;
 }
 

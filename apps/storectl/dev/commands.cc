@@ -164,6 +164,10 @@ void AddDevCommands(CLI::App& root, Context& context) {
 
   CLI::App* up = add("up", "Start a network: a ledger, providers, a funded account", Up);
   up->add_option("--providers", arguments->options.providers, "How many")->capture_default_str();
+  up->add_option("--oracles", arguments->options.oracles, "How many wallet keys (oracle1, ...) may sign prices")
+      ->check(CLI::Range(0, 100));
+  up->add_option("--param", arguments->options.params, "NAME=VALUE of a parameter, in smallest units, when the network is made")
+      ->take_all()->allow_extra_args(false);
   up->add_option("--size", arguments->options.provider_size, "Disk that each provider offers")->capture_default_str();
   add("down", "Stop it; the data stays",
       [](Context&, DevNetwork& network, const Arguments&) { return network.Down(); });

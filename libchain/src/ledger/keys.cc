@@ -106,6 +106,8 @@ std::string ObjectPrefix() { return "J"; }
 std::string NamePrefix(uint64_t bucket) { return Of('V', bucket); }
 std::string FlowPrefix(const base::AccountId& payer) { return Of('W', payer); }
 std::string BillPrefix(uint64_t group) { return Of('U', group); }
+std::string ConsentPrefix(const base::AccountId& id) { return Of('E', id); }
+std::string SponsorshipPrefix(const base::AccountId& sponsor) { return Of('Z', sponsor); }
 std::string PricePrefix() { return "r"; }
 std::string PayerChannelPrefix(const base::AccountId& payer) { return Of('i', payer); }
 std::string PayeeChannelPrefix(const base::AccountId& payee) { return Of('j', payee); }

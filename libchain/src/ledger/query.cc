@@ -94,6 +94,8 @@ class Answer {
   absl::Status Streams();
   absl::Status PaymentAccounts();
   absl::Status Bills();
+  absl::Status Sponsorships();
+  absl::Status Consents();
   absl::Status Prices();
   absl::Status Channels();
   absl::Status Pools();
@@ -326,6 +328,30 @@ absl::Status Answer::Bills() {
   return absl::OkStatus();
 }
 
+absl::Status Answer::Sponsorships() {
+  ASSIGN_OR_RETURN(const base::AccountId sponsor, Id(request_.sponsorships_of()));
+  const std::string prefix = keys::SponsorshipPrefix(sponsor);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    auto* entry = response_.add_sponsorships();
+    entry->set_account(key.substr(prefix.size()));
+    Show(Key<pb::Sponsorship>{key}, entry->mutable_sponsorship());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Consents() {
+  ASSIGN_OR_RETURN(const base::AccountId account, Id(request_.consents_of()));
+  const std::string prefix = keys::ConsentPrefix(account);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    auto* entry = response_.add_consents();
+    entry->set_bucket(NumberFromField(absl::string_view(key).substr(prefix.size())));
+    Show(Key<pb::PaymentConsent>{key}, entry->mutable_consent());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
 absl::Status Answer::Prices() {
   if (request_.question_case() == pb::QueryRequest::kPrice) {
     Show(keys::PriceState(), response_.mutable_price());
@@ -424,6 +450,12 @@ absl::StatusOr<pb::QueryResponse> Answer::Run() {
       break;
     case pb::QueryRequest::kBillsOf:
       status = Bills();
+      break;
+    case pb::QueryRequest::kSponsorshipsOf:
+      status = Sponsorships();
+      break;
+    case pb::QueryRequest::kConsentsOf:
+      status = Consents();
       break;
     case pb::QueryRequest::kPrice:
     case pb::QueryRequest::kPrices:

@@ -365,6 +365,14 @@ FakeProvider* FakeNetwork::Find(const base::AccountId& account) {
   return nullptr;
 }
 
+std::vector<std::string> FakeNetwork::LedgerTexts() {
+  std::vector<std::string> out;
+  const auto snapshot = kv_->Snapshot();
+  const auto cursor = snapshot->NewCursor();
+  for (cursor->Seek(""); cursor->Valid(); cursor->Next()) out.push_back(absl::StrCat(cursor->key(), cursor->value()));
+  return out;
+}
+
 std::unique_ptr<Client> FakeNetwork::NewClient(const std::string& folder, const StopFlag* stop) {
   ClientOptions options{.chain = chain_,
                         .transport = transport_,

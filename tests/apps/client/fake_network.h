@@ -78,6 +78,8 @@ class FakeNetwork {
   // A client of the funded account, with nothing in memory but the key. `folder`: for journals.
   std::unique_ptr<Client> NewClient(const std::string& folder = "", const StopFlag* stop = nullptr);
   uint64_t Transactions();  // in blocks so far
+  const base::Secret<32>& seed() const { return seed_; }  // of the funded account
+  std::vector<std::string> LedgerTexts();  // every stored byte of the ledger, its blocks included, for scans
 
  private:
   friend class FakeProvider;

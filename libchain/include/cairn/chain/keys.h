@@ -126,6 +126,8 @@ std::string ObjectPrefix();
 std::string NamePrefix(uint64_t bucket);
 std::string FlowPrefix(const base::AccountId& payer);
 std::string BillPrefix(uint64_t group);
+std::string ConsentPrefix(const base::AccountId& id);
+std::string SponsorshipPrefix(const base::AccountId& sponsor);
 std::string PricePrefix();
 std::string PayerChannelPrefix(const base::AccountId& payer);
 std::string PayeeChannelPrefix(const base::AccountId& payee);
