@@ -13,6 +13,7 @@ namespace cairn::client {
 namespace {
 
 constexpr int kThreads = 64;  // most of them wait for a holder most of the time
+constexpr absl::Duration kLedgerPatience = absl::Seconds(10);  // a ledger that is started again costs no transfer
 
 // A test network's clock may have been advanced: ours then runs ahead as far, so that what we sign for providers and
 // for the ledger is of their time. Asked once, after the first answer; on other networks clocks are to be right.
@@ -69,7 +70,9 @@ Connection::~Connection() { client_.reset(); }
 absl::StatusOr<std::shared_ptr<chain::Client>> ConnectChain(const Paths& paths, const Profile& profile) {
   const rpc::PeerPin pin = profile.chain_tls_pin.empty() ? rpc::PeerPin::Plaintext()
                                                          : rpc::PeerPin::Of(profile.chain_tls_pin);
-  ASSIGN_OR_RETURN(std::shared_ptr<chain::Client> ledger, rpc::ConnectChain(profile.chain_endpoint, pin));
+  rpc::ChainClientOptions options;
+  options.retry_for = kLedgerPatience;
+  ASSIGN_OR_RETURN(std::shared_ptr<chain::Client> ledger, rpc::ConnectChain(profile.chain_endpoint, pin, options));
   chain::Trust trust{profile.chain_id, std::nullopt};
   if (!(profile.engine_key == base::PublicKey())) trust.engine_key = profile.engine_key;
   const std::string path = paths.SeenHead(profile.chain_id.ToHexString());
