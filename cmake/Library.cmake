@@ -52,6 +52,9 @@ function(cairn_proto target folder)
   add_library(${target} STATIC ${generated})
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_compile_options(${target} PRIVATE -w)
+  if(CAIRN_SANITIZE MATCHES "undefined")
+    target_compile_options(${target} PRIVATE -fno-sanitize=undefined)  # generated: not ours to judge
+  endif()
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_include_directories(${target} SYSTEM PUBLIC $<BUILD_INTERFACE:${out}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
