@@ -16,7 +16,7 @@ PAGE = os.path.join(HERE, "requirements.md")
 ID = re.compile(r"\b(?:GF|JS|CD|CS|MP)-\d+\b")
 ROW = re.compile(r"^\| ((?:GF|JS|CD|CS|MP)-\d+) \| (.*?) \| (.*?) \|$")
 TITLE = re.compile(r'TEST_CASE(?:_METHOD\(\s*\w+\s*,|\()\s*((?:"(?:[^"\\]|\\.)*"\s*,?\s*)+)\)', re.S)
-SCRIPT_TITLE = re.compile(r"""^@?rule\(\s*"((?:[^"\\]|\\.)*)\"""", re.M)
+SCRIPT_TITLE = re.compile(r"""^@?rule\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)\)""", re.M)
 
 
 def proven():

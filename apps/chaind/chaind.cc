@@ -39,9 +39,12 @@ std::vector<app::ConfigKey> Keys() {
       {"chain.max_queue", ValueType::kNumber, "20000",
        "Transactions that may wait; more are refused."},
       {"limits.max_calls", ValueType::kNumber, "128", "Calls served at once."},
+      {"limits.memory", ValueType::kBytes, "128MiB", "For bytes on their way in and out; beyond it calls are ended."},
       {"genesis.network", ValueType::kText, "dev", "Name of a new network (init)."},
       {"genesis.class", ValueType::kText, "test", "Class of a new network: test or main (init)."},
       {"genesis.accounts", ValueType::kList, "", "ACCOUNT=CRN[:USDC] that genesis credits (init)."},
+      {"genesis.oracles", ValueType::kList, "",
+       "Public keys that may sign prices, in hex; none: the median of what providers ask (init)."},
       {"genesis.params", ValueType::kList, "",
        "NAME=VALUE of parameters, in smallest units (init)."},
   };
@@ -60,7 +63,7 @@ absl::Status Check(const app::Config& config) {
                  absl::StrCat(key, " must be from 1 to 1000000"), "",
                  {{"value", absl::StrCat(config.Number(key))}});
   }
-  return absl::OkStatus();
+  return rpc::CheckMemoryLimit("limits.memory", config.Bytes("limits.memory"));
 }
 
 absl::StatusOr<pb::Genesis> ReadGenesis(const app::Config& config) {
@@ -144,6 +147,7 @@ absl::StatusOr<std::unique_ptr<rpc::Server>> StartGrpc(app::DaemonContext& conte
   options.certificate = certificate;
   options.metrics = &context.metrics();
   options.max_threads = static_cast<int>(context.config().Number("limits.max_calls"));
+  options.memory_bytes = context.config().Bytes("limits.memory");
   options.services.push_back(rpc::MakeChainService(node.engine(), &context.metrics(),
                                                    [&context] { return context.stopping(); }));
   if (node.engine().genesis().network_class() == pb::NETWORK_CLASS_TEST) {

@@ -22,7 +22,7 @@ namespace pb = chain::pb;
 
 absl::Status BadInput(absl::string_view what, absl::string_view given, absl::string_view wanted) {
   return Error(absl::StatusCode::kInvalidArgument, "BAD_GENESIS_INPUT",
-               absl::StrCat(what, " must be ", wanted), "", {{"given", std::string(given)}});
+               absl::StrCat(what, " must be ", wanted), "chaind init --help", {{"given", std::string(given)}});
 }
 
 // ACCOUNT=CRN[:USDC], amounts as decimals.
@@ -38,6 +38,14 @@ absl::StatusOr<pb::GenesisAccount> ParseAccount(absl::string_view text) {
     ASSIGN_OR_RETURN(usdc, base::Amount::FromDecimal(amounts[1], base::kUsdcDecimals));
   }
   return chain::MakeGenesisAccount(id, crn, usdc);
+}
+
+// 66 hex digits, as `storectl price oracle-key` prints them.
+absl::StatusOr<base::PublicKey> ParseOracle(const std::string& text) {
+  const auto bytes = base::FromHex(text);
+  auto key = base::PublicKey::Decode(bytes.ok() ? *bytes : base::Bytes{});
+  if (key.ok()) return key;
+  return BadInput("an oracle of genesis", text, "a public key of 66 hex digits");
 }
 
 absl::StatusOr<pb::NetworkClass> ParseClass(const std::string& text) {
@@ -78,6 +86,12 @@ absl::StatusOr<pb::Genesis> BuildGenesis(const app::CommandLine& line,
   std::sort(
       options.accounts.begin(), options.accounts.end(),
       [](const pb::GenesisAccount& a, const pb::GenesisAccount& b) { return a.id() < b.id(); });
+  std::vector<std::string> oracles = config.List("genesis.oracles");
+  for (const std::string& text : line.All("--oracle")) oracles.push_back(text);
+  for (const std::string& text : oracles) {
+    ASSIGN_OR_RETURN(base::PublicKey oracle, ParseOracle(text));
+    options.oracles.push_back(oracle);
+  }
   pb::Genesis genesis = chain::MakeGenesis(options, entropy);
   std::vector<std::string> params = config.List("genesis.params");
   for (const std::string& text : line.All("--param")) params.push_back(text);
@@ -93,6 +107,7 @@ void PrintResult(const app::CommandLine& line, const pb::Genesis& genesis,
       {"network", genesis.network()},
       {"engine_key", base::ToHex(engine_key.Encode())},
       {"tls_pin", pin.ToHexString()},
+      {"oracles", absl::StrCat(genesis.oracles_size())},
       {"genesis", GenesisPath(line.config())}};
   std::string out;
   for (const auto& [name, value] : rows) {
@@ -134,6 +149,7 @@ app::Command InitCommand() {
   return {"init",
           "Make a new network: genesis, engine key and node certificate",
           {{"--account", "ACCOUNT=CRN[:USDC] that genesis credits", true},
+           {"--oracle", "Public key that may sign prices; more than two thirds of them make one", true},
            {"--param", "NAME=VALUE of a parameter, in smallest units", true}},
           Init};
 }

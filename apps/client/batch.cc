@@ -26,10 +26,11 @@ struct Deliveries {
 
 absl::Status DeliverTo(Client& client, Shipment& shipment, const PutOptions& options,
                        uint32_t position) {
+  const base::AccountId holder = shipment.HolderAt(position);
   const absl::Status status = shipment.Deliver(position);
   const bool replace =
       !status.ok() && !absl::IsNotFound(status) && options.wait == WaitFor::kDurable;
-  if (!replace || !client.CheckStop().ok() || !shipment.Replace(position, status).ok())
+  if (!replace || !client.CheckStop().ok() || !shipment.Replace(position, holder, status).ok())
     return status;
   return shipment.Deliver(position);
 }

@@ -140,6 +140,11 @@ absl::Status Shipment::RefreshGroup() {
   return absl::OkStatus();
 }
 
+base::AccountId Shipment::HolderAt(uint32_t position) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return chain::AccountOf(group_.positions(static_cast<int>(position)).provider());
+}
+
 std::vector<uint32_t> Shipment::Positions() const {
   std::set<uint32_t> used;
   for (const Parcel& parcel : parcels_)
@@ -194,10 +199,7 @@ absl::Status Shipment::Deliver(uint32_t position) {
   for (int attempt = 0; attempt < kCarryAttempts; ++attempt) {
     RETURN_IF_ERROR(client_.CheckStop());
     if (attempt > 0) Pause(client_, attempt);
-    const pb::Group now = group();
-    ASSIGN_OR_RETURN(
-        ProviderAddress holder,
-        client_.Address(chain::AccountOf(now.positions(static_cast<int>(position)).provider())));
+    ASSIGN_OR_RETURN(ProviderAddress holder, client_.Address(HolderAt(position)));
     auto receipt = Carry(holder, position);
     last = receipt.ok() ? Add(position, *receipt) : receipt.status();
     if (last.ok()) return last;
@@ -210,7 +212,10 @@ absl::Status Shipment::Deliver(uint32_t position) {
   return last;
 }
 
-absl::Status Shipment::Replace(uint32_t position, const absl::Status& why) {
+absl::Status Shipment::Replace(uint32_t position, const base::AccountId& given_up,
+                               const absl::Status& why) {
+  RETURN_IF_ERROR(RefreshGroup());
+  if (HolderAt(position) != given_up) return absl::OkStatus();  // others were faster
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (std::exchange(replaced_[position], true)) return why;

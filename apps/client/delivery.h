@@ -64,8 +64,10 @@ class Shipment {
   absl::Status Deliver(uint32_t position);
   // A receipt that came another way (a large upload); checked.
   absl::Status Add(uint32_t position, const chain::pb::Receipt& receipt);
-  // Puts a successor at the position, once. Delivering to it is the caller's.
-  absl::Status Replace(uint32_t position, const absl::Status& why);
+  // Puts a successor of the holder that is given up at the position, once, unless another client
+  // has done so already. Delivering to it is the caller's.
+  absl::Status Replace(uint32_t position, const base::AccountId& given_up, const absl::Status& why);
+  base::AccountId HolderAt(uint32_t position) const;
   // Positions that at least one parcel uses.
   std::vector<uint32_t> Positions() const;
   // How many of a parcel's positions have signed.

@@ -130,7 +130,8 @@ absl::StatusOr<PutResult> LargePut::Send() {
   const UploadRun run{.resumed = resumed_,
                       .replace_holders = options_.wait == WaitFor::kDurable,
                       .item = to_.ToText(),
-                      .plaintext_size = prepared_.plaintext_size};
+                      .plaintext_size = prepared_.plaintext_size,
+                      .repeat_bytes = options_.repeat_bytes};
   ASSIGN_OR_RETURN(UploadOutcome outcome, UploadParcel(client_, shipment, pass, run));
   client_.progress().Update(to_.ToText(), Stage::kSeal, 0, 1);
   RETURN_IF_ERROR(shipment.Seal(options_.wait));

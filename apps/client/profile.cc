@@ -52,10 +52,11 @@ const std::vector<app::ConfigKey>& ProfileKeys() {
   return keys;
 }
 
-absl::Status BadProfile(const std::string& path, absl::string_view what) {
-  return base::Error(
-      absl::StatusCode::kInvalidArgument, "BAD_PROFILE", absl::StrCat(path, ": ", what),
-      "write the profile anew with `storectl dev up` or copy it from who runs the network");
+absl::Status BadProfile(const std::string& name, absl::string_view what) {
+  return base::Error(absl::StatusCode::kInvalidArgument, "BAD_PROFILE",
+                     absl::StrCat("the profile \"", name, "\" cannot be: ", what),
+                     "`storectl config profile add` takes what the network's operator publishes; `storectl dev up` "
+                     "writes its own");
 }
 
 struct SettingField {
@@ -108,24 +109,34 @@ absl::StatusOr<Profile> LoadProfile(const Paths& paths, const std::string& name)
                        {{"path", path}});
   }
   ASSIGN_OR_RETURN(app::Config config, app::Config::Load("profile", ProfileKeys(), FromFile(path)));
+  ProfileText text{.name = name,
+                   .chain_endpoint = config.Text("chain.endpoint"),
+                   .chain_tls_pin = config.Text("chain.tls_pin"),
+                   .chain_id = config.Text("chain.id"),
+                   .engine_key = config.Text("chain.engine_key")};
+  return ParseProfile(text);
+}
+
+absl::StatusOr<Profile> ParseProfile(const ProfileText& text) {
+  RETURN_IF_ERROR(CheckProfileName(text.name));
   Profile out;
-  out.name = name;
-  out.chain_endpoint = config.Text("chain.endpoint");
-  if (out.chain_endpoint.empty()) return BadProfile(path, "chain.endpoint is missing");
-  auto id = base::FromHex(config.Text("chain.id"));
+  out.name = text.name;
+  out.chain_endpoint = text.chain_endpoint;
+  if (!absl::StrContains(text.chain_endpoint, ':')) return BadProfile(text.name, "its endpoint must be host:port");
+  auto id = base::FromHex(text.chain_id);
   auto chain_id = base::ChainId::From(id.ok() ? *id : base::Bytes{});
-  if (!chain_id.ok()) return BadProfile(path, "chain.id must be 64 hex digits");
+  if (!chain_id.ok()) return BadProfile(text.name, "its chain id must be 64 hex digits");
   out.chain_id = *chain_id;
-  if (const std::string& pin = config.Text("chain.tls_pin"); !pin.empty()) {
-    auto bytes = base::FromHex(pin);
+  if (!text.chain_tls_pin.empty()) {
+    auto bytes = base::FromHex(text.chain_tls_pin);
     auto digest = base::Digest::From(bytes.ok() ? *bytes : base::Bytes{});
-    if (!digest.ok()) return BadProfile(path, "chain.tls_pin must be 64 hex digits");
+    if (!digest.ok()) return BadProfile(text.name, "its pin must be 64 hex digits");
     out.chain_tls_pin = *digest;
   }
-  if (const std::string& key = config.Text("chain.engine_key"); !key.empty()) {
-    auto bytes = base::FromHex(key);
+  if (!text.engine_key.empty()) {
+    auto bytes = base::FromHex(text.engine_key);
     auto engine = base::PublicKey::Decode(bytes.ok() ? *bytes : base::Bytes{});
-    if (!engine.ok()) return BadProfile(path, "chain.engine_key must be 66 hex digits");
+    if (!engine.ok()) return BadProfile(text.name, "its engine key must be 66 hex digits");
     out.engine_key = *engine;
   }
   return out;

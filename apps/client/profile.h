@@ -51,6 +51,17 @@ struct Profile {
 absl::Status CheckProfileName(absl::string_view name);
 // NotFound (reason NO_PROFILE) with the profiles there are.
 absl::StatusOr<Profile> LoadProfile(const Paths& paths, const std::string& name);
+// A profile by what its network's operator publishes (`chaind init` prints it), in hex. An empty pin is plaintext on
+// loopback; without the engine's key it is taken from the genesis record, which the chain id is the hash of.
+// InvalidArgument (reason BAD_PROFILE, BAD_PROFILE_NAME).
+struct ProfileText {
+  std::string name;
+  std::string chain_endpoint;
+  std::string chain_tls_pin;
+  std::string chain_id;
+  std::string engine_key;
+};
+absl::StatusOr<Profile> ParseProfile(const ProfileText& text);
 absl::Status SaveProfile(const Paths& paths, const Profile& profile);
 absl::Status RemoveProfile(const Paths& paths, const std::string& name);
 std::vector<std::string> ListProfiles(const Paths& paths);

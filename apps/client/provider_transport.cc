@@ -37,6 +37,11 @@ class RpcPut final : public PutStream {
     }
     return absl::OkStatus();
   }
+  absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) override {
+    auto held = stream_->WaitHeld(at_least);
+    if (!held.ok()) return Named(to_, held.status());
+    return held;
+  }
   absl::StatusOr<chain::v1::Receipt> Commit(absl::Span<const base::ObjectId> objects) override {
     auto receipt = stream_->Commit(std::vector<base::ObjectId>(objects.begin(), objects.end()));
     if (!receipt.ok()) return Named(to_, receipt.status());
@@ -125,6 +130,14 @@ class ProviderTransport final : public Transport {
       absl::Duration timeout) override {
     ASSIGN_OR_RETURN(auto client, Find(to, timeout));
     auto answer = client->SubmitReceipts(request);
+    if (!answer.ok()) return Named(to, answer.status());
+    return answer;
+  }
+  absl::StatusOr<rpc::v1::ListReadsResponse> ListReads(const ProviderAddress& to,
+                                                       const rpc::v1::ListReadsRequest& request,
+                                                       absl::Duration timeout) override {
+    ASSIGN_OR_RETURN(auto client, Find(to, timeout));
+    auto answer = client->ListReads(request);
     if (!answer.ok()) return Named(to, answer.status());
     return answer;
   }

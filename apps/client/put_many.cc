@@ -195,6 +195,8 @@ void ManyPut::WorkSmall() {
 }
 
 void ManyPut::WorkLarge() {
+  PutOptions put = options_.put;  // what may be on the way is shared by all that are
+  put.repeat_bytes /= std::clamp<size_t>(large_.size(), 1, std::max(options_.parallel, 1u));
   while (true) {
     size_t index;
     {
@@ -208,7 +210,7 @@ void ManyPut::WorkLarge() {
     }
     auto source = OpenFileSource(items_[index].path);
     results_[index] =
-        source.ok() ? Put(client_, **source, items_[index].to, options_.put) : source.status();
+        source.ok() ? Put(client_, **source, items_[index].to, put) : source.status();
   }
 }
 

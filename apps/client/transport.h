@@ -23,6 +23,8 @@ class Receipt;
 namespace cairn::rpc::v1 {
 class ApproveRequest;
 class GetInfoResponse;
+class ListReadsRequest;
+class ListReadsResponse;
 class PutOpen;
 class QueryUploadResponse;
 class SubmitReceiptsRequest;
@@ -52,6 +54,9 @@ class PutStream : public CancelToken {
   virtual absl::Status Open(const rpc::v1::PutOpen& part) = 0;
   // Blocks while the holder is behind.
   virtual absl::Status Send(base::ByteView bytes) = 0;
+  // How much the holder has of the part that was opened with `report`, so that it stays when we go;
+  // waits until it is at least so much.
+  virtual absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) = 0;
   // Everything opened since the last commit is durable when this returns.
   virtual absl::StatusOr<chain::v1::Receipt> Commit(absl::Span<const base::ObjectId> objects) = 0;
 };
@@ -90,6 +95,9 @@ class Transport {
                                                          absl::Duration timeout) = 0;
   virtual absl::StatusOr<rpc::v1::SubmitReceiptsResponse> SubmitReceipts(
       const ProviderAddress& to, const rpc::v1::SubmitReceiptsRequest& request,
+      absl::Duration timeout) = 0;
+  virtual absl::StatusOr<rpc::v1::ListReadsResponse> ListReads(
+      const ProviderAddress& to, const rpc::v1::ListReadsRequest& request,
       absl::Duration timeout) = 0;
 };
 

@@ -24,6 +24,8 @@ using Piece = std::shared_ptr<const base::Bytes>;
 
 constexpr uint64_t kQueueBytes = 32 << 20;                  // over all holders
 constexpr uint64_t kMinQueueBytes = 1 << 20;                // of one
+constexpr uint64_t kStepBytes = 256 << 10;   // sent at once
+constexpr uint64_t kMinAhead = kStepBytes + (128 << 10);  // a holder tells every 128 KiB
 constexpr absl::Duration kStreamTimeout = absl::Hours(24);  // stalls are the machine's to see
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
@@ -42,6 +44,7 @@ struct Event {
 struct Lane {
   uint32_t target = 0;
   uint32_t position = 0;
+  base::AccountId holder = {};
   uint64_t generation = 0;
   uint64_t next = 0;                           // driver's: offset of the next byte to queue
   std::deque<std::pair<Piece, size_t>> queue;  // piece and where in it to begin
@@ -49,6 +52,13 @@ struct Lane {
   bool end = false;  // everything was queued
   bool closed = false;
   std::shared_ptr<PutStream> stream;
+};
+
+// How far a holder is.
+struct Reach {
+  uint64_t sent = 0;
+  uint64_t held = 0;  // stays when we are killed
+  uint64_t told = 0;  // to the machine
 };
 
 }  // namespace
@@ -86,6 +96,10 @@ class UploadDriver {
   // On executor threads.
   void Work(const std::shared_ptr<Lane>& lane);
   absl::Status Feed(Lane& lane, PutStream& stream, uint64_t done);
+  absl::StatusOr<std::pair<Piece, size_t>> NextPiece(Lane& lane);
+  absl::Status Send(Lane& lane, PutStream& stream, base::ByteView bytes, Reach& reach);
+  absl::Status Finish(Lane& lane, PutStream& stream);
+  void TellReach(const Lane& lane, Reach& reach);
   absl::StatusOr<std::shared_ptr<PutStream>> OpenStream(Lane& lane, uint64_t* offset);
   void Tell(Event event);
 
@@ -98,9 +112,11 @@ class UploadDriver {
   std::optional<storage::Upload> machine_;
   std::deque<storage::UploadAction> todo_;
   std::map<uint32_t, MissingPart> missing_;  // by target
+  std::vector<base::AccountId> holders_;     // whom each was last asked of
   std::vector<uint64_t> attempts_;
   std::vector<uint64_t> acked_;
   uint64_t limit_ = kMinQueueBytes;
+  std::optional<uint64_t> ahead_;  // of what a holder keeps; absent: it does not matter
   bool in_pass_ = false;
   std::optional<absl::Duration> available_since_;
   bool quorum_sealed_ = false;
@@ -133,9 +149,12 @@ absl::Status UploadDriver::Prepare() {
   options.layout = parcel_.layout.layout;
   options.blob_bytes = PartSize(parcel_);
   machine_.emplace(std::move(targets), options);
+  holders_.resize(positions_.size());
   attempts_.resize(positions_.size());
   acked_.resize(positions_.size());
   limit_ = std::max(kMinQueueBytes, kQueueBytes / positions_.size());
+  const uint64_t ahead = run_.repeat_bytes / positions_.size();
+  if (PartSize(parcel_) > ahead) ahead_ = std::max(kMinAhead, ahead);
   return absl::OkStatus();
 }
 
@@ -146,10 +165,7 @@ void UploadDriver::Tell(Event event) {
 }
 
 absl::StatusOr<std::shared_ptr<PutStream>> UploadDriver::OpenStream(Lane& lane, uint64_t* offset) {
-  const pb::Group group = shipment_.group();
-  const base::AccountId account =
-      chain::AccountOf(group.positions(static_cast<int>(lane.position)).provider());
-  ASSIGN_OR_RETURN(ProviderAddress holder, client_.Address(account));
+  ASSIGN_OR_RETURN(ProviderAddress holder, client_.Address(lane.holder));
   *offset = 0;
   if (run_.resumed || lane.generation > 1) {
     ASSIGN_OR_RETURN(rpc::v1::QueryUploadResponse held,
@@ -160,38 +176,68 @@ absl::StatusOr<std::shared_ptr<PutStream>> UploadDriver::OpenStream(Lane& lane, 
   }
   ASSIGN_OR_RETURN(std::shared_ptr<PutStream> stream,
                    client_.transport().Put(holder, kStreamTimeout));
-  RETURN_IF_ERROR(stream->Open(OpenOf(parcel_, lane.position, *offset)));
+  rpc::v1::PutOpen open = OpenOf(parcel_, lane.position, *offset);
+  open.set_report(ahead_.has_value());
+  RETURN_IF_ERROR(stream->Open(open));
   return stream;
 }
 
-absl::Status UploadDriver::Feed(Lane& lane, PutStream& stream, uint64_t done) {
-  uint64_t unreported = 0;
-  while (true) {
-    std::pair<Piece, size_t> piece;
-    {
-      Lock lock(mutex_);
-      changed_.wait(lock, [&] { return lane.closed || lane.end || !lane.queue.empty(); });
-      if (lane.closed) return absl::CancelledError("closed");
-      if (lane.queue.empty()) break;
-      piece = std::move(lane.queue.front());
-      lane.queue.pop_front();
+// No piece at the end of the part.
+absl::StatusOr<std::pair<Piece, size_t>> UploadDriver::NextPiece(Lane& lane) {
+  Lock lock(mutex_);
+  changed_.wait(lock, [&] { return lane.closed || lane.end || !lane.queue.empty(); });
+  if (lane.closed) return absl::CancelledError("closed");
+  if (lane.queue.empty()) return std::pair<Piece, size_t>();
+  std::pair<Piece, size_t> piece = std::move(lane.queue.front());
+  lane.queue.pop_front();
+  return piece;
+}
+
+void UploadDriver::TellReach(const Lane& lane, Reach& reach) {
+  const uint64_t known = ahead_ ? reach.held : reach.sent;
+  if (known == reach.told || (known < reach.told + (1 << 20) && known < PartSize(parcel_))) return;
+  reach.told = known;
+  Tell({Event::Kind::kProgress, lane.target, lane.generation, known, {}});
+}
+
+absl::Status UploadDriver::Send(Lane& lane, PutStream& stream, base::ByteView bytes,
+                                Reach& reach) {
+  while (!bytes.empty()) {
+    const base::ByteView piece = bytes.subspan(0, kStepBytes);
+    const uint64_t end = reach.sent + piece.size();
+    if (ahead_ && end > reach.held + *ahead_) {
+      ASSIGN_OR_RETURN(const uint64_t held, stream.WaitHeld(end - *ahead_));
+      reach.held = std::min(held, reach.sent);
+      TellReach(lane, reach);
     }
-    const base::ByteView bytes = base::ByteView(*piece.first).subspan(piece.second);
-    const absl::Status sent = stream.Send(bytes);
-    {
-      Lock lock(mutex_);
-      lane.queued -= bytes.size();
-      if (sent.ok()) sent_ += bytes.size();
-      changed_.notify_all();
-    }
-    RETURN_IF_ERROR(sent);
-    done += bytes.size();
-    unreported += bytes.size();
-    if (unreported >= 1 << 20 || done == PartSize(parcel_)) {
-      unreported = 0;
-      Tell({Event::Kind::kProgress, lane.target, lane.generation, done, {}});
-    }
+    RETURN_IF_ERROR(stream.Send(piece));
+    bytes.remove_prefix(piece.size());
+    reach.sent = end;
+    TellReach(lane, reach);
+    Lock lock(mutex_);
+    lane.queued -= piece.size();
+    sent_ += piece.size();
+    changed_.notify_all();
   }
+  return absl::OkStatus();
+}
+
+absl::Status UploadDriver::Feed(Lane& lane, PutStream& stream, uint64_t done) {
+  Reach reach{done, done, done};
+  while (true) {
+    ASSIGN_OR_RETURN(const auto piece, NextPiece(lane));
+    if (piece.first == nullptr) break;
+    const base::ByteView bytes = base::ByteView(*piece.first).subspan(piece.second);
+    RETURN_IF_ERROR(Send(lane, stream, bytes, reach));
+  }
+  if (ahead_) {
+    ASSIGN_OR_RETURN(reach.held, stream.WaitHeld(reach.sent));
+    TellReach(lane, reach);
+  }
+  return Finish(lane, stream);
+}
+
+absl::Status UploadDriver::Finish(Lane& lane, PutStream& stream) {
   if (parcel_.manifest_is_blob()) {
     RETURN_IF_ERROR(stream.Open(ManifestOpenOf(parcel_, lane.position)));
     RETURN_IF_ERROR(stream.Send(parcel_.manifest));
@@ -202,7 +248,10 @@ absl::Status UploadDriver::Feed(Lane& lane, PutStream& stream, uint64_t done) {
   if (added.ok() || base::ReasonOf(added) != "BAD_RECEIPT") return added;
   // Perhaps signed under another epoch than we know: the second time the receipt must be right.
   RETURN_IF_ERROR(shipment_.RefreshGroup());
-  return shipment_.Deliver(lane.position);
+  if (shipment_.HolderAt(lane.position) == lane.holder) return shipment_.Deliver(lane.position);
+  return base::Error(absl::StatusCode::kUnavailable, "HOLDER_REPLACED",
+                     "another provider has been given the position meanwhile",
+                     "the part is sent to it");
 }
 
 void UploadDriver::Work(const std::shared_ptr<Lane>& lane) {
@@ -232,6 +281,7 @@ void UploadDriver::StartLane(uint32_t target) {
   auto lane = std::make_shared<Lane>();
   lane->target = target;
   lane->position = positions_[target];
+  lane->holder = holders_[target] = shipment_.HolderAt(positions_[target]);
   lane->generation = ++attempts_[target];
   {
     Lock lock(mutex_);
@@ -257,14 +307,12 @@ void UploadDriver::CloseLane(uint32_t target) {
 
 void UploadDriver::Abandon(const storage::UploadAction& action) {
   const uint32_t position = positions_[action.target];
-  const pb::Group group = shipment_.group();
-  const base::AccountId account =
-      chain::AccountOf(group.positions(static_cast<int>(position)).provider());
+  const base::AccountId account = holders_[action.target];
   missing_[action.target] = {position, account, std::string(action.why.message())};
   CloseLane(action.target);
   // An object that is gone from the ledger is no fault of the holder's.
   if (!run_.replace_holders || absl::IsNotFound(action.why) ||
-      !shipment_.Replace(position, action.why).ok())
+      !shipment_.Replace(position, account, action.why).ok())
     return;
   missing_.erase(action.target);
   for (auto& next : machine_->OnReplaced(action.target, TargetOf(action.target), Now()))

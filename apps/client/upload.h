@@ -20,6 +20,7 @@ struct UploadRun {
       true;          // a holder that was given up gets a successor where one is to be had
   std::string item;  // for progress
   uint64_t plaintext_size = 0;
+  uint64_t repeat_bytes = 0;  // sent and not yet kept, at most; over all holders
 };
 
 struct UploadOutcome {

@@ -31,7 +31,9 @@ absl::Status FileError(const std::string& path, absl::string_view what) {
                              : error == ENOSPC || error == EDQUOT ? "DISK_FULL"
                                                                   : "DISK_ERROR";
   return Error(code, reason, absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(error)),
-               "", {{"file", path}});
+               error == ENOSPC || error == EDQUOT ? "make room on that disk"
+                                                  : "check the path, and who may read and write it",
+               {{"file", path}});
 }
 
 std::string SeedLine(const base::Secret<32>& seed) {

@@ -52,10 +52,10 @@ CallVerifier::CallVerifier(const base::ChainId& chain, const base::PublicKey& se
                            const base::Clock& clock)
     : chain_(chain), server_(server), clock_(clock) {}
 
-absl::StatusOr<std::optional<base::PublicKey>> CallVerifier::Verify(
+absl::StatusOr<Caller> CallVerifier::Verify(
     const CallMetadata& metadata, absl::string_view method, absl::string_view request) const {
   if (metadata.count(kCaller) + metadata.count(kExpires) + metadata.count(kSignature) == 0)
-    return std::nullopt;
+    return Caller();
   absl::StatusOr<base::Bytes> key_bytes = base::FromHex(Single(metadata, kCaller));
   if (!key_bytes.ok()) return BadSignature("cairn-caller is no key");
   absl::StatusOr<base::PublicKey> key = base::PublicKey::Decode(*key_bytes);
@@ -81,7 +81,10 @@ absl::StatusOr<std::optional<base::PublicKey>> CallVerifier::Verify(
   if (!key->Verify(base::SigningDigest(claim), *signature)) {
     return BadSignature("it is not by the caller over this call to this server");
   }
-  return *key;
+  SignedCaller caller(*key);
+  caller.expires_ms = claim.expires_ms;
+  caller.signature = *signature;
+  return Caller(caller);
 }
 
 }  // namespace cairn::rpc

@@ -22,6 +22,19 @@
 namespace cairn::rpc {
 
 inline constexpr absl::Duration kMaxCallLife = absl::Minutes(5);
+// Who calls, with the proof of it.
+struct SignedCaller {
+  SignedCaller(const base::PublicKey& caller) : key(caller) {}  // NOLINT: a key is a caller without its proof
+
+  base::PublicKey key;
+  uint64_t expires_ms = 0;
+  base::Signature signature{};  // of the base::CallClaim
+
+  base::AccountId Account() const { return key.Account(); }
+  friend bool operator==(const SignedCaller& caller, const base::PublicKey& key) { return caller.key == key; }
+};
+using Caller = std::optional<SignedCaller>;  // nullopt: the call was not signed
+
 using CallMetadata = std::multimap<std::string, std::string>;
 
 // Client side, for one server.
@@ -45,7 +58,7 @@ class CallVerifier {
   CallVerifier(const base::ChainId& chain, const base::PublicKey& server, const base::Clock& clock);
   // nullopt when the call is not signed. Unauthenticated: CALL_EXPIRED (past, or more than five
   // minutes ahead), BAD_CALLER_SIGNATURE (anything else).
-  absl::StatusOr<std::optional<base::PublicKey>> Verify(const CallMetadata& metadata,
+  absl::StatusOr<Caller> Verify(const CallMetadata& metadata,
                                                         absl::string_view method,
                                                         absl::string_view request) const;
 

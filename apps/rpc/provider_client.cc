@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "apps/rpc/call.h"
 #include "apps/rpc/raw_chunk_grpc.h"
+#include "cairn/base/entropy.h"
 #include "cairn/base/status.h"
 #include "cairn/rpc/v1/provider.grpc.pb.h"
 
@@ -19,6 +20,7 @@ constexpr char kPut[] = "/cairn.rpc.v1.Provider/Put";
 constexpr char kApprove[] = "/cairn.rpc.v1.Provider/Approve";
 constexpr char kQueryUpload[] = "/cairn.rpc.v1.Provider/QueryUpload";
 constexpr char kSubmitReceipts[] = "/cairn.rpc.v1.Provider/SubmitReceipts";
+constexpr char kListReads[] = "/cairn.rpc.v1.Provider/ListReads";
 
 using RawPutCall = grpc::ClientReaderWriter<RawMessage, v1::PutResponse>;
 using RawGetCall = grpc::ClientReader<RawMessage>;
@@ -60,6 +62,7 @@ class GrpcPutStream final : public PutStream {
   absl::Status Open(const v1::PutOpen& open) override {
     v1::PutHeader header;
     *header.mutable_open() = open;
+    held_ = open.from_offset();
     return SendHeader(header);
   }
 
@@ -81,8 +84,19 @@ class GrpcPutStream final : public PutStream {
     if (objects.empty()) header.mutable_commit();
     RETURN_IF_ERROR(SendHeader(header));
     v1::PutResponse response;
-    if (!call_->Read(&response)) return Ended();
+    do {
+      if (finished_ || !call_->Read(&response)) return Ended();
+    } while (!response.has_receipt());
     return std::move(*response.mutable_receipt());
+  }
+
+  absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) override {
+    v1::PutResponse response;
+    while (held_ < at_least) {
+      if (finished_ || !call_->Read(&response)) return Ended();
+      held_ = std::max(held_, response.held());
+    }
+    return held_;
   }
 
  private:
@@ -122,6 +136,7 @@ class GrpcPutStream final : public PutStream {
   Attached attached_;
   std::unique_ptr<RawPutCall> call_;
   bool finished_ = false;
+  uint64_t held_ = 0;  // as last reported
   absl::Status ended_;
 };
 
@@ -218,6 +233,10 @@ absl::StatusOr<v1::SubmitReceiptsResponse> ProviderClient::SubmitReceipts(
   return state_->Unary(kSubmitReceipts, &v1::Provider::Stub::SubmitReceipts, request);
 }
 
+absl::StatusOr<v1::ListReadsResponse> ProviderClient::ListReads(const v1::ListReadsRequest& request) {
+  return state_->Unary(kListReads, &v1::Provider::Stub::ListReads, request);
+}
+
 absl::StatusOr<std::unique_ptr<PutStream>> ProviderClient::Put(absl::Duration timeout,
                                                                CallControl* control) {
   return std::unique_ptr<PutStream>(
@@ -225,8 +244,11 @@ absl::StatusOr<std::unique_ptr<PutStream>> ProviderClient::Put(absl::Duration ti
 }
 
 absl::StatusOr<uint64_t> ProviderClient::Get(
-    const v1::GetRequest& request, absl::Duration timeout,
+    const v1::GetRequest& wanted, absl::Duration timeout,
     const std::function<absl::Status(base::ByteView)>& sink, CallControl* control) {
+  v1::GetRequest request = wanted;
+  if (state_->signer.has_value() && request.nonce().empty())
+    request.set_nonce(base::ToString(base::SystemEntropy().Draw<base::Nonce16>().view()));
   grpc::ClientContext context;
   SetDeadline(context, timeout);
   AddMetadata(context, state_->Sign(kGet, request.SerializeAsString()));

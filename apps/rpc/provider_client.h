@@ -29,6 +29,8 @@ class ApproveRequest;
 class ApproveResponse;
 class GetInfoResponse;
 class GetRequest;
+class ListReadsRequest;
+class ListReadsResponse;
 class PutOpen;
 class QueryUploadRequest;
 class QueryUploadResponse;
@@ -64,6 +66,9 @@ class PutStream {
   // In messages of at most 256 KiB; the bytes are not copied. A refusal by the provider comes back
   // from the next call.
   virtual absl::Status Write(absl::Cord data) = 0;
+  // How much the holder has of the part that was opened with `report`; waits until it is at least
+  // so much.
+  virtual absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) = 0;
   // Waits for the holder's receipt over all objects opened since the last commit (sorted ids).
   virtual absl::StatusOr<chain::v1::Receipt> Commit(const std::vector<base::ObjectId>& objects) = 0;
 };
@@ -91,10 +96,12 @@ class ProviderClient {
   absl::StatusOr<v1::SubmitReceiptsResponse> SubmitReceipts(
       const v1::SubmitReceiptsRequest& request);
 
+  absl::StatusOr<v1::ListReadsResponse> ListReads(const v1::ListReadsRequest& request);
+
   // `timeout` bounds the whole stream.
   absl::StatusOr<std::unique_ptr<PutStream>> Put(absl::Duration timeout,
                                                  CallControl* control = nullptr);
-  // Hands the slice's bytes to `sink` as they come; they are unverified. Stops with the sink's
+  // A signed read gets a fresh nonce when the request has none. Hands the slice's bytes to `sink` as they come; they are unverified. Stops with the sink's
   // error when it has one. Returns the size that the provider claims the part has.
   absl::StatusOr<uint64_t> Get(const v1::GetRequest& request, absl::Duration timeout,
                                const std::function<absl::Status(base::ByteView)>& sink,

@@ -121,8 +121,8 @@ class Writer final : public ChunkWriter {
 
   bool cancelled() const override { return context_.IsCancelled(); }
 
-  // What is gathered goes out. The buffer itself travels: the next one is new memory.
-  absl::Status Flush() {
+  // The buffer itself travels: the next one is new memory.
+  absl::Status Flush() override {
     if (buffer_.empty()) return absl::OkStatus();
     return Send(CordOf(std::exchange(buffer_, base::Bytes())));
   }
@@ -178,6 +178,9 @@ class ProviderService final : public grpc::Service {
            v1::SubmitReceiptsResponse& response) {
           return to.SubmitReceipts(caller, request, response);
         });
+    AddUnary<v1::ListReadsRequest, v1::ListReadsResponse>(
+        "ListReads", [](ProviderHandler& to, const Caller& caller, const v1::ListReadsRequest& request,
+                        v1::ListReadsResponse& response) { return to.ListReads(caller, request, response); });
     AddMethod(
         new RpcServiceMethod("/cairn.rpc.v1.Provider/Put", RpcMethod::BIDI_STREAMING,
                              new BidiStreamingHandler<ProviderService, RawMessage, v1::PutResponse>(

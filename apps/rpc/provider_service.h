@@ -27,6 +27,8 @@ class DevAdvanceResponse;
 class GetInfoResponse;
 class GetRequest;
 class GetStatusResponse;
+class ListReadsRequest;
+class ListReadsResponse;
 class PutCommit;
 class PutOpen;
 class PutResponse;
@@ -40,9 +42,6 @@ class SubmitReceiptsResponse;
 }  // namespace cairn::rpc::v1
 
 namespace cairn::rpc {
-
-// Who calls, if the call was signed (the signature has been checked).
-using Caller = std::optional<base::PublicKey>;
 
 // A client's Put. The handler pulls steps until the client is done. One thread.
 class PutReader {
@@ -67,6 +66,8 @@ class ChunkWriter {
   virtual absl::Status Write(base::ByteView bytes) = 0;
   // As its own message, not copied; at most 1 MiB.
   virtual absl::Status WriteOwned(base::Bytes bytes) = 0;
+  // What is gathered goes out now: the reader pays for it before more is sent.
+  virtual absl::Status Flush() = 0;
   virtual bool cancelled() const = 0;
 };
 
@@ -84,6 +85,8 @@ class ProviderHandler {
   virtual absl::Status SubmitReceipts(const Caller& caller,
                                       const v1::SubmitReceiptsRequest& request,
                                       v1::SubmitReceiptsResponse& response) = 0;
+  virtual absl::Status ListReads(const Caller& caller, const v1::ListReadsRequest& request,
+                                 v1::ListReadsResponse& response) = 0;
 };
 // `handler` and `verifier` must outlive the server.
 std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler,

@@ -98,6 +98,7 @@ void Configure(grpc::ServerBuilder& builder, const ServerOptions& options) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
   grpc::ResourceQuota quota("listener");
   quota.SetMaxThreads(options.max_threads);
+  quota.Resize(options.memory_bytes);
   builder.SetResourceQuota(quota);
   if (options.metrics != nullptr) {
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
@@ -110,6 +111,13 @@ void Configure(grpc::ServerBuilder& builder, const ServerOptions& options) {
 }
 
 }  // namespace
+
+absl::Status CheckMemoryLimit(absl::string_view key, uint64_t bytes) {
+  if (bytes >= kMinMemoryBytes) return absl::OkStatus();
+  return Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
+               absl::StrCat(key, " must be at least ", kMinMemoryBytes >> 20, " MiB"), "",
+               {{"value", absl::StrCat(bytes)}});
+}
 
 struct Server::State {
   ServerOptions options;  // keeps the services alive

@@ -29,8 +29,13 @@ namespace cairn::rpc {
 // What a server sends at most, a block or a page of records, and its clients take.
 inline constexpr int kMaxMessageBytes = 4 << 20;
 // What a server takes at most: the largest transaction or bulk message with what is around it. More
-// is refused by its length, before any of it is kept (ResourceExhausted).
+// is refused (ResourceExhausted) once it is there; what is on its way there counts against memory_bytes.
 inline constexpr int kMaxRequestBytes = (1 << 20) + (64 << 10);
+
+// Room for some of the largest requests at once.
+inline constexpr uint64_t kMinMemoryBytes = 16 << 20;
+// InvalidArgument (reason BAD_CONFIG_VALUE), naming the configuration key.
+absl::Status CheckMemoryLimit(absl::string_view key, uint64_t bytes);
 
 struct ServerOptions {
   std::string listen = {};                       // host:port; port 0 picks a free one
@@ -38,6 +43,9 @@ struct ServerOptions {
   std::vector<std::shared_ptr<grpc::Service>> services = {};
   app::Metrics* metrics = nullptr;  // must outlive the server
   int max_threads = 128;            // calls beyond wait or are refused (ResourceExhausted)
+  // For bytes on their way in and out, of all connections together; beyond it calls are ended, the greediest connections
+  // with them: a message may claim gigabytes, and whoever sends it need not be known. At least kMinMemoryBytes.
+  uint64_t memory_bytes = uint64_t{128} << 20;
 };
 
 class Server {

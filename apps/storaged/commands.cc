@@ -50,7 +50,7 @@ absl::Status Init(const app::CommandLine& line) {
   ASSIGN_OR_RETURN(auto store, OpenStore(settings, entropy, base::NullObserver()));
   Print(line, {{"account", base::ToText(keys.account.account())},
                {"node_key", base::ToHex(keys.node.public_key().Encode())},
-               {"tls_pin", settings.plaintext ? "" : certificate.pin.ToHexString()},
+               {"tls_pin", certificate.pin.ToHexString()},
                {"store_id", store->store_id().ToHexString()}});
   return absl::OkStatus();
 }

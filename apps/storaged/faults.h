@@ -17,6 +17,7 @@ enum class Fault {
   kWrongReceipt,         // receipts have a signature that does not verify
   kSilentAfterApproval,  // approves, then never answers an upload
   kRefuseSeal,           // says "uploaded" as primary and never seals
+  kForgedReads,          // parameter 0: writes every read down twice; else: as much more than was sent
 };
 
 // The names of rpc.v1.SetFaultRequest.
@@ -27,6 +28,7 @@ inline std::optional<Fault> FaultNamed(absl::string_view name) {
   if (name == "wrong_receipt") return Fault::kWrongReceipt;
   if (name == "silent_after_approval") return Fault::kSilentAfterApproval;
   if (name == "refuse_seal") return Fault::kRefuseSeal;
+  if (name == "forged_reads") return Fault::kForgedReads;
   return std::nullopt;
 }
 

@@ -88,6 +88,15 @@ void Follower::OnOperation(const pb::Operation& operation, const base::AccountId
       return env_.ledger.Forget(base::GroupId{operation.complete_succession().group()});
     case pb::Operation::kEditBucket:
       return env_.ledger.Forget(base::BucketId{operation.edit_bucket().bucket()});
+    case pb::Operation::kSetPackage:
+      return env_.ledger.Forget(base::BucketId{operation.set_package().bucket()});
+    case pb::Operation::kSetFreeCap:
+      return env_.ledger.Forget(base::BucketId{operation.set_free_cap().bucket()});
+    case pb::Operation::kSetPayer:
+      env_.ledger.Forget(base::BucketId{operation.set_payer().bucket()});
+      for (const std::string& field : operation.set_payer().objects())
+        env_.ledger.Forget(chain::Trusted<base::ObjectId>(field));
+      return;
     case pb::Operation::kDeleteBucket:
       return env_.ledger.Forget(base::BucketId{operation.delete_bucket().bucket()});
     case pb::Operation::kEditProvider:
@@ -146,7 +155,19 @@ void Follower::OnSealed(const pb::SealObjects& seal, const base::AccountId& sign
   env_.wake_puller();
 }
 
+// Every step of a payer, down or back, in the block in which it happens.
+void Follower::OnPayer(const pb::Event& event) {
+  for (const pb::Attribute& attribute : event.attributes()) {
+    if (attribute.key() != "payer") continue;
+    auto bytes = base::FromHex(attribute.value());
+    auto id = base::AccountId::From(bytes.ok() ? *bytes : base::Bytes());
+    if (id.ok()) env_.ledger.ForgetStream(*id);
+  }
+  if (event.type() == "payer.clearable" && env_.clearable) env_.clearable();
+}
+
 void Follower::OnEvent(const pb::Event& event, Touched& touched) {
+  if (event.type().rfind("payer.", 0) == 0) return OnPayer(event);
   // Every other event of an object may be its end.
   bool lives = event.type() == "object.created" || event.type() == "object.sealed" ||
                event.type() == "object.durable";

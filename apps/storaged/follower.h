@@ -32,6 +32,7 @@ class Follower {
     std::function<absl::Status()>
         willing;  // whether we take an upload that its owner paid to request
     std::function<void()> wake_puller;
+    std::function<void()> clearable = {};  // a payer may be cleared
   };
   explicit Follower(const Environment& environment) : env_(environment) {}
 
@@ -60,6 +61,7 @@ class Follower {
   void OnOperation(const pb::Operation& operation, const base::AccountId& signer, Touched& touched);
   void OnCreated(const pb::CreateObjects& create, Touched& touched);
   void OnSealed(const pb::SealObjects& seal, const base::AccountId& signer);
+  void OnPayer(const pb::Event& event);
   void OnEvent(const pb::Event& event, Touched& touched);
   absl::Status Settle(const Touched& touched);
   void SealPosted(const std::set<base::ObjectId>& posted);

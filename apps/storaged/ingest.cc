@@ -133,6 +133,13 @@ absl::StatusOr<rpc::v1::QueryUploadResponse> Ingest::Query(
     response.set_complete(true);
     return response;
   }
+  {
+    std::lock_guard lock(mutex_);
+    if (receiving_.count(id) > 0) {
+      return base::Error(absl::StatusCode::kUnavailable, "BLOB_BUSY",
+                         "another upload of this part is under way", "try again in a moment");
+    }
+  }
   ASSIGN_OR_RETURN(std::vector<storage::PartialBlob> partials, env_.blobs.Partials());
   for (const storage::PartialBlob& partial : partials) {
     if (partial.id == id) response.set_held_bytes(partial.held);
@@ -154,6 +161,17 @@ absl::StatusOr<pb::Receipt> Ingest::Sign(const pb::Group& group, uint32_t positi
   signed_receipt.set_store_id(chain::ToField(receipt.store));
   signed_receipt.set_signature(chain::ToField(signature));
   return signed_receipt;
+}
+
+Ingest::Receiving::Receiving(Ingest& ingest, const base::ContentId& id)
+    : ingest_(ingest), id_(id) {
+  std::lock_guard lock(ingest_.mutex_);
+  ingest_.receiving_.insert(id_);
+}
+
+Ingest::Receiving::~Receiving() {
+  std::lock_guard lock(ingest_.mutex_);
+  ingest_.receiving_.erase(ingest_.receiving_.find(id_));
 }
 
 Ingest::Session::~Session() { Clear(); }
@@ -183,49 +201,68 @@ absl::Status Ingest::Session::Open(const rpc::v1::PutOpen& open) {
   } else if (part.group != group_ || part.position != position_) {
     return BadRequest("one commit covers one position of one group");
   }
-  RETURN_IF_ERROR(Begin(part, open.from_offset()));
+  RETURN_IF_ERROR(Begin(part, open));
   objects_.insert(part.object);
   parts_.push_back(std::move(part));
   return absl::OkStatus();
 }
 
-absl::Status Ingest::Session::Begin(const Part& part, uint64_t from_offset) {
+absl::Status Ingest::Session::Begin(const Part& part, const rpc::v1::PutOpen& open) {
   holds_.push_back(ingest_.env_.index.HoldBlob(part.id));
-  received_ = from_offset;
+  received_ = reported_ = open.from_offset();
+  report_ = open.report();
   ignore_ = 0;
   skip_ = false;
   buffer_.clear();
   mark_.clear();
   writer_ = nullptr;
+  receiving_.reset();
   auto held = ingest_.env_.blobs.Stat(part.id);
   bool gathered = std::any_of(gathered_.begin(), gathered_.end(),
                               [&](const auto& blob) { return blob.first == part.id; });
   if (gathered || (held.ok() && held->size == part.size)) {
     skip_ = true;
     check_envelope_ = false;
-  } else if (part.size <= kSmallPartBytes) {
-    if (from_offset != 0) {
+  } else if (part.size <= kSmallPartBytes && !report_) {
+    if (open.from_offset() != 0) {
       return Refuse(absl::StatusCode::kFailedPrecondition, "GAP", "nothing of the part is held",
                     {{"held", "0"}});
     }
     buffer_.reserve(part.size);
   } else {
-    auto writer = ingest_.env_.blobs.Begin(part.id, part.size);
-    if (!writer.ok()) return ToSpaceError(writer.status());
-    writer_ = *std::move(writer);
-    if (from_offset > writer_->offset()) {
-      return Refuse(absl::StatusCode::kFailedPrecondition, "GAP",
-                    "begins after what is held of the part",
-                    {{"held", absl::StrCat(writer_->offset())}});
-    }
-    ignore_ = writer_->offset() - from_offset;
-    if (writer_->offset() > 0)
-      check_envelope_ = false;  // it was checked before the first byte was kept
-    // The record leads to the partial blob should the object be deleted before the upload is over.
-    RETURN_IF_ERROR(ingest_.env_.index.Add({part}));
+    RETURN_IF_ERROR(BeginWriter(part, open.from_offset()));
   }
   open_ = true;
   return absl::OkStatus();
+}
+
+absl::Status Ingest::Session::BeginWriter(const Part& part, uint64_t from_offset) {
+  receiving_.emplace(ingest_, part.id);
+  auto writer = ingest_.env_.blobs.Begin(part.id, part.size);
+  if (!writer.ok()) {
+    receiving_.reset();
+    return ToSpaceError(writer.status());
+  }
+  writer_ = *std::move(writer);
+  if (from_offset > writer_->offset()) {
+    return Refuse(absl::StatusCode::kFailedPrecondition, "GAP",
+                  "begins after what is held of the part",
+                  {{"held", absl::StrCat(writer_->offset())}});
+  }
+  ignore_ = writer_->offset() - from_offset;
+  if (writer_->offset() > 0)
+    check_envelope_ = false;  // it was checked before the first byte was kept
+  // The record leads to the partial blob should the object be deleted before the upload is over.
+  return ingest_.env_.index.Add({part});
+}
+
+std::optional<uint64_t> Ingest::Session::Report() {
+  if (!report_ || (writer_ == nullptr && !skip_)) return std::nullopt;
+  const uint64_t size = parts_.back().size;
+  const uint64_t held = skip_ ? size : writer_->offset();
+  if (held == reported_ || (held < size && held < reported_ + kReportBytes)) return std::nullopt;
+  reported_ = held;
+  return held;
 }
 
 absl::Status Ingest::Session::CheckEnvelope(base::ByteView bytes) {
@@ -278,6 +315,7 @@ absl::Status Ingest::Session::FinishPart() {
   if (skip_) return absl::OkStatus();
   if (writer_ != nullptr) {
     auto durable = std::exchange(writer_, nullptr)->Commit();
+    receiving_.reset();
     return ToSpaceError(durable.status());
   }
   if (check_envelope_) RETURN_IF_ERROR(CheckEnvelope(buffer_));

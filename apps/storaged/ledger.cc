@@ -25,6 +25,7 @@ Ledger::Ledger(chain::Client& client, const base::Clock& clock, const LedgerOpti
       groups_(options.others),
       buckets_(options.others),
       providers_(options.others),
+      streams_(options.others),
       params_(1) {}
 
 template <class K, class R, class Ask>
@@ -133,6 +134,30 @@ absl::StatusOr<Record<pb::Provider>> Ledger::Provider(const base::AccountId& id,
   });
 }
 
+absl::StatusOr<Record<pb::StreamAccount>> Ledger::Stream(const base::AccountId& account,
+                                                         Freshness freshness) {
+  return Get(streams_, account, freshness, [&]() -> absl::StatusOr<pb::StreamAccount> {
+    pb::QueryRequest request;
+    request.set_stream(chain::ToField(account));
+    auto answer = client_.Query(request);
+    if (absl::IsNotFound(answer.status())) return pb::StreamAccount();
+    RETURN_IF_ERROR(answer.status());
+    return std::move(*answer->mutable_stream());
+  });
+}
+
+Record<pb::StreamAccount> Ledger::KnownStream(const base::AccountId& account) {
+  std::lock_guard lock(mutex_);
+  return streams_.Find(account, clock_.Monotonic(), absl::InfiniteDuration());
+}
+
+absl::StatusOr<pb::JournalAnchors> Ledger::JournalAnchors(const base::AccountId& provider) {
+  pb::QueryRequest request;
+  request.set_journal_anchors(chain::ToField(provider));
+  ASSIGN_OR_RETURN(pb::QueryResponse answer, client_.Query(request));
+  return std::move(*answer.mutable_journal_anchors());
+}
+
 absl::StatusOr<Record<pb::Params>> Ledger::Params() {
   return Get(params_, 0, Freshness::kCached, [&]() -> absl::StatusOr<pb::Params> {
     pb::QueryRequest request;
@@ -191,12 +216,17 @@ void Ledger::Forget(const base::AccountId& provider) {
   std::lock_guard lock(mutex_);
   providers_.Forget(provider);
 }
+void Ledger::ForgetStream(const base::AccountId& account) {
+  std::lock_guard lock(mutex_);
+  streams_.Forget(account);
+}
 void Ledger::ForgetAll() {
   std::lock_guard lock(mutex_);
   objects_.Clear();
   groups_.Clear();
   buckets_.Clear();
   providers_.Clear();
+  streams_.Clear();
   params_.Clear();
 }
 

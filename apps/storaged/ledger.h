@@ -85,7 +85,14 @@ class Ledger {
                                             Freshness freshness = Freshness::kCached);
   absl::StatusOr<Record<pb::Provider>> Provider(const base::AccountId& id,
                                                 Freshness freshness = Freshness::kCached);
+  // How far an account has run out of money; a record of zeros when it has no streams.
+  absl::StatusOr<Record<pb::StreamAccount>> Stream(const base::AccountId& account,
+                                                   Freshness freshness = Freshness::kCached);
+  // What was asked last, however long ago; null when it was never asked or has changed since. Does not block.
+  Record<pb::StreamAccount> KnownStream(const base::AccountId& account);
   absl::StatusOr<Record<pb::Params>> Params();
+  // Roots of our download journals.
+  absl::StatusOr<pb::JournalAnchors> JournalAnchors(const base::AccountId& provider);
   absl::StatusOr<pb::ChainStatus> Status();
 
   // All groups that name the provider.
@@ -99,6 +106,7 @@ class Ledger {
   void Forget(base::GroupId id);
   void Forget(base::BucketId id);
   void Forget(const base::AccountId& provider);
+  void ForgetStream(const base::AccountId& account);
   void ForgetAll();
 
   chain::Client& client() { return client_; }
@@ -116,6 +124,7 @@ class Ledger {
   RecordCache<base::GroupId, pb::Group> groups_;
   RecordCache<base::BucketId, pb::Bucket> buckets_;
   RecordCache<base::AccountId, pb::Provider> providers_;
+  RecordCache<base::AccountId, pb::StreamAccount> streams_;
   RecordCache<int, pb::Params> params_;
 };
 

@@ -196,17 +196,26 @@ absl::StatusOr<size_t> PartIndex::Sweep(base::ContentId& cursor, size_t limit) {
   auto view = writes_.kv().Snapshot();
   std::vector<base::ContentId> stray;
   for (const storage::BlobInfo& blob : blobs) {
-    if (Used(*view, blob.id)) {
-      suspects_.erase(blob.id);
-    } else if (suspects_.erase(blob.id) > 0) {
-      stray.push_back(blob.id);
-    } else {
-      suspects_.insert(blob.id);
-    }
+    if (Stray(*view, blob.id)) stray.push_back(blob.id);
   }
   cursor = blobs.size() < limit ? base::ContentId{} : blobs.back().id;
   if (!stray.empty()) RETURN_IF_ERROR(blobs_.DeleteMany(stray).status());
-  return stray.size();
+  if (!cursor.empty()) return stray.size();
+  ASSIGN_OR_RETURN(std::vector<storage::PartialBlob> partials, blobs_.Partials());
+  size_t gone = stray.size();
+  for (const storage::PartialBlob& partial : partials) {
+    if (!Stray(*view, partial.id)) continue;
+    RETURN_IF_ERROR(blobs_.DropPartial(partial.id));
+    ++gone;
+  }
+  return gone;
+}
+
+bool PartIndex::Stray(const base::KvSnapshot& view, const base::ContentId& id) {
+  const bool suspected = suspects_.erase(id) > 0;
+  if (Used(view, id)) return false;
+  if (!suspected) suspects_.insert(id);
+  return suspected;
 }
 
 }  // namespace cairn::storaged

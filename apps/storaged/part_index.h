@@ -78,13 +78,14 @@ class PartIndex {
   absl::StatusOr<size_t> Drop(absl::Span<const base::ObjectId> objects);
 
   // Looks at up to `limit` blobs after `cursor` (zero: from the start) and deletes those that had
-  // no record at an earlier sweep either. Moves `cursor` on, back to zero at the end. Returns how
-  // many went.
+  // no record at an earlier sweep either; at the end also at blobs that are here in part. Moves
+  // `cursor` on, back to zero at the end. Returns how many went.
   absl::StatusOr<size_t> Sweep(base::ContentId& cursor, size_t limit);
 
  private:
   void Unhold(const base::ContentId& id);
   bool Used(const base::KvSnapshot& view, const base::ContentId& id) const;
+  bool Stray(const base::KvSnapshot& view, const base::ContentId& id);  // mutex held
 
   WriteQueue& writes_;
   storage::BlobStore& blobs_;

@@ -14,6 +14,9 @@ constexpr uint64_t kCompactBudget = 256 << 20;
 constexpr size_t kSweepStep = 4096;
 constexpr absl::Duration kRetry = absl::Seconds(1);
 constexpr absl::Duration kIdle = absl::Hours(24);
+constexpr absl::Duration kAccount = absl::Seconds(30);
+constexpr absl::Duration kTestAccount = absl::Seconds(2);
+constexpr absl::Duration kPrunePause = absl::Minutes(1);
 constexpr absl::Duration kTestScrub = absl::Seconds(30);  // proofs age in seconds in test networks
 
 // The ledger's identity is asked once and kept: a daemon never follows another chain by mistake.
@@ -64,10 +67,27 @@ Provider::Provider(const Environment& environment)
                    puller_.AddDamaged(id);
                    pull_.Wake();
                  }}),
+      throttle_(env_.clock),
+      journal_(identity_, env_.index, env_.clock,
+               {.max_records = settings_.journal_records, .keep = settings_.journal_keep}),
+      meter_({.identity = identity_,
+              .ledger = ledger_,
+              .journal = journal_,
+              .clock = env_.clock,
+              .throttle = throttle_,
+              .paid = env_.paid,
+              .faults = &faults_,
+              .max_throttled = static_cast<uint32_t>(std::max(settings_.reads / 4, 1))}),
+      anchor_(identity_, ledger_, journal_, pull_lane_),
+      unpaid_(identity_, ledger_, pull_lane_),
       follower_({identity_, ledger_, index_, writes_, sealer_, puller_,
-                 [this] { return Willing(); }, [this] { pull_.Wake(); }}),
+                 [this] { return Willing(); }, [this] { pull_.Wake(); },
+                 [this] {
+                   clear_due_ = true;
+                   account_.Wake();
+                 }}),
       service_({identity_, ledger_, index_, env_.store, approver_, ingest_, sealer_, follower_,
-                puller_, scrubber_, faults_, env_.clock, env_.test_network, settings_.store_bytes,
+                puller_, meter_, scrubber_, faults_, env_.clock, env_.test_network, settings_.store_bytes,
                 [this] { return Room(); }, [this] { return stopping_.load(); },
                 [this](const absl::Status&) { CheckStore(); }},
                {.uploads = settings_.uploads, .reads = settings_.reads}) {}
@@ -75,6 +95,7 @@ Provider::Provider(const Environment& environment)
 absl::Status Provider::Load() {
   RETURN_IF_ERROR(ChainGuard(writes_).Check(identity_.chain));
   RETURN_IF_ERROR(follower_.Load());
+  RETURN_IF_ERROR(journal_.Load());
   return scrubber_.Load();
 }
 
@@ -95,7 +116,7 @@ void Provider::Stop() {
   BeginStop();
   pull_lane_.Stop();  // whoever waits for a receipt is answered
   join_.Stop();
-  for (Periodic* work : {&pull_, &scrub_, &tidy_, &follow_}) work->Stop();
+  for (Periodic* work : {&pull_, &scrub_, &tidy_, &follow_, &account_}) work->Stop();
   seal_lane_.Stop();
 }
 
@@ -114,6 +135,7 @@ absl::Duration Provider::JoinLedger() {
     pull_.Start([this] { return Pull(); });
     scrub_.Start([this] { return Scrub(); });
     tidy_.Start([this] { return Tidy(); });
+    account_.Start([this] { return Account(); });
     service_.SetReady(true);
     env_.joined();
   } else {
@@ -215,7 +237,29 @@ absl::Duration Provider::Tidy() {
   if (!freed.ok()) Failed("tidy.compact", freed.status());
   absl::Status resumed = sealer_.Resume();
   if (!resumed.ok()) Failed("tidy.seals", resumed);
+  clear_due_ = true;  // the block that said so may have been missed
+  account_.Wake();
   return settings_.gc_interval;
+}
+
+// Anchors the download journals, drops what is too old of them, and what nobody pays for.
+absl::Duration Provider::Account() {
+  auto anchored = anchor_.RunOnce();
+  if (!anchored.ok() && !stopping_) Failed("journal.anchor", anchored.status());
+  const absl::Duration now = env_.clock.Monotonic();
+  if (now >= next_prune_) {
+    next_prune_ = now + kPrunePause;
+    auto pruned = journal_.Prune();
+    if (!pruned.ok()) Failed("journal.prune", pruned.status());
+  }
+  if (settings_.clear_unpaid && clear_due_.exchange(false)) {
+    auto cleared = unpaid_.RunOnce([this] { return stopping_.load(); });
+    if (!cleared.ok() && !stopping_) {
+      clear_due_ = true;
+      Failed("unpaid.clear", cleared.status());
+    }
+  }
+  return env_.test_network ? kTestAccount : kAccount;
 }
 
 uint64_t Provider::Room() {
@@ -256,6 +300,10 @@ std::vector<std::pair<std::string, std::function<double()>>> Provider::Numbers()
       {"storage.pulled_parts", [this, number] { return number(puller_.pulled()); }},
       {"storage.dropped_blobs", [this, number] { return number(follower_.dropped()); }},
       {"storage.scrubbed_bytes", [this, number] { return number(scrubber_.scrubbed_bytes()); }},
+      {"reads.records", [this, number] { return number(journal_.records()); }},
+      {"reads.records_kept", [this, number] { return number(journal_.kept()); }},
+      {"reads.throttled", [this, number] { return number(meter_.throttled_reads()); }},
+      {"reads.throttled_bytes", [this, number] { return number(throttle_.delayed_bytes()); }},
       {"storage.chain_height", [this, number] { return number(follower_.height()); }},
   };
 }

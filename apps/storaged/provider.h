@@ -13,10 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include "apps/storaged/journal_anchor.h"
 #include "apps/storaged/part_source.h"
 #include "apps/storaged/periodic.h"
 #include "apps/storaged/service.h"
 #include "apps/storaged/settings.h"
+#include "apps/storaged/unpaid.h"
 #include "cairn/base/disk.h"
 #include "cairn/storage/disk_blob_store.h"
 
@@ -36,6 +38,7 @@ class Provider {
     base::RealClock& clock;
     base::Entropy& entropy;
     std::function<std::unique_ptr<PartSource>(Ledger&)> peers;
+    PaidReads* paid = nullptr;            // the channels that pay for reads; absent: none do
     std::function<void()> joined;         // the ledger knows us and our store: calls may be answered
     std::function<void()> asked;          // the first attempt to join is over, either way
     std::function<void(const absl::Status&)> fatal;  // the process has to end
@@ -59,6 +62,7 @@ class Provider {
   PartIndex& index() { return index_; }
   Faults& faults() { return faults_; }
   Scrubber& scrubber() { return scrubber_; }
+  ReadJournal& journal() { return journal_; }
   // Name and value of every gauge.
   std::vector<std::pair<std::string, std::function<double()>>> Numbers();
 
@@ -69,6 +73,7 @@ class Provider {
   absl::Duration Pull();
   absl::Duration Scrub();
   absl::Duration Tidy();
+  absl::Duration Account();
   // A duty went wrong; it is done again later, unless the store is past use.
   void Failed(const char* what, const absl::Status& why);
   // Ends the process when a sync failed: nothing may be acknowledged any more.
@@ -93,6 +98,11 @@ class Provider {
   std::unique_ptr<PartSource> source_;
   Puller puller_;
   Scrubber scrubber_;
+  Throttle throttle_;
+  ReadJournal journal_;
+  ReadMeter meter_;
+  JournalAnchor anchor_;
+  UnpaidClearer unpaid_;
   Follower follower_;
   Service service_;
   Periodic join_;
@@ -100,6 +110,9 @@ class Provider {
   Periodic pull_;
   Periodic scrub_;
   Periodic tidy_;
+  Periodic account_;
+  std::atomic<bool> clear_due_{false};
+  absl::Duration next_prune_;
 };
 
 }  // namespace cairn::storaged

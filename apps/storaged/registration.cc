@@ -13,16 +13,13 @@ pb::ProviderPrices PricesOf(const Settings& settings) {
   *prices.mutable_holder_storage() = chain::ToProto(settings.prices.holder_storage);
   *prices.mutable_egress() = chain::ToProto(settings.prices.egress);
   *prices.mutable_ingress() = chain::ToProto(settings.prices.ingress);
+  *prices.mutable_package() = chain::ToProto(settings.prices.package);
   return prices;
 }
 
 base::AccountId OperatorOf(const Settings& settings, const base::AccountId& self) {
   if (settings.operator_account.empty()) return self;
   return base::ParseAccountId(settings.operator_account).value_or(self);
-}
-
-std::string PinOf(const Settings& settings, const base::Digest& tls_pin) {
-  return settings.plaintext ? std::string() : chain::ToField(tls_pin);
 }
 
 }  // namespace
@@ -52,7 +49,7 @@ pb::Operation RegisterOperation(const Settings& settings, const base::ChainId& c
   provider.set_node_key(base::ToString(keys.node.public_key().Encode()));
   provider.set_node_signature(
       chain::ToField(keys.node.Sign(chain::RegistrationDigest(chain, self, operator_account))));
-  provider.set_tls_pin(PinOf(settings, tls_pin));
+  provider.set_tls_pin(chain::ToField(tls_pin));
   provider.set_endpoint(settings.advertise);
   provider.set_network(settings.network);
   provider.set_region(settings.region);
@@ -68,7 +65,7 @@ std::optional<pb::Operation> EditOperation(const Settings& settings, const base:
   pb::Operation operation;
   pb::EditProvider& edit = *operation.mutable_edit_provider();
   if (record.endpoint() != settings.advertise) edit.set_endpoint(settings.advertise);
-  if (record.tls_pin() != PinOf(settings, tls_pin)) edit.set_tls_pin(PinOf(settings, tls_pin));
+  if (record.tls_pin() != chain::ToField(tls_pin)) edit.set_tls_pin(chain::ToField(tls_pin));
   if (record.capacity_bytes() != settings.store_bytes)
     edit.set_capacity_bytes(settings.store_bytes);
   if (record.network() != settings.network) edit.set_network(settings.network);

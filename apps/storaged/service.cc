@@ -1,7 +1,11 @@
 #include "apps/storaged/service.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "apps/common/daemon.h"
+#include "apps/common/log.h"
 #include "apps/storaged/access.h"
 #include "cairn/base/entropy.h"
 #include "cairn/chain/convert.h"
@@ -13,6 +17,21 @@ namespace {
 constexpr uint64_t kCompactBudget = uint64_t{1} << 30;  // of one Compact call
 constexpr size_t kPickFrom = 64;
 constexpr absl::Duration kSilence = absl::Minutes(2);
+
+// Content bytes of a read in each piece of its slice: one piece is one group with the proofs before it.
+class ContentSteps {
+ public:
+  ContentSteps(uint64_t offset, uint64_t length)
+      : group_(offset / base::kTreeGroupBytes * base::kTreeGroupBytes), at_(offset), end_(offset + length) {}
+  uint64_t Next() {
+    group_ += base::kTreeGroupBytes;
+    const uint64_t from = std::exchange(at_, std::max(at_, std::min(end_, group_)));
+    return at_ - from;
+  }
+
+ private:
+  uint64_t group_, at_, end_;
+};
 
 // Counts itself in and out of a limit.
 class Place {
@@ -114,6 +133,11 @@ absl::Status Service::Receive(rpc::PutReader& reader) {
       RETURN_IF_ERROR(session.Open(**open));
     } else if (auto* data = std::get_if<absl::Cord>(&step)) {
       RETURN_IF_ERROR(session.Data(*data));
+      if (const std::optional<uint64_t> held = session.Report()) {
+        rpc::v1::PutResponse response;
+        response.set_held(*held);
+        RETURN_IF_ERROR(reader.Respond(response));
+      }
     } else {
       rpc::v1::PutResponse response;
       ASSIGN_OR_RETURN(*response.mutable_receipt(),
@@ -140,27 +164,45 @@ absl::Status Service::Get(const rpc::Caller& caller, const rpc::v1::GetRequest& 
                        "this provider does not keep that part of the object",
                        "ask another holder of the group", {{"part", id.ToText()}});
   }
+  ASSIGN_OR_RETURN(std::unique_ptr<ReadMeter::Read> read, env_.meter.Begin(caller, request, *part));
   if (env_.faults.Is(Fault::kSlow)) HoldBack(absl::Milliseconds(env_.faults.parameter()));
   writer.SetSize(part->size);
-  absl::Status sent = SendSlice(request, id, writer);
+  absl::Status sent = SendSlice(request, id, *read, writer);
   if (absl::IsDataLoss(sent)) env_.scrubber.Report(id, sent.message());
+  absl::Status kept = Watch(read->End(sent.ok()));  // the journal tries again; the reader has its bytes
+  if (!kept.ok()) app::LogError("journal.write", kept);
   return sent;
 }
 
 absl::Status Service::SendSlice(const rpc::v1::GetRequest& request, const base::ContentId& id,
-                                rpc::ChunkWriter& writer) {
+                                ReadMeter::Read& read, rpc::ChunkWriter& writer) {
   bool lie = env_.faults.Is(Fault::kWrongBytes);
   uint64_t at = 0;
-  return env_.blobs.ReadSlice(id, {request.offset(), request.length()}, [&](base::ByteView piece) {
-    if (writer.cancelled()) return absl::CancelledError("the reader went away");
-    served_bytes_ += piece.size();
-    at += piece.size();
+  ContentSteps steps(read.facts().offset, read.facts().bytes);
+  const auto gone = [&] { return writer.cancelled() || env_.stopping(); };
+  const auto send = [&](base::ByteView piece) {
     if (!lie || at <= 8) return writer.Write(piece);
     lie = false;
     base::Bytes wrong = base::ToBytes(piece);
     wrong.back() ^= 1;
     return writer.Write(wrong);
+  };
+  return env_.blobs.ReadSlice(id, {request.offset(), request.length()}, [&](base::ByteView piece) {
+    if (writer.cancelled()) return absl::CancelledError("the reader went away");
+    const uint64_t content = steps.Next();
+    RETURN_IF_ERROR(read.Admit(content, gone));
+    served_bytes_ += piece.size();
+    at += piece.size();
+    RETURN_IF_ERROR(send(piece));
+    read.Sent(content);
+    return read.paced() ? writer.Flush() : absl::OkStatus();
   });
+}
+
+absl::Status Service::ListReads(const rpc::Caller& caller, const rpc::v1::ListReadsRequest& request,
+                                rpc::v1::ListReadsResponse& response) {
+  RETURN_IF_ERROR(CheckReady());
+  return Watch(env_.meter.List(caller, request, response));
 }
 
 absl::Status Service::SubmitReceipts(const rpc::Caller&,
@@ -240,7 +282,7 @@ absl::Status Service::SetFault(const rpc::v1::SetFaultRequest& request) {
     return base::Error(
         absl::StatusCode::kInvalidArgument, "UNKNOWN_FAULT",
         absl::StrCat("there is no fault ", request.fault()),
-        "use slow, wrong_bytes, wrong_receipt, silent_after_approval, refuse_seal or none");
+        "use slow, wrong_bytes, wrong_receipt, silent_after_approval, refuse_seal, forged_reads or none");
   }
   env_.faults.Set(*fault, request.parameter());
   return absl::OkStatus();

@@ -15,6 +15,7 @@
 #include "apps/storaged/follower.h"
 #include "apps/storaged/ingest.h"
 #include "apps/storaged/puller.h"
+#include "apps/storaged/read_meter.h"
 #include "apps/storaged/scrubber.h"
 #include "apps/storaged/sealer.h"
 
@@ -38,6 +39,7 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
     Sealer& sealer;
     Follower& follower;
     Puller& puller;
+    ReadMeter& meter;
     Scrubber& scrubber;
     Faults& faults;
     base::RealClock& clock;
@@ -65,6 +67,8 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
   absl::Status SubmitReceipts(const rpc::Caller& caller,
                               const rpc::v1::SubmitReceiptsRequest& request,
                               rpc::v1::SubmitReceiptsResponse& response) override;
+  absl::Status ListReads(const rpc::Caller& caller, const rpc::v1::ListReadsRequest& request,
+                         rpc::v1::ListReadsResponse& response) override;
 
   absl::Status GetStatus(rpc::v1::GetStatusResponse& response) override;
   absl::Status Scrub(rpc::v1::ScrubResponse& response) override;
@@ -84,7 +88,7 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
   absl::Status Receive(rpc::PutReader& reader);
   absl::Status CheckTestNetwork() const;
   absl::Status SendSlice(const rpc::v1::GetRequest& request, const base::ContentId& id,
-                         rpc::ChunkWriter& writer);
+                         ReadMeter::Read& read, rpc::ChunkWriter& writer);
   absl::Status StaySilent() const;
   void HoldBack(absl::Duration time) const;
 

@@ -1,16 +1,15 @@
 #include "apps/storaged/settings.h"
 
 #include "absl/strings/str_cat.h"
+#include "apps/rpc/server.h"
 #include "cairn/base/layout.h"
 #include "cairn/base/status.h"
+#include "cairn/payment/rate_card.h"
 
 namespace cairn::storaged {
 namespace {
 
 using app::ValueType;
-
-constexpr uint64_t kTerabyte = 1'000'000'000'000;
-constexpr uint64_t kMonthSeconds = 30 * 24 * 3600;
 
 absl::Status BadValue(absl::string_view key, const absl::Status& why) {
   return base::Annotate(why, key);
@@ -23,7 +22,6 @@ std::string Below(const std::string& folder, const std::string& path) {
 absl::Status ReadListeners(const app::Config& config, Settings& s) {
   s.listen = config.Text("net.listen");
   s.advertise = config.Text("net.advertise").empty() ? s.listen : config.Text("net.advertise");
-  s.plaintext = !config.Bool("net.tls");
   s.admin_listen = config.Text("admin.listen");
   s.http_listen = config.Text("http.listen") == "off" ? "" : config.Text("http.listen");
   for (const char* key : {"admin.listen", "http.listen"}) {
@@ -60,10 +58,11 @@ absl::Status ReadPrices(const app::Config& config, Settings& s) {
     base::Price* price;
     absl::StatusOr<base::Price> (*parse)(absl::string_view);
   };
-  for (const Line& line : {Line{"market.prices.primary", &s.prices.primary_storage, StoragePrice},
-                           Line{"market.prices.holder", &s.prices.holder_storage, StoragePrice},
-                           Line{"market.prices.egress", &s.prices.egress, TransferPrice},
-                           Line{"market.prices.ingress", &s.prices.ingress, TransferPrice}}) {
+  for (const Line& line : {Line{"market.prices.primary", &s.prices.primary_storage, payment::ParseStoragePrice},
+                           Line{"market.prices.holder", &s.prices.holder_storage, payment::ParseStoragePrice},
+                           Line{"market.prices.egress", &s.prices.egress, payment::ParseTransferPrice},
+                           Line{"market.prices.ingress", &s.prices.ingress, payment::ParseTransferPrice},
+                           Line{"market.prices.package", &s.prices.package, payment::ParseStoragePrice}}) {
     auto price = line.parse(config.Text(line.key));
     if (!price.ok()) return BadValue(line.key, price.status());
     *line.price = *price;
@@ -90,21 +89,6 @@ absl::Status ReadMarket(const app::Config& config, Settings& s) {
 
 }  // namespace
 
-absl::StatusOr<base::Price> StoragePrice(absl::string_view crn_per_tb_month) {
-  ASSIGN_OR_RETURN(base::Amount crn,
-                   base::Amount::FromDecimal(crn_per_tb_month, base::kCrnDecimals));
-  auto price = crn.MulDiv(base::kPriceScale, absl::uint128(kTerabyte) * kMonthSeconds);
-  if (!price) return absl::InvalidArgumentError("the price is too high");
-  return base::Price{*price};
-}
-
-absl::StatusOr<base::Price> TransferPrice(absl::string_view crn_per_tb) {
-  ASSIGN_OR_RETURN(base::Amount crn, base::Amount::FromDecimal(crn_per_tb, base::kCrnDecimals));
-  auto price = crn.MulDiv(absl::uint128(base::kPriceScale) << 20, kTerabyte);
-  if (!price) return absl::InvalidArgumentError("the price is too high");
-  return base::Price{*price};
-}
-
 const std::vector<app::ConfigKey>& SettingKeys() {
   static const auto& keys = *new std::vector<app::ConfigKey>{
       {"node.name", ValueType::kText, "storaged", "Name of this provider in logs, for people."},
@@ -114,8 +98,6 @@ const std::vector<app::ConfigKey>& SettingKeys() {
        "Where clients and other providers are served."},
       {"net.advertise", ValueType::kText, "",
        "host:port under which others reach us; net.listen when empty."},
-      {"net.tls", ValueType::kBool, "true",
-       "TLS 1.3 with the node certificate; false only on loopback."},
       {"admin.listen", ValueType::kText, "127.0.0.1:4857",
        "Where the operator's calls are served; loopback only."},
       {"http.listen", ValueType::kText, "127.0.0.1:4858",
@@ -151,6 +133,8 @@ const std::vector<app::ConfigKey>& SettingKeys() {
       {"market.prices.holder", ValueType::kText, "2", "crn per TB and 30 days of what we hold."},
       {"market.prices.egress", ValueType::kText, "1", "crn per TB delivered."},
       {"market.prices.ingress", ValueType::kText, "0", "crn per TB received."},
+      {"market.prices.package", ValueType::kText, "0.8",
+       "crn per 30 days for each TB that a read package lets a bucket's readers take a month."},
       {"scrub.rate", ValueType::kBytes, "20MB", "Bytes a second that scrubbing reads."},
       {"scrub.interval", ValueType::kDuration, "12h", "Pause between two rounds of scrubbing."},
       {"repair.interval", ValueType::kDuration, "10s", "How often missing parts are looked for."},
@@ -158,8 +142,15 @@ const std::vector<app::ConfigKey>& SettingKeys() {
        "How long a client may take to deliver a sealed object's last parts."},
       {"gc.interval", ValueType::kDuration, "10m",
        "How often everything held is compared with the ledger."},
+      {"market.clear_unpaid", ValueType::kBool, "true",
+       "Drop, as a primary, what nobody pays for, once the ledger's notice is over."},
+      {"journal.records", ValueType::kNumber, "1000000",
+       "Most records of reads that are kept; about 400 bytes each."},
+      {"journal.keep", ValueType::kDuration, "2160h",
+       "How long records of reads are kept, once they are anchored."},
       {"limits.uploads", ValueType::kNumber, "48", "Uploads at a time."},
       {"limits.reads", ValueType::kNumber, "64", "Reads at a time."},
+      {"limits.memory", ValueType::kBytes, "512MiB", "For bytes on their way in and out; beyond it calls are ended."},
   };
   return keys;
 }
@@ -184,8 +175,13 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.repair_interval = config.Duration("repair.interval");
   s.repair_grace = config.Duration("repair.grace");
   s.gc_interval = config.Duration("gc.interval");
+  s.clear_unpaid = config.Bool("market.clear_unpaid");
+  s.journal_records = std::max<uint64_t>(config.Number("journal.records"), 1);
+  s.journal_keep = config.Duration("journal.keep");
   s.uploads = static_cast<int>(config.Number("limits.uploads"));
   s.reads = static_cast<int>(config.Number("limits.reads"));
+  s.memory_bytes = config.Bytes("limits.memory");
+  RETURN_IF_ERROR(rpc::CheckMemoryLimit("limits.memory", s.memory_bytes));
   return s;
 }
 

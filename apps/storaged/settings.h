@@ -15,16 +15,14 @@
 
 namespace cairn::storaged {
 
-// Prices in the units of the ledger. People write storage in crn per terabyte (10^12 bytes) and 30
-// days, transfer in crn per terabyte.
+// Prices in the units of the ledger.
 struct Prices {
   base::Price primary_storage;
   base::Price holder_storage;
   base::Price egress;
   base::Price ingress;
+  base::Price package;
 };
-absl::StatusOr<base::Price> StoragePrice(absl::string_view crn_per_tb_month);
-absl::StatusOr<base::Price> TransferPrice(absl::string_view crn_per_tb);
 
 struct Settings {
   std::string name;
@@ -32,7 +30,6 @@ struct Settings {
   std::string store_path;
   std::string listen;
   std::string advertise;   // what the ledger tells others; `listen` when not given
-  bool plaintext = false;  // loopback only
   std::string admin_listen;
   std::string http_listen;
 
@@ -62,8 +59,12 @@ struct Settings {
   absl::Duration repair_interval;
   absl::Duration repair_grace;
   absl::Duration gc_interval;
+  bool clear_unpaid = true;
+  uint64_t journal_records = 1'000'000;
+  absl::Duration journal_keep = absl::Hours(24) * 90;
   int uploads = 0;
   int reads = 0;
+  uint64_t memory_bytes = 0;
 };
 
 const std::vector<app::ConfigKey>& SettingKeys();

@@ -80,9 +80,10 @@ class Daemon {
  private:
   absl::Status Listen() {
     rpc::ServerOptions provider{.listen = settings_.listen,
-                                .certificate = settings_.plaintext ? nullptr : &opened_.certificate,
+                                .certificate = &opened_.certificate,
                                 .services = {rpc::MakeProviderService(provider_.service(), verifier_)},
-                                .metrics = &context_.metrics()};
+                                .metrics = &context_.metrics(),
+                                .memory_bytes = settings_.memory_bytes};
     ASSIGN_OR_RETURN(server_, rpc::Server::Start(std::move(provider)));
     rpc::ServerOptions admin{.listen = settings_.admin_listen,
                              .services = {rpc::MakeProviderAdminService(provider_.service())},

@@ -108,11 +108,10 @@ bool Submitter::RunOnce() {
     return false;
   }
   Flight flight = *std::exchange(flight_, std::nullopt);
-  Settle(std::move(flight), *receipt);
-  return true;
+  return Settle(std::move(flight), *receipt);
 }
 
-void Submitter::Settle(Flight flight, const pb::TransactionReceipt& receipt) {
+bool Submitter::Settle(Flight flight, const pb::TransactionReceipt& receipt) {
   chain::Verdict verdict = chain::VerdictOf(receipt);
   if (chain::Included(verdict)) {
     ++*last_number_;
@@ -121,23 +120,29 @@ void Submitter::Settle(Flight flight, const pb::TransactionReceipt& receipt) {
   }
   if (verdict == chain::Verdict::kOk) {
     for (Item& item : flight.items) item.done(absl::OkStatus(), receipt.height());
-    return;
+    return true;
   }
   if (verdict == chain::Verdict::kBadSequence || verdict == chain::Verdict::kExpired) {
-    PutBack(std::move(flight.items));  // numbers were read anew or the ledger's clock jumped
-    return;
+    // Numbers are read anew; a clock that is wrong is not right at once.
+    PutBack(std::move(flight.items));
+    if (verdict == chain::Verdict::kExpired) {
+      app::LogWarning("ledger.expired", "the ledger's time is past what our clock gives a transaction; check the clock",
+                      {{"lane", std::to_string(lane_)}, {"clock", absl::FormatTime(clock_.Now(), absl::UTCTimeZone())}});
+    }
+    return false;
   }
   absl::Status refusal = chain::ToStatus(receipt);
   app::LogWarning("ledger.refused", refusal.message(), {{"lane", std::to_string(lane_)}});
   bool one = chain::Included(verdict) && receipt.operation() < flight.items.size();
   if (!one) {
     for (Item& item : flight.items) item.done(refusal, 0);
-    return;
+    return true;
   }
   Item refused = std::move(flight.items[receipt.operation()]);
   flight.items.erase(flight.items.begin() + receipt.operation());
   PutBack(std::move(flight.items));
   refused.done(refusal, 0);
+  return true;
 }
 
 void Submitter::Start() {

@@ -35,8 +35,8 @@ class Submitter {
   // Posts and waits. The height, or the error.
   absl::StatusOr<uint64_t> Run(pb::Operation operation);
 
-  // Sends one transaction of what waits. False when there was nothing to do or the ledger could not
-  // be asked.
+  // Sends one transaction of what waits. False when there was nothing to do, or when it is no use to
+  // go on at once: the ledger could not be asked, or holds the transaction for expired or misnumbered.
   bool RunOnce();
   // Runs on a thread of its own until Stop. What then waits is answered with Cancelled.
   void Start();
@@ -60,7 +60,7 @@ class Submitter {
   void PutBack(std::vector<Item> items);
   absl::Status LoadLane();
   absl::StatusOr<Flight> Build(std::vector<Item> items);
-  void Settle(Flight flight, const pb::TransactionReceipt& receipt);
+  bool Settle(Flight flight, const pb::TransactionReceipt& receipt);
   void Loop();
 
   chain::Client& client_;

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/buckets.h"
+#include "apps/client/payment_accounts.h"
 #include "apps/client/reference.h"
 #include "apps/common/config.h"
 #include "apps/storectl/commands.h"
@@ -19,6 +20,7 @@ struct CreateFlags {
   bool open = false;
   std::string byte_cap;
   uint32_t keep_versions = 1;
+  std::string payer;
 };
 
 // "photos" and "cairn://photos/" are the same bucket.
@@ -26,6 +28,22 @@ absl::StatusOr<std::string> NameOf(const std::string& text) {
   if (!client::IsReference(text)) return text;
   ASSIGN_OR_RETURN(client::Reference ref, client::ParseReference(text));
   return ref.bucket;
+}
+
+// Account id of the payment account; empty: none is named.
+absl::StatusOr<std::string> PayerOf(Context& context, const std::string& text) {
+  if (text.empty()) return std::string();
+  ASSIGN_OR_RETURN(const client::WalletKey key, context.Key());
+  ASSIGN_OR_RETURN(const base::AccountId id, client::ParsePaymentAccount(text, key.account));
+  ASSIGN_OR_RETURN(chain::Client * chain, context.chain());
+  ASSIGN_OR_RETURN(const chain::v1::PaymentAccount account, client::FindPaymentAccount(*chain, id));
+  return account.id();
+}
+
+absl::Status SetPayer(client::Client& client, uint64_t bucket, const std::string& payer) {
+  if (payer.empty()) return absl::OkStatus();
+  const absl::Status sent = client.sender().Send(client::PayerOperations(bucket, payer, {})).status();
+  return base::Annotate(sent, "the bucket is made, but --payer does not pay for it");
 }
 
 absl::Status Create(Context& context, const CreateFlags& flags) {
@@ -40,8 +58,10 @@ absl::Status Create(Context& context, const CreateFlags& flags) {
   if (!flags.byte_cap.empty()) {
     ASSIGN_OR_RETURN(options.byte_cap, app::ParseByteSize(flags.byte_cap));
   }
+  ASSIGN_OR_RETURN(const std::string payer, PayerOf(context, flags.payer));
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   ASSIGN_OR_RETURN(client::BucketCreated created, client::CreateBucket(*client, name, options));
+  RETURN_IF_ERROR(SetPayer(*client, created.id.value, payer));
   std::vector<std::string> holders;
   for (const base::AccountId& holder : created.placement.holders)
     holders.push_back(base::ToText(holder));
@@ -54,6 +74,7 @@ absl::Status Create(Context& context, const CreateFlags& flags) {
       .Bool("reduced_spread", created.placement.reduced_spread)
       .Text("spread_note", created.placement.spread_note)
       .Real("loss_probability", created.placement.loss_probability);
+  if (!payer.empty()) json.Text("payer", base::ToText(chain::AccountOf(payer)));
   context.Result(json, absl::StrCat("cairn://", name, "/  ", flags.open ? "public" : "private",
                                     ", ", holders.size(), " holders\n"));
   if (created.placement.reduced_spread) {
@@ -112,6 +133,7 @@ void AddBucketCommands(CLI::App& app, Context& context) {
                      "most bytes that its holders agree to, e.g. 1TB");
   create->add_option("--keep-versions", flags->keep_versions, "how many versions of a name stay")
       ->check(CLI::Range(1, 100));
+  create->add_option("--payer", flags->payer, "payment account that pays for it; default: its owner");
   create->callback([&context, flags] {
     context.action = [&context, flags] { return Create(context, *flags); };
   });

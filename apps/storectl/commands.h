@@ -19,6 +19,11 @@ void AddFileCommands(CLI::App& app, Context& context);     // cp get put cat mv 
 void AddInspectCommands(CLI::App& app, Context& context);  // ls stat du rm verify
 void AddBucketCommands(CLI::App& app, Context& context);
 void AddWalletCommands(CLI::App& app, Context& context);
+void AddBillCommands(CLI::App& app, Context& context);
+void AddAccountCommands(CLI::App& app, Context& context);
+void AddSponsorCommands(CLI::App& app, Context& context);
+void AddPriceCommands(CLI::App& app, Context& context);
+void AddQuotaCommands(CLI::App& app, Context& context);
 void AddProviderCommands(CLI::App& app, Context& context);
 void AddChainCommands(CLI::App& app, Context& context);
 void AddConfigCommands(CLI::App& app, Context& context);  // config completion man version
@@ -26,8 +31,10 @@ void AddDevCommands(CLI::App& app, Context& context);     // dev networks, in de
 
 using AddCommands = void (*)(CLI::App&, Context&);
 inline constexpr AddCommands kCommandFiles[] = {
-    AddFileCommands,     AddInspectCommands, AddBucketCommands, AddWalletCommands,
+    AddFileCommands,    AddInspectCommands, AddBucketCommands, AddWalletCommands,
+    AddAccountCommands, AddSponsorCommands, AddPriceCommands,  AddQuotaCommands,
     AddProviderCommands, AddChainCommands,   AddConfigCommands, AddDevCommands,
+    AddBillCommands,
 };
 
 }  // namespace cairn::storectl

@@ -1,4 +1,4 @@
-// config get, set, path, profiles; completion; man; version.
+// config get, set, path, profiles, profile add and remove; completion; man; version.
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -6,6 +6,8 @@
 #include "apps/storectl/commands.h"
 #include "apps/storectl/tree.h"
 #include "cairn/base/status.h"
+#include "cairn/chain/client.h"
+#include "cairn/chain/pb.h"
 
 #ifndef CAIRN_VERSION
 #define CAIRN_VERSION "0.1.0"
@@ -72,6 +74,58 @@ absl::Status Profiles(Context& context) {
   return absl::OkStatus();
 }
 
+// Only what was seen to be that network is remembered, unless the user says that it cannot be asked now.
+absl::Status AddProfile(Context& context, const client::ProfileText& text, bool unseen) {
+  ASSIGN_OR_RETURN(const client::Profile profile, client::ParseProfile(text));
+  Json json;
+  json.Text("name", profile.name).Text("chain_id", profile.chain_id.ToHexString());
+  std::string seen = "not asked";
+  if (!unseen) {
+    ASSIGN_OR_RETURN(auto ledger, client::ConnectChain(context.paths(), profile));
+    chain::pb::QueryRequest request;
+    request.set_status(true);
+    ASSIGN_OR_RETURN(const auto answer, ledger->Query(request));
+    seen = absl::StrCat("at height ", answer.status().height());
+    json.Number("height", answer.status().height());
+  }
+  RETURN_IF_ERROR(client::SaveProfile(context.paths(), profile));
+  context.Result(json, absl::StrCat("profile ", profile.name, ": ledger ", profile.chain_endpoint, ", ", seen,
+                                    "\nuse it with --profile ", profile.name, ", or always: storectl config set profile ",
+                                    profile.name, "\n"));
+  return absl::OkStatus();
+}
+
+absl::Status RemoveProfile(Context& context, const std::string& name) {
+  RETURN_IF_ERROR(client::RemoveProfile(context.paths(), name));
+  context.Result(Json().Text("removed", name), absl::StrCat("the profile ", name, " is forgotten\n"));
+  return absl::OkStatus();
+}
+
+void AddProfileCommands(CLI::App& config, Context& context) {
+  config.add_subcommand("profiles", "the networks that are known")->callback([&context] {
+    context.action = [&context] { return Profiles(context); };
+  });
+  CLI::App* profile = config.add_subcommand("profile", "networks by name: add, remove");
+  profile->require_subcommand(1);
+  auto text = std::make_shared<client::ProfileText>();
+  auto unseen = std::make_shared<bool>(false);
+  CLI::App* add = profile->add_subcommand("add", "remember a network by what its operator publishes");
+  add->add_option("name", text->name)->required();
+  add->add_option("--endpoint", text->chain_endpoint, "HOST:PORT of its ledger")->required();
+  add->add_option("--chain-id", text->chain_id, "hash of its genesis record, hex")->required();
+  add->add_option("--tls-pin", text->chain_tls_pin, "hash of the ledger's certificate key, hex; none: loopback only");
+  add->add_option("--engine-key", text->engine_key, "key that signs its headers, hex; none: the genesis record's");
+  add->add_flag("--unseen", *unseen, "do not ask the ledger whether all of it is so");
+  add->callback([&context, text, unseen] {
+    context.action = [&context, text, unseen] { return AddProfile(context, *text, *unseen); };
+  });
+  CLI::App* remove = profile->add_subcommand("remove", "forget a network; keys and files stay");
+  remove->add_option("name", text->name)->required();
+  remove->callback([&context, text] {
+    context.action = [&context, text] { return RemoveProfile(context, text->name); };
+  });
+}
+
 absl::Status Complete(Context& context, const std::string& shell) {
   Context empty;
   const std::unique_ptr<CLI::App> tree = BuildTree(empty);
@@ -119,9 +173,7 @@ void AddConfigCommands(CLI::App& app, Context& context) {
   config->add_subcommand("path", "where everything is")->callback([&context] {
     context.action = [&context] { return Where(context); };
   });
-  config->add_subcommand("profiles", "the networks that are known")->callback([&context] {
-    context.action = [&context] { return Profiles(context); };
-  });
+  AddProfileCommands(*config, context);
 
   auto shell = std::make_shared<std::string>();
   CLI::App* completion =

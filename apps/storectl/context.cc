@@ -72,6 +72,7 @@ absl::Status Context::Prepare() {
   // The format first: whatever is wrong below is then said in it.
   if (globals.output == "json") format_ = Format::kJson;
   if (globals.output == "jsonl") format_ = Format::kJsonl;
+  if (globals.output == "csv") format_ = Format::kCsv;
   ASSIGN_OR_RETURN(settings_, client::LoadSettings(paths_));
   Fallback(globals.profile, settings_.profile);
   Fallback(globals.key, settings_.key);
@@ -89,9 +90,11 @@ absl::Status Context::Prepare() {
     format_ = Format::kJson;
   } else if (globals.output == "jsonl") {
     format_ = Format::kJsonl;
+  } else if (globals.output == "csv") {
+    format_ = Format::kCsv;
   } else if (globals.output != "text") {
     return BadFlag("BAD_OUTPUT", absl::StrCat("no output \"", globals.output, "\""),
-                   "-o text | json | jsonl");
+                   "-o text | json | jsonl | csv");
   }
   const bool color =
       !globals.no_color && std::getenv("NO_COLOR") == nullptr && isatty(STDERR_FILENO) == 1;
@@ -132,6 +135,7 @@ void Context::Result(const Json& json, absl::string_view text_form) const {
 void Context::Items(absl::string_view name, const std::vector<std::string>& items,
                     const Table& table) const {
   if (text()) return Print(table.empty() ? "" : table.Done(terminal()));
+  if (format_ == Format::kCsv) return Print(table.Csv());
   if (format_ == Format::kJson) return Print(Json().List(name, items).Done() + "\n");
   for (const std::string& item : items) Print(item + "\n");
 }

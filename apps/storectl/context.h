@@ -19,7 +19,7 @@
 
 namespace cairn::storectl {
 
-enum class Format { kText, kJson, kJsonl };
+enum class Format { kText, kJson, kJsonl, kCsv };
 
 struct Globals {
   std::string profile;
@@ -59,7 +59,7 @@ class Context {
   void Print(absl::string_view text) const;
   // JSON when asked for, else the text.
   void Result(const Json& json, absl::string_view text) const;
-  // A list: {"items":[...]} under json, lines under jsonl, the table otherwise.
+  // A list: {"items":[...]} under json, lines under jsonl, the table otherwise: under csv with its header, RFC 4180.
   void Items(absl::string_view name, const std::vector<std::string>& items,
              const Table& table) const;
   // For people, on stderr; nothing under -q.

@@ -17,6 +17,7 @@
 #include "apps/client/sync.h"
 #include "apps/common/errors.h"
 #include "apps/storectl/commands.h"
+#include "apps/storectl/pinning.h"
 #include "apps/storectl/results.h"
 #include "cairn/base/status.h"
 
@@ -46,7 +47,15 @@ struct CopyFlags {
   std::string content_type;
   bool no_resume = false;
   bool no_overwrite = false;
+  std::string payer;
 };
+
+// Shows what was stored, then names its payer.
+absl::Status Finish(Context& context, Batch& batch, const Pinning& pinning) {
+  absl::Status status = batch.Finish();
+  status.Update(pinning.Finish(context));
+  return status;
+}
 
 absl::StatusOr<client::ManyOptions> ManyFlags(const Context& context, const CopyFlags& flags) {
   client::ManyOptions out;
@@ -92,17 +101,22 @@ absl::Status CopyUp(Context& context, const CopyFlags& flags,
   if (items.empty())
     return base::Error(absl::StatusCode::kFailedPrecondition, "NOTHING_TO_DO", "no files to copy");
   ASSIGN_OR_RETURN(client::ManyOptions many, ManyFlags(context, flags));
+  ASSIGN_OR_RETURN(Pinning pinning, Pinning::For(context, flags.payer));
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   Batch batch(context, "copied");
+  std::vector<absl::StatusOr<client::PutResult>> results;
   if (items.size() == 1) {
     auto source = client::OpenFileSource(items[0].path);
     RETURN_IF_ERROR(source.status());
-    batch.Put(client::Put(*client, **source, items[0].to, many.put), items[0].path, many.put.wait);
-    return batch.Finish();
+    results.push_back(client::Put(*client, **source, items[0].to, many.put));
+  } else {
+    results = client::PutMany(*client, items, many);
   }
-  const auto results = client::PutMany(*client, items, many);
-  for (size_t i = 0; i < items.size(); ++i) batch.Put(results[i], items[i].path, many.put.wait);
-  return batch.Finish();
+  for (size_t i = 0; i < items.size(); ++i) {
+    pinning.Took(results[i]);
+    batch.Put(results[i], items[i].path, many.put.wait);
+  }
+  return Finish(context, batch, pinning);
 }
 
 // ---- down: references to local files ----
@@ -175,6 +189,7 @@ absl::Status CopyDown(Context& context, const CopyFlags& flags,
 absl::Status CopyAcross(Context& context, const CopyFlags& flags,
                         const std::vector<std::string>& sources, const Reference& to, bool move) {
   ASSIGN_OR_RETURN(client::ManyOptions many, ManyFlags(context, flags));
+  ASSIGN_OR_RETURN(Pinning pinning, Pinning::For(context, flags.payer));
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   Batch batch(context, move ? "moved" : "copied");
   std::vector<std::pair<Reference, Reference>> pairs;
@@ -203,11 +218,12 @@ absl::Status CopyAcross(Context& context, const CopyFlags& flags,
       batch.Done(target.ToText(), 0, absl::OkStatus());
       continue;
     }
-    batch.Put(move ? client::Rename(*client, from, target, many.put)
-                   : client::Copy(*client, from, target, many.put),
-              from.ToText(), many.put.wait);
+    const auto result = move ? client::Rename(*client, from, target, many.put)
+                             : client::Copy(*client, from, target, many.put);
+    pinning.Took(result);
+    batch.Put(result, from.ToText(), many.put.wait);
   }
-  return batch.Finish();
+  return Finish(context, batch, pinning);
 }
 
 absl::Status CopyAny(Context& context, const CopyFlags& flags) {
@@ -282,6 +298,7 @@ absl::Status PutCommand(Context& context, const CopyFlags& flags, const std::str
   ASSIGN_OR_RETURN(Reference target, client::ParseReference(to));
   if (path != "-") return CopyUp(context, flags, {path}, target);
   ASSIGN_OR_RETURN(client::ManyOptions many, ManyFlags(context, flags));
+  ASSIGN_OR_RETURN(Pinning pinning, Pinning::For(context, flags.payer));
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   const client::ReadFn read = [](base::MutableByteView out) -> absl::StatusOr<size_t> {
     while (true) {
@@ -293,8 +310,10 @@ absl::Status PutCommand(Context& context, const CopyFlags& flags, const std::str
     }
   };
   Batch batch(context, "stored");
-  batch.Put(client::PutPipe(*client, read, target, many.put), to, many.put.wait);
-  return batch.Finish();
+  const auto result = client::PutPipe(*client, read, target, many.put);
+  pinning.Took(result);
+  batch.Put(result, to, many.put.wait);
+  return Finish(context, batch, pinning);
 }
 
 // ---- sync ----
@@ -381,6 +400,7 @@ void AddCopyFlags(CLI::App* command, CopyFlags* flags) {
   command->add_flag("--no-resume", flags->no_resume,
                     "begin anew where an earlier run was interrupted");
   command->add_flag("--no-overwrite", flags->no_overwrite, "refuse names that exist");
+  command->add_option("--payer", flags->payer, "payment account that pays for it from its seal on, in place of the bucket's");
 }
 
 }  // namespace

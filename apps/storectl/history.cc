@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "apps/storectl/output.h"
@@ -161,6 +162,14 @@ class Reader {
       const auto found = attributes.find(key);
       return found == attributes.end() ? std::string() : found->second;
     };
+    // A warning says what comes, and when; a step says what it is.
+    if (event.type() == "payer.warned") {
+      uint64_t at_ms = 0;
+      const bool known = absl::SimpleAtoi(find("at_ms"), &at_ms);
+      entry.about = absl::StrCat(find("next"), known ? " on " : "",
+                                 known ? HumanTime(absl::FromUnixMillis(static_cast<int64_t>(at_ms))) : "",
+                                 " unless money comes in");
+    }
     for (const char* key : {"name", "object", "bucket", "group"}) {
       if (!entry.about.empty() || find(key).empty()) continue;
       entry.about = absl::StrCat(key, " ", find(key));

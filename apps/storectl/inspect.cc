@@ -1,4 +1,4 @@
-// ls, stat, du, rm, verify.
+// ls, du, rm, verify; stat is in stat.cc.
 #include "apps/storectl/inspect.h"
 
 #include <CLI/CLI.hpp>
@@ -15,10 +15,10 @@
 #include "apps/client/verify.h"
 #include "apps/common/errors.h"
 #include "apps/storectl/commands.h"
+#include "apps/storectl/money_text.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/transaction.h"
-#include "cairn/payment/quote.h"
 #include "cairn/rpc/v1/provider.pb.h"
 
 namespace cairn::storectl {
@@ -27,36 +27,9 @@ namespace {
 using client::ObjectInfo;
 using client::Reference;
 
-absl::Time Modified(const ObjectInfo& object) {
-  const int64_t ms = object.manifest && object.manifest->mtime_ms != 0
-                         ? object.manifest->mtime_ms
-                         : static_cast<int64_t>(object.record->created_ms());
-  return absl::FromUnixMillis(ms);
-}
-
 uint32_t PartsHere(const ObjectInfo& object) {
   return static_cast<uint32_t>(object.record->positions_size()) -
          static_cast<uint32_t>(object.missing.size());
-}
-
-Json ObjectJson(const ObjectInfo& object) {
-  std::vector<std::string> missing;
-  for (uint32_t position : object.missing) missing.push_back(absl::StrCat(position));
-  Json out;
-  out.Text("ref", object.ref.ToText())
-      .Text("name", object.ref.key)
-      .Text("object", object.id.ToHexString())
-      .Number("version", object.version)
-      .Number("size_bytes", object.size())
-      .Number("stored_bytes", object.record->stored_size())
-      .Text("state", client::ToText(object.status))
-      .Small("parts", object.record->positions_size())
-      .List("missing_positions", missing)
-      .Text("content_id",
-            base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText())
-      .Time("modified", Modified(object));
-  if (object.manifest) out.Text("content_type", object.manifest->content_type);
-  return out;
 }
 
 // ---- ls ----
@@ -122,87 +95,6 @@ absl::Status ListCommand(Context& context, const ListFlags& flags) {
   }
   context.Items("items", items, table);
   return absl::OkStatus();
-}
-
-// ---- stat ----
-
-base::Amount PerMonth(base::Amount rate) {
-  return rate.Times(payment::kMonthSeconds).value_or(base::Amount::Max());
-}
-
-// What the bucket's objects and package cost a second, whoever pays.
-absl::StatusOr<base::Amount> RateOf(client::Client& client, uint64_t bucket) {
-  chain::v1::QueryRequest request;
-  request.set_bills_of(bucket);
-  ASSIGN_OR_RETURN(chain::v1::QueryResponse answer, client.Query(request));
-  base::Amount rate;
-  for (const chain::v1::Bill& bill : answer.bills()) {
-    rate = rate.Plus(chain::FromProto(bill.committed_rate())).value_or(base::Amount::Max());
-  }
-  return rate;
-}
-
-absl::Status StatBucket(Context& context, client::Client& client, const std::string& name) {
-  ASSIGN_OR_RETURN(chain::v1::Bucket bucket, client::FindBucket(client, name));
-  ASSIGN_OR_RETURN(chain::v1::Group group, client.Group(bucket.group()));
-  const std::string policy = chain::FromProto(bucket.policy()).ToText();
-  std::vector<std::string> positions;
-  Table table({"POSITION", "PROVIDER", "STATE", "PARTS"}, {true, false, false, true});
-  for (int i = 0; i < group.positions_size(); ++i) {
-    const chain::v1::GroupPosition& place = group.positions(i);
-    const std::string provider = base::ToText(chain::AccountOf(place.provider()));
-    const std::string state = place.rebuilding() ? "rebuilding" : "settled";
-    positions.push_back(Json()
-                            .Small("position", i)
-                            .Text("provider", provider)
-                            .Text("state", state)
-                            .Number("should_hold", place.should_hold())
-                            .Number("receipted", place.receipted())
-                            .Done());
-    table.Row({absl::StrCat(i), provider, state,
-               absl::StrCat(place.receipted(), "/", place.should_hold())});
-  }
-  const std::string primary = base::ToText(chain::AccountOf(group.primary()));
-  ASSIGN_OR_RETURN(const base::Amount rate, RateOf(client, bucket.id()));
-  const base::Amount month = PerMonth(rate);
-  Json json;
-  json.Text("name", bucket.name())
-      .Number("id", bucket.id())
-      .Text("policy", policy)
-      .Bool("public_read", bucket.public_read())
-      .Bool("sealed", !bucket.wraps().empty())
-      .Number("group", group.id())
-      .Number("group_epoch", group.epoch())
-      .Text("primary", primary)
-      .Number("objects", bucket.objects())
-      .Number("stored_bytes", bucket.stored_bytes())
-      .Small("keep_versions", bucket.keep_versions())
-      .Crn("per_month", month)
-      .Time("created", absl::FromUnixMillis(static_cast<int64_t>(bucket.created_ms())))
-      .List("positions", positions);
-  context.Result(
-      json, absl::StrCat("bucket    ", bucket.name(), "  (",
-                         bucket.wraps().empty() ? "public" : "private", ", ", policy, ")\n",
-                         "objects   ", bucket.objects(), "  ", HumanBytes(bucket.stored_bytes()),
-                         " stored\n", "costs     ", Crn(month), " per 30 days\n",
-                         "primary   ", primary, "\n", table.Done(true)));
-  return absl::OkStatus();
-}
-
-// Holders that answer and have the store they signed with.
-std::vector<char> WhoLives(client::Client& client, const std::vector<client::Holder>& holders) {
-  std::vector<char> live(holders.size());
-  std::vector<std::function<void()>> tasks;
-  for (size_t i = 0; i < holders.size(); ++i) {
-    tasks.push_back([&, i] {
-      const auto info = client.transport().GetInfo(holders[i].address, absl::Seconds(2));
-      const auto record = client.Provider(holders[i].address.account);
-      live[i] = info.ok() && record.ok() && !info->loss_reported() &&
-                info->store_id() == record->store_id();
-    });
-  }
-  client.RunAll(std::move(tasks));
-  return live;
 }
 
 // ---- du ----
@@ -391,6 +283,33 @@ absl::Status VerifyCommand(Context& context, const std::vector<std::string>& wha
 
 }  // namespace
 
+absl::Time Modified(const ObjectInfo& object) {
+  const int64_t ms = object.manifest && object.manifest->mtime_ms != 0
+                         ? object.manifest->mtime_ms
+                         : static_cast<int64_t>(object.record->created_ms());
+  return absl::FromUnixMillis(ms);
+}
+
+Json ObjectJson(const ObjectInfo& object) {
+  std::vector<std::string> missing;
+  for (uint32_t position : object.missing) missing.push_back(absl::StrCat(position));
+  Json out;
+  out.Text("ref", object.ref.ToText())
+      .Text("name", object.ref.key)
+      .Text("object", object.id.ToHexString())
+      .Number("version", object.version)
+      .Number("size_bytes", object.size())
+      .Number("stored_bytes", object.record->stored_size())
+      .Text("state", client::ToText(object.status))
+      .Small("parts", object.record->positions_size())
+      .List("missing_positions", missing)
+      .Text("content_id",
+            base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText())
+      .Time("modified", Modified(object));
+  if (object.manifest) out.Text("content_type", object.manifest->content_type);
+  return out;
+}
+
 absl::Status ListBucketsCommand(Context& context) {
   ASSIGN_OR_RETURN(client::Client * client, context.client());
   ASSIGN_OR_RETURN(std::vector<chain::v1::Bucket> buckets, client::ListBuckets(*client));
@@ -410,71 +329,6 @@ absl::Status ListBucketsCommand(Context& context) {
                absl::StrCat("cairn://", bucket.name(), "/")});
   }
   context.Items("buckets", items, table);
-  return absl::OkStatus();
-}
-
-absl::Status StatCommand(Context& context, const std::string& text, uint64_t version) {
-  ASSIGN_OR_RETURN(Reference ref, client::ParseReference(text));
-  ASSIGN_OR_RETURN(client::Client * client, context.client());
-  if (ref.key.empty()) return StatBucket(context, *client, ref.bucket);
-  ASSIGN_OR_RETURN(auto bucket, client::OpenBucket(*client, ref.bucket));
-  ASSIGN_OR_RETURN(ObjectInfo object, client::FindObject(*client, *bucket, ref, version));
-  ASSIGN_OR_RETURN(chain::v1::Group group, client->Group(object.record->group()));
-  ASSIGN_OR_RETURN(std::vector<client::Holder> holders,
-                   client::HoldersOf(*client, *object.record, group));
-  std::sort(holders.begin(), holders.end(),
-            [](const auto& a, const auto& b) { return a.position < b.position; });
-  const std::vector<char> live = WhoLives(*client, holders);
-  Table table({"POSITION", "PROVIDER", "ENDPOINT", "PART", "ANSWERS"},
-              {true, false, false, false, false});
-  std::vector<std::string> parts;
-  bool all_live = true;
-  for (size_t i = 0; i < holders.size(); ++i) {
-    const client::Holder& holder = holders[i];
-    const std::string provider = base::ToText(holder.address.account);
-    all_live = all_live && (live[i] || !holder.receipted);
-    parts.push_back(Json()
-                        .Small("position", holder.position)
-                        .Text("provider", provider)
-                        .Text("endpoint", holder.address.endpoint)
-                        .Bool("receipted", holder.receipted)
-                        .Bool("live", live[i])
-                        .Done());
-    table.Row({absl::StrCat(holder.position), provider, holder.address.endpoint,
-               holder.receipted ? "signed for" : "missing", live[i] ? "yes" : "no"});
-  }
-  const auto keeper = client::WholeAtPrimary(*client, group);
-  const bool whole = keeper && client::SaysWhole(*client, *object.record, *keeper);
-  if (keeper)
-    table.Row({"primary", base::ToText(keeper->address.account), keeper->address.endpoint,
-               whole ? "whole copy" : "no whole copy yet", whole ? "yes" : "no"});
-  // The ledger knows who signed; who is there is for us to see.
-  if (object.status == client::ObjectStatus::kDurable && !all_live)
-    object.status = client::ObjectStatus::kDegraded;
-  Json json = ObjectJson(object);
-  const std::string hash = base::ToHex(base::AsBytes(object.record->content_id()));
-  const auto primary = base::ToText(chain::AccountOf(group.primary()));
-  json.Text("content_hash", hash)
-      .Text("primary", primary)
-      .Bool("whole", whole)
-      .List("holders", parts)
-      .Number("group", object.record->group())
-      .Crn("per_month", PerMonth(chain::FullRate(*object.record)))
-      .Crn("lock", chain::FromProto(object.record->lock()))
-      .Crn("bond", chain::FromProto(object.record->bond()))
-      .Time("created", absl::FromUnixMillis(static_cast<int64_t>(object.record->created_ms())));
-  std::string state(client::ToText(object.status));
-  if (!object.missing.empty())
-    absl::StrAppend(&state, ", missing at positions ", absl::StrJoin(object.missing, " "));
-  context.Result(
-      json,
-      absl::StrCat(
-          "object    ", app::Printable(object.ref.ToText()), "  version ", object.version, "\n", "content   ",
-          base::ContentId{chain::Trusted<base::Digest>(object.record->content_id())}.ToText(), "\n",
-          "blake3    ", hash, "\n", "size      ", object.size(), " B  (", HumanBytes(object.record->stored_size()),
-          " stored)\n", "modified  ", HumanTime(Modified(object)), "\n", "state     ", state, "\n",
-          "costs     ", Crn(PerMonth(chain::FullRate(*object.record))), " per 30 days, bond ",
-          Crn(chain::FromProto(object.record->bond())), "\n", table.Done(true)));
   return absl::OkStatus();
 }
 

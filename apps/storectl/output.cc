@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "apps/common/errors.h"
 
 namespace cairn::storectl {
@@ -77,6 +78,23 @@ std::string Table::Done(bool header) const {
     while (!text.empty() && text.back() == ' ') text.pop_back();
     out += text + "\n";
   }
+  return out;
+}
+
+std::string Table::Csv() const {
+  const auto line = [](const std::vector<std::string>& cells) {
+    return absl::StrCat(absl::StrJoin(cells, ",",
+                                      [](std::string* out, const std::string& cell) {
+                                        if (cell.find_first_of(",\"\n\r") == std::string::npos) {
+                                          *out += cell;
+                                        } else {
+                                          absl::StrAppend(out, "\"", absl::StrReplaceAll(cell, {{"\"", "\"\""}}), "\"");
+                                        }
+                                      }),
+                        "\r\n");
+  };
+  std::string out = line(header_);
+  for (const auto& row : rows_) out += line(row);
   return out;
 }
 

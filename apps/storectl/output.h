@@ -40,6 +40,8 @@ class Table {
   void Row(std::vector<std::string> cells);
   // `header` false: rows alone (not a terminal).
   std::string Done(bool header) const;
+  // Comma-separated, header first; a cell with a comma, quote or line feed is quoted.
+  std::string Csv() const;
   bool empty() const { return rows_.empty(); }
 
  private:

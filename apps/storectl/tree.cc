@@ -18,7 +18,7 @@ void AddGlobals(CLI::App& app, Globals& globals) {
   app.add_option("-P,--profile", globals.profile, "network to talk to");
   app.add_option("--home", globals.home,
                  "folder of configuration, keys and state (also CAIRN_HOME)");
-  app.add_option("-o,--output", globals.output, "text | json | jsonl");
+  app.add_option("-o,--output", globals.output, "text | json | jsonl; csv for tables");
   app.add_flag("-q,--quiet", globals.quiet, "results and errors only");
   app.add_flag("-v,--verbose", globals.verbose, "say more");
   app.add_flag("--no-color", globals.no_color, "no colours (also NO_COLOR)");

@@ -10,11 +10,11 @@
 #include "apps/common/key_file.h"
 #include "apps/storectl/commands.h"
 #include "apps/storectl/history.h"
+#include "apps/storectl/money_text.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/verdict.h"
-#include "cairn/payment/quote.h"
 
 namespace cairn::storectl {
 namespace {
@@ -126,21 +126,18 @@ absl::Status Balance(Context& context, const std::string& given) {
   auto answer = chain->Query(request);
   if (!answer.ok() && !absl::IsNotFound(answer.status())) return answer.status();
   const pb::Account record = answer.ok() ? answer->account() : pb::Account();
-  const base::Amount free = chain::FromProto(record.crn());
-  const base::Amount locked = chain::FromProto(record.locked_crn());
-  request.set_stream(chain::ToField(account));
-  ASSIGN_OR_RETURN(const pb::QueryResponse streams, chain->Query(request));
-  const base::Amount reserve = chain::FromProto(streams.stream().buffer());
-  const base::Amount pays = chain::FromProto(streams.stream().out_rate()).Times(payment::kMonthSeconds).value_or(base::Amount::Max());
-  const base::Amount earns = chain::FromProto(streams.stream().in_rate()).Times(payment::kMonthSeconds).value_or(base::Amount::Max());
+  ASSIGN_OR_RETURN(const client::Standing standing, client::ReadStanding(*chain, account));
+  const base::Amount free = standing.settled_free;
+  const base::Amount locked = standing.locked;
+  const base::Amount reserve = standing.settled_reserve;
   Json json;
   json.Text("account", base::ToText(account))
       .Bool("exists", answer.ok())
       .Crn("free", free)
       .Crn("locked", locked)
       .Crn("reserve", reserve)
-      .Crn("pays_per_month", pays)
-      .Crn("earns_per_month", earns)
+      .Crn("pays_per_month", PerMonth(standing.out_rate))
+      .Crn("earns_per_month", PerMonth(standing.in_rate))
       .Raw("usdc",
            Json()
                .Text("amount", chain::FromProto(record.usdc()).ToDecimal(base::kUsdcDecimals))
@@ -148,11 +145,14 @@ absl::Status Balance(Context& context, const std::string& given) {
                .Done())
       .Number("buckets", record.buckets())
       .Small("lanes", record.lanes());
+  const std::string deposit = absl::StrCat("storectl wallet send ", base::ToText(account));
+  AddState(standing, deposit, json);
   context.Result(json, absl::StrCat("account  ", base::ToText(account), "\nfree     ", Crn(free),
-                                    "\nlocked   ", Crn(locked), "\nreserve  ", Crn(reserve), "\npays     ",
-                                    Crn(pays), " per 30 days\nearns    ", Crn(earns), " per 30 days\nusdc     ",
+                                    "\nlocked   ", Crn(locked), "\nreserve  ", Crn(reserve), " of ",
+                                    Crn(standing.full_reserve), "\npays     ", RateText(standing.out_rate),
+                                    "\nearns    ", RateText(standing.in_rate), "\nusdc     ",
                                     chain::FromProto(record.usdc()).ToDecimal(base::kUsdcDecimals),
-                                    " usdc\n"));
+                                    " usdc\n", StateText(standing, deposit)));
   if (!answer.ok())
     context.Say("The account has never been credited: it begins with its first transfer.");
   return absl::OkStatus();
@@ -204,8 +204,8 @@ absl::Status Send(Context& context, const SendFlags& flags) {
 }
 
 // Blocks are kept for a while only; what is older is not shown.
-absl::Status History(Context& context, uint64_t blocks) {
-  ASSIGN_OR_RETURN(base::AccountId account, AccountOf(context, ""));
+absl::Status History(Context& context, const std::string& given, uint64_t blocks) {
+  ASSIGN_OR_RETURN(base::AccountId account, AccountOf(context, given));
   return ShowHistory(context, account, blocks);
 }
 
@@ -313,10 +313,12 @@ void AddWalletCommands(CLI::App& app, Context& context) {
   });
 
   auto blocks = std::make_shared<uint64_t>(1000);
-  CLI::App* history = wallet->add_subcommand("history", "what you paid, locked and got back, and to or from whom");
+  auto told = std::make_shared<std::string>();
+  CLI::App* history = wallet->add_subcommand("history", "what you paid, locked and got back, to or from whom, and warnings");
   history->add_option("--blocks", *blocks, "how many blocks to look back; 0: all that are kept");
-  history->callback([&context, blocks] {
-    context.action = [&context, blocks] { return History(context, *blocks); };
+  history->add_option("account", *told, "cairn1..., also of a payment account; default: yours");
+  history->callback([&context, blocks, told] {
+    context.action = [&context, blocks, told] { return History(context, *told, *blocks); };
   });
 }
 

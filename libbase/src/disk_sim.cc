@@ -67,6 +67,7 @@ struct Node {
   Content live, durable;
   std::map<std::string, std::shared_ptr<Node>> names, durable_names;
   std::vector<uint64_t> unsynced;  // numbers of journal entries that a sync of this node makes durable
+  std::vector<uint64_t> given_up;  // those of a sync that failed
   int links = 1;
   int opens = 0;
 };
@@ -157,6 +158,11 @@ struct SimDisk::State {
   }
 
   void SyncNode(Node& node) {
+    // Nothing of them reaches the disk behind newer bytes.
+    if (!node.unsynced.empty()) {
+      for (uint64_t number : node.given_up) journal.erase(number);
+      node.given_up.clear();
+    }
     for (uint64_t number : node.unsynced) {
       auto it = journal.find(number);
       if (it == journal.end()) continue;
@@ -231,6 +237,7 @@ struct SimDisk::State {
   // After a crash callers see what is durable.
   void Restart(Node& node) {
     node.unsynced.clear();
+    node.given_up.clear();
     node.opens = 0;
     node.links = 1;
     node.live = node.durable;
@@ -297,6 +304,7 @@ class SimFile final : public File {
     absl::Status fault = state_->Inject(SimDisk::Op::kSync);
     if (!fault.ok()) {
       poisoned_ = true;
+      node_->given_up.insert(node_->given_up.end(), node_->unsynced.begin(), node_->unsynced.end());
       node_->unsynced.clear();
       return fault;
     }

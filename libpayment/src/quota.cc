@@ -58,4 +58,20 @@ void Quota::GiveBack(const QuotaShare& share, absl::string_view object, uint64_t
   if (read != by_object_.end()) read->second -= std::min(free, read->second);
 }
 
+void Quota::Restore(int64_t month, uint64_t free_used, uint64_t package_used) {
+  *this = Quota();
+  month_ = month;
+  free_used_ = free_used;
+  package_used_ = package_used;
+}
+
+void Quota::RestoreObject(absl::string_view object, int64_t month, uint64_t free_used) {
+  if (month == month_ && free_used != 0) by_object_[std::string(object)] = free_used;
+}
+
+uint64_t Quota::object_used(absl::string_view object) const {
+  const auto read = by_object_.find(object);
+  return read == by_object_.end() ? 0 : read->second;
+}
+
 }  // namespace cairn::payment

@@ -106,6 +106,34 @@ TEST_CASE(
   CHECK(base::ReasonOf(stream->Commit({}).status()) == "DISK_FULL");
 }
 
+TEST_CASE("a holder that was asked to tells how much it keeps, and only that is waited for") {
+  Pair pair;
+  auto stream = *pair.client->Put(absl::Seconds(20));
+  v1::PutOpen open;
+  open.set_part("told");
+  open.set_size(3'000'000);
+  open.set_report(true);
+  REQUIRE(stream->Open(open).ok());
+  const std::string bytes = Pattern(3'000'000);
+  REQUIRE(stream->Write(CordOf(base::ToBytes(base::AsBytes(bytes).first(1'000'000)))).ok());
+  auto held = stream->WaitHeld(1);
+  REQUIRE(held.ok());
+  CHECK(*held >= 1);
+  CHECK(*held <= 1'000'000);
+  CHECK(*stream->WaitHeld(1'000'000) == 1'000'000);
+  CHECK(*stream->WaitHeld(5) == 1'000'000);  // known already
+  REQUIRE(stream->Write(CordOf(base::ToBytes(base::AsBytes(bytes).subspan(1'000'000)))).ok());
+  CHECK(stream->Commit({base::ObjectId{}})->position() == 1);  // reports before the receipt are passed over
+  stream.reset();
+  CHECK(*pair.Fetch("told") == bytes);
+
+  pair.provider.refuse_put = true;
+  auto refused = *pair.client->Put(absl::Seconds(20));
+  (void)refused->Open(open);
+  (void)refused->Write(CordOf(base::Bytes(1000)));
+  CHECK(base::ReasonOf(refused->WaitHeld(1000).status()) == "DISK_FULL");
+}
+
 TEST_CASE("a plain stub speaks the same bulk messages") {
   Pair pair;
   auto channel = *Connect(pair.server->endpoint(), PeerPin::Plaintext());

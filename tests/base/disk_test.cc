@@ -327,6 +327,28 @@ TEST_CASE("a failed sync poisons the file on the simulated disk, and what it cov
   CHECK(Read(disk, "f") == "old");
 }
 
+TEST_CASE("what a failed sync covered does not come back over what was synced later") {
+  SimDisk disk;
+  WriteDurably(disk, "f", "old");
+  {
+    auto file = Open(disk, "f");
+    REQUIRE((file->Truncate(0).ok() && file->WriteAt(0, AsBytes("lost")).ok()));
+    disk.FailAfter(SimDisk::Op::kSync, 0, absl::DataLossError("broken"));
+    REQUIRE_FALSE(file->Sync().ok());
+    disk.FailAfter(SimDisk::Op::kSync, 0, absl::OkStatus());
+  }
+  auto again = Open(disk, "f");
+  SECTION("newer bytes were synced") {
+    REQUIRE((again->WriteAt(0, AsBytes("newer")).ok() && again->Sync().ok()));
+    disk.Crash([](size_t) { return true; });
+    CHECK(Read(disk, "f") == "newer");
+  }
+  SECTION("none were: they may have arrived") {
+    disk.Crash([](size_t) { return true; });
+    CHECK(Read(disk, "f") == "lost");
+  }
+}
+
 TEST_CASE("faults come after the given number of successes and stay until they are cleared") {
   SimDisk disk;
   disk.FailAfter(SimDisk::Op::kWrite, 2, absl::UnavailableError("fault"));

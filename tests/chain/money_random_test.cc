@@ -1,6 +1,8 @@
 // Money under random lives: a million operations on streams, accounts, packages, sponsors and objects (a hundred
 // million under CAIRN_SOAK=1), each checked by the ledger's invariants and all recounted; and one bucket of a hundred
 // thousand puts and deletes whose accounts are worked out by hand.
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <random>
 
@@ -391,12 +393,16 @@ TEST_CASE("a million random operations make, lose and misplace no unit of money"
   World world(seed);
   INFO("seed " << seed);
   constexpr int kPerBlock = 50;
+  const auto begun = std::chrono::steady_clock::now();
   for (uint64_t done = 0; done < operations; done += kPerBlock) {
     INFO("operation " << done);
     world.Block(kPerBlock);
     if (done % 50'000 == 0) world.Recounted();
   }
   world.Recounted();
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  std::printf("random money, seed %u: %.0f operations in %.0f s, %.0f a second\n", seed, static_cast<double>(operations),
+              took.count(), static_cast<double>(operations) / took.count());
   CHECK(world.events().count("ledger.invariant_broken") == 0);
   // Every step out of funds and back was taken many times.
   for (const char* type : {"payer.warned", "payer.throttled", "payer.restored", "payer.read_only", "payer.resumed",

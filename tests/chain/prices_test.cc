@@ -182,4 +182,32 @@ TEST_CASE("storage is priced in crn, whatever else the payer has", "[GF-85]") {
   rig.Expect(Verdict::kNoFunds, "alice", rig.Create(bucket, {{.name = "a", .size = kGiB}}));
 }
 
+TEST_CASE("an owner who disputes the download bill leaves without the primary's consent, and pays it no second longer",
+          "[GF-75]") {
+  MoneyRig rig(Prices(0, 0, 100 * kOne));
+  const uint64_t bucket = rig.Bucket("replicate:3");
+  rig.Do("alice", rig.Package(bucket, 1000));
+  rig.Settle("p0");
+  const base::Amount before = rig.Free("p0");
+  rig.AdvanceSeconds(500);
+  pb::Operation leave;
+  leave.mutable_replace_primary()->set_group(rig.GetBucket(bucket).group());
+  leave.mutable_replace_primary()->set_primary(rig.Field("p4"));
+  rig.Approve("p4", &leave);
+  rig.Do("alice", leave);
+  rig.Settle("p0");
+  CHECK(rig.Free("p0") == before.Plus(Units(500 * 1000)).value());
+  rig.AdvanceSeconds(500);
+  rig.Settle("p0");
+  CHECK(rig.Free("p0") == before.Plus(Units(500 * 1000)).value());
+  CHECK(FromProto(rig.Stream("p4").in_rate()) == Units(1000));
+  // The one that was left cannot come back, and holds nothing that is needed.
+  pb::Operation back = leave;
+  back.mutable_replace_primary()->set_primary(rig.Field("p0"));
+  rig.Approve("p0", &back, "p0");
+  rig.Expect(Verdict::kNotOwner, "p0", back);
+  rig.Do("alice", rig.Package(bucket, 2000));
+  CHECK(rig.GetBucket(bucket).package_bytes() == 2000);
+}
+
 }  // namespace cairn::chain

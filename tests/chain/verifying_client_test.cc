@@ -95,7 +95,7 @@ struct Rig {
   std::unique_ptr<VerifyingClient> client;
 };
 
-// Streams, payment accounts, prices, channels and pools: 15 questions.
+// Streams, payment accounts, prices, sponsors, channels and pools: 19 questions.
 void AskAboutMoney(Rig& rig, pb::QueryRequest* out) {
   pb::Operation account, channel, pool;
   account.mutable_create_payment_account();
@@ -120,6 +120,21 @@ void AskAboutMoney(Rig& rig, pb::QueryRequest* out) {
   (out++)->set_payment_accounts_of(rig.h.Field("alice"));
   (out++)->set_bills_of(rig.bucket);
   (out++)->set_bills_of(999);
+  pb::Operation consent, closed, sponsor;
+  auto& allowed = *consent.mutable_set_payment_consent();
+  allowed.set_account(payment_account);
+  allowed.set_bucket(rig.bucket);
+  *allowed.mutable_max_rate() = ToProto(base::Amount(1'000'000));
+  rig.h.Do("alice", consent);
+  closed.mutable_disable_refund()->set_account(payment_account);
+  rig.h.Do("alice", closed);
+  sponsor.mutable_set_sponsorship()->set_account(payment_account);
+  *sponsor.mutable_set_sponsorship()->mutable_rate() = ToProto(base::Amount(7));
+  rig.h.Do("alice", sponsor);
+  (out++)->set_sponsorships_of(rig.h.Field("alice"));
+  (out++)->set_sponsorships_of(rig.h.Field("nobody"));
+  (out++)->set_consents_of(payment_account);
+  (out++)->set_consents_of(rig.h.Field("nobody"));
   (out++)->set_price(true);
   (out++)->set_prices(true);
   (out++)->set_channel(channel_id);
@@ -133,7 +148,7 @@ void AskAboutMoney(Rig& rig, pb::QueryRequest* out) {
 }
 
 std::vector<pb::QueryRequest> EveryQuestion(Rig& rig) {
-  std::vector<pb::QueryRequest> all(34);
+  std::vector<pb::QueryRequest> all(38);
   int i = 0;
   all[i++].set_status(true);
   all[i++].set_params(true);

@@ -21,6 +21,22 @@ TEST_CASE("whatever a power cut leaves of the disk, a blob store has all that it
   CHECK(result.states > 12'000);
 }
 
+TEST_CASE("a blob store that was torn while it was first made opens all the same, and is then like any other") {
+  const BlobRun run = RecordBlobs(0);
+  REQUIRE(run.status.ok());
+  REQUIRE(run.opened < run.told.size());
+  RunOptions options{.name = "blob store, creation"};
+  options.until = run.recorded.told_at[run.opened];
+  options.drawn = Soak() ? 400 : 60;
+  options.recover_every = 4;
+  const RunResult result = RunStates(run.recorded, BlobOracle(run), options);
+  std::cout << "blob store, creation: " << options.until << " operations, " << result.states << " crash states ("
+            << result.inside_recovery << " inside recovery), seed " << CrashSeed() << "\n";
+  INFO(result.broken.value_or(""));
+  CHECK_FALSE(result.broken.has_value());
+  CHECK(result.states > 100);
+}
+
 namespace {
 
 // Why nothing is lost without a sync; empty: it must be noticed.

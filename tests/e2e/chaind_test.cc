@@ -291,6 +291,8 @@ TEST_CASE("what is wrong at the start is one error with its exit code") {
   CHECK(absl::StrContains(err, "\"code\":\"BAD_CONFIG_VALUE\",\"exit\":2"));
   CHECK(network.Run({"--http.listen=0.0.0.0:1"}, &err) == 2);
   CHECK(absl::StrContains(err, "[ADMIN_NOT_LOOPBACK]"));
+  CHECK(network.Run({"--limits.memory=15MiB", "config", "check"}, &err) == 2);
+  CHECK(absl::StrContains(err, "limits.memory must be at least 16 MiB"));
   CHECK(network.Run({"init", "--account", "nonsense"}, &err) == 2);
   CHECK(network.Run({"frobnicate"}, &err) == 2);
   CHECK(network.Run({"config", "check"}, &err, &out) == 0);

@@ -58,7 +58,8 @@ class Call:
 
     def __init__(self, endpoint, method, more_headers=()):
         self.socket = tls_socket(endpoint)
-        self.window = {0: 65535, 1: 65535}
+        self.initial = 65535  # a stream's window, as the peer's settings have it; they may change under way
+        self.window = {0: 65535, 1: self.initial}
         self.unread, self.heads, self.answers, self.ended = b"", b"", b"", False
         self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0, b""))
         fields = [(":method", "POST"), (":scheme", "https"), (":path", method), (":authority", "node"),
@@ -129,7 +130,9 @@ class Call:
         elif kind == SETTINGS and not flags & ACK:
             for at in range(0, len(payload), 6):
                 if payload[at:at + 2] == b"\0\4":  # INITIAL_WINDOW_SIZE
-                    self.window[1] += int.from_bytes(payload[at + 2:at + 6], "big") - 65535
+                    before, self.initial = self.initial, int.from_bytes(payload[at + 2:at + 6], "big")
+                    self.window[1] += self.initial - before
+            self.socket.sendall(frame(SETTINGS, ACK, 0, b""))
         elif kind == PING and not flags & ACK:
             self.socket.sendall(frame(PING, ACK, 0, payload))
         elif kind == HEADERS:

@@ -49,6 +49,36 @@ def _(net):
     net.refused(2, "bucket", "buckett", "ls")
 
 
+@rule("a network is remembered only as what it shows itself to be")
+def _(net):
+    with open(os.path.join(net.folder, "profiles", "dev.toml"), encoding="ascii") as lines:
+        dev = dict(re.findall(r'^(\w+) = "(.*)"$', lines.read(), re.MULTILINE))
+    true = {"--endpoint": dev["endpoint"], "--tls-pin": dev["tls_pin"], "--chain-id": dev["id"],
+            "--engine-key": dev["engine_key"]}
+
+    def arguments(name, **changes):
+        flags = {**true, **{"--" + key.replace("_", "-"): value for key, value in changes.items()}}
+        return ["config", "profile", "add", name, *(part for pair in flags.items() if pair[1] for part in pair)]
+
+    other = "0" * 63 + "1"
+    net.refused(2, "BAD_PROFILE_NAME", *arguments("../away"))
+    net.refused(2, "BAD_PROFILE", *arguments("away", chain_id="12"))
+    net.refused(2, "BAD_PROFILE", *arguments("away", engine_key="12"))
+    net.refused(2, "BAD_PROFILE", *arguments("away", endpoint="nowhere"))
+    for changes, code, reason in (({"tls_pin": other}, 5, "PIN_MISMATCH"), ({"endpoint": "127.0.0.1:1"}, 9, "UNREACHABLE"),
+                                  ({"chain_id": other}, 11, "LEDGER_ANSWER_UNPROVEN"),
+                                  ({"engine_key": "0158" + "66" * 31},
+                                   11, "LEDGER_ANSWER_UNPROVEN")):
+        net.refused(code, reason, *arguments("away", **changes))
+    net.refused(4, "NO_PROFILE", "--profile", "away", "chain", "status")
+    for name, changes in (("whole", {}), ("lean", {"engine_key": ""})):
+        net.ok(*arguments(name, **changes))
+        expect(net.json("--profile", name, "chain", "status") is not None, name)
+    expect({"dev", "whole", "lean"} <= {item["name"] for item in net.json("config", "profiles")["profiles"]}, "listed")
+    net.ok("config", "profile", "remove", "whole")
+    net.refused(4, "NO_PROFILE", "--profile", "whole", "chain", "status")
+
+
 @rule("names that cannot be stored are refused before anything is sent, very long ones too")
 def _(net):
     path = os.path.join(net.root, "small")
@@ -212,7 +242,7 @@ def _(net):
         expect(flag.returncode == 2 and "net.listen" in flag.stderr, str(flag))
         environment = run_daemon(daemon, "config", "check", **{f"CAIRN_{daemon.upper()}__NET__LISSTEN": "x"})
         expect(environment.returncode == 2 and "UNKNOWN_CONFIG_KEY" in environment.stderr, str(environment))
-        value = run_daemon(daemon, "--net.tls=perhaps", "config", "check")
+        value = run_daemon(daemon, "--limits.memory=perhaps", "config", "check")
         expect(value.returncode == 2 and "BAD_CONFIG_VALUE" in value.stderr, str(value))
         expect(not os.path.exists(data), "a refused start left something behind")
     expect(run_daemon("chaind", f"--node.data_dir={data}", "init").returncode == 0, "init")

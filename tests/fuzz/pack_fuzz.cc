@@ -89,6 +89,7 @@ class Builder {
     base::Bytes header = storage::EncodePackHeader(
         {.pack = number_, .store = identity_.store, .salt = identity_.salt, .first_sequence = input_.U8()});
     if (!sound) header[input_.U8() % header.size()] ^= 1;
+    if (!sound && input_.U8() % 2 == 1) header.resize(number_ % header.size());  // a creation that was cut short
     Append(header);
   }
   void Append(base::ByteView bytes) { pack_.insert(pack_.end(), bytes.begin(), bytes.end()); }

@@ -8,11 +8,27 @@
 namespace cairn {
 namespace {
 
+// A payment account of alice's that may pay for the bucket, and that she sponsors: its id.
+std::string Sponsor(chain::LedgerHarness& h, uint64_t bucket) {
+  chain::pb::Operation create, consent, close, sponsor;
+  create.mutable_create_payment_account();
+  const std::string id = h.Do("alice", create).created(0);
+  consent.mutable_set_payment_consent()->set_account(id);
+  consent.mutable_set_payment_consent()->set_bucket(bucket);
+  *consent.mutable_set_payment_consent()->mutable_max_rate() = chain::ToProto(base::Amount(1));
+  close.mutable_disable_refund()->set_account(id);
+  sponsor.mutable_set_sponsorship()->set_account(id);
+  *sponsor.mutable_set_sponsorship()->mutable_rate() = chain::ToProto(base::Amount(1));
+  for (const chain::pb::Operation& operation : {consent, close, sponsor}) h.Do("alice", operation);
+  return id;
+}
+
 struct Asked {
   Asked() {
     const uint64_t bucket = h.Bucket("rs:2+1");
     for (const char* name : {"a/b", "a/c", "d"}) h.Store(bucket, {.name = name});
     h.CreateOne(bucket, {.name = "pending"});
+    known["account0"] = Sponsor(h, bucket);
     for (const char* who : {"alice", "p0"}) known[who] = h.Field(who);
     OpenPayments();
     h.Advance(absl::Hours(2));
@@ -20,9 +36,7 @@ struct Asked {
 
   void OpenPayments() {
     known["key"] = base::ToString(h.Key("alice").public_key().Encode());
-    chain::pb::Operation account, channel, pool;
-    account.mutable_create_payment_account();
-    known["account"] = h.Do("alice", account).created(0);
+    chain::pb::Operation channel, pool;
     auto& open = *channel.mutable_open_channel();
     open.set_payee(h.Field("p0"));
     open.set_asset(chain::pb::ASSET_CRN);
@@ -36,7 +50,7 @@ struct Asked {
     known["pool"] = h.Do("alice", pool).created(0);
   }
 
-  // What the ledger has, where a question names it: "alice", "p0", "key", "account", "channel", "pool".
+  // What the ledger has, where a question names it: "alice", "p0", "key", "account0", "channel", "pool".
   std::string operator()(const std::string& field) const {
     const auto found = known.find(field);
     return found == known.end() ? field : found->second;
@@ -56,6 +70,9 @@ void NameMoney(const Asked& named, chain::pb::QueryRequest& request) {
   if (!request.flows_from().empty()) request.set_flows_from(named(request.flows_from()));
   if (!request.payment_account().empty()) request.set_payment_account(named(request.payment_account()));
   if (!request.payment_accounts_of().empty()) request.set_payment_accounts_of(named(request.payment_accounts_of()));
+  if (!request.consents_of().empty()) request.set_consents_of(named(request.consents_of()));
+  if (!request.sponsorships_of().empty()) request.set_sponsorships_of(named(request.sponsorships_of()));
+  if (!request.journal_anchors().empty()) request.set_journal_anchors(named(request.journal_anchors()));
   if (!request.channel().empty()) request.set_channel(named(request.channel()));
   if (!request.channels_of_payer().empty()) request.set_channels_of_payer(named(request.channels_of_payer()));
   if (!request.channels_of_payee().empty()) request.set_channels_of_payee(named(request.channels_of_payee()));

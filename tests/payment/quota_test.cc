@@ -59,5 +59,19 @@ TEST_CASE("what was not sent is given back, in its month and never twice over") 
   CHECK(quota.free_used() == 100);
 }
 
+TEST_CASE("a quota goes on from what was kept of it", "[GF-47]") {
+  const QuotaTerms terms{.free_bytes = 100, .free_object_bytes = 40, .package_bytes = 50};
+  const absl::Time now = At(2026, 3, 3);
+  Quota quota;
+  quota.Restore(MonthOf(now), 70, 20);
+  quota.RestoreObject("a", MonthOf(now), 30);
+  quota.RestoreObject("b", MonthOf(At(2026, 2, 3)), 30);  // last month's
+  CHECK(quota.Offer(terms, "a", 100, now) == QuotaShare{10, 30, 60});
+  CHECK(quota.Offer(terms, "b", 100, now) == QuotaShare{30, 30, 40});
+  CHECK(quota.object_used("a") == 30);
+  CHECK(quota.object_used("b") == 0);
+  CHECK(quota.Offer(terms, "a", 100, At(2026, 4, 1)) == QuotaShare{40, 50, 10});
+}
+
 }  // namespace
 }  // namespace cairn::payment

@@ -21,6 +21,7 @@ constexpr char kGetInfo[] = "/cairn.rpc.v1.Provider/GetInfo";
 constexpr char kApprove[] = "/cairn.rpc.v1.Provider/Approve";
 constexpr char kQueryUpload[] = "/cairn.rpc.v1.Provider/QueryUpload";
 constexpr char kSubmitReceipts[] = "/cairn.rpc.v1.Provider/SubmitReceipts";
+constexpr char kListReads[] = "/cairn.rpc.v1.Provider/ListReads";
 constexpr char kPut[] = "/cairn.rpc.v1.Provider/Put";
 constexpr char kGet[] = "/cairn.rpc.v1.Provider/Get";
 constexpr size_t kChunkBytes = 256 << 10;
@@ -107,6 +108,7 @@ class SimPut final : public client::PutStream {
   absl::Status Open(const v1::PutOpen& part) override {
     v1::PutRequest request;
     *request.mutable_header()->mutable_open() = part;
+    held_ = part.from_offset();
     return Send(request);
   }
   absl::Status Send(base::ByteView bytes) override {
@@ -125,16 +127,28 @@ class SimPut final : public client::PutStream {
     for (const base::ObjectId& object : objects)
       request.mutable_header()->mutable_commit()->add_objects(chain::ToField(object));
     RETURN_IF_ERROR(Send(request));
-    const std::optional<std::string> bytes = call_->Receive();
-    if (!bytes) return Ended();
-    ASSIGN_OR_RETURN(v1::PutResponse response, Parse<v1::PutResponse>(*bytes));
-    return std::move(*response.mutable_receipt());
+    while (true) {
+      ASSIGN_OR_RETURN(v1::PutResponse response, Receive());
+      if (response.has_receipt()) return std::move(*response.mutable_receipt());
+    }
+  }
+  absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) override {
+    while (held_ < at_least) {
+      ASSIGN_OR_RETURN(const v1::PutResponse response, Receive());
+      held_ = std::max(held_, response.held());
+    }
+    return held_;
   }
 
  private:
   absl::Status Send(const v1::PutRequest& request) {
     if (call_->Send(request.SerializeAsString())) return absl::OkStatus();
     return Ended();
+  }
+  absl::StatusOr<v1::PutResponse> Receive() {
+    const std::optional<std::string> bytes = call_->Receive();
+    if (!bytes) return Ended();
+    return Parse<v1::PutResponse>(*bytes);
   }
   absl::Status Ended() {
     while (call_->Receive()) {
@@ -143,6 +157,7 @@ class SimPut final : public client::PutStream {
     return base::Error(absl::StatusCode::kUnavailable, "ENDED_EARLY", "the provider ended the upload early");
   }
   CallPtr call_;
+  uint64_t held_ = 0;  // as last reported
 };
 
 // Slices come as the messages of a Get, here and between providers.
@@ -160,12 +175,15 @@ absl::Status ReadSlice(const CallPtr& call, const v1::GetRequest& request,
   return call->status();
 }
 
-v1::GetRequest GetRequestOf(const base::ObjectId& object, const base::ContentId& part, base::ByteRange range) {
+// `number` makes the signed call one of its own.
+v1::GetRequest GetRequestOf(const base::ObjectId& object, const base::ContentId& part, base::ByteRange range,
+                            uint64_t number) {
   v1::GetRequest request;
   request.set_object(chain::ToField(object));
   request.set_part(chain::ToField(part.digest));
   request.set_offset(range.offset);
   request.set_length(range.length);
+  request.set_nonce(std::string(8, '\0') + chain::NumberField(number));
   return request;
 }
 
@@ -213,7 +231,7 @@ class SimTransport final : public client::Transport {
   absl::StatusOr<std::unique_ptr<client::GetStream>> Get(const client::ProviderAddress& to,
                                                          const client::GetPart& what,
                                                          absl::Duration timeout) override {
-    const v1::GetRequest request = GetRequestOf(what.object, what.part, what.range);
+    const v1::GetRequest request = GetRequestOf(what.object, what.part, what.range, ++reads_);
     return std::make_unique<SimGet>(
         network_.Open(self_, to.endpoint, kGet, Sign(to, kGet, request.SerializeAsString()), timeout), request);
   }
@@ -221,6 +239,11 @@ class SimTransport final : public client::Transport {
                                                             const v1::SubmitReceiptsRequest& request,
                                                             absl::Duration timeout) override {
     return Unary<v1::SubmitReceiptsResponse>(to, kSubmitReceipts, request, timeout);
+  }
+  absl::StatusOr<v1::ListReadsResponse> ListReads(const client::ProviderAddress& to,
+                                                  const v1::ListReadsRequest& request,
+                                                  absl::Duration timeout) override {
+    return Unary<v1::ListReadsResponse>(to, kListReads, request, timeout);
   }
 
  private:
@@ -239,6 +262,7 @@ class SimTransport final : public client::Transport {
   const base::ChainId chain_;
   const base::SigningKey caller_;
   const base::Clock& clock_;
+  uint64_t reads_ = 0;
 };
 
 class PeerParts final : public storaged::PartSource {
@@ -252,7 +276,7 @@ class PeerParts final : public storaged::PartSource {
     if (stopping_) return absl::CancelledError("the provider stops");
     ASSIGN_OR_RETURN(const auto record, ledger_.Provider(provider));
     ASSIGN_OR_RETURN(const base::PublicKey node, base::PublicKey::Decode(base::AsBytes(record->node_key())));
-    const v1::GetRequest request = GetRequestOf(object, part, range);
+    const v1::GetRequest request = GetRequestOf(object, part, range, ++reads_);
     const rpc::CallSigner signer(identity_.chain, node, identity_.account.Clone(), clock_);
     base::SliceDecoder decoder(part.digest, range);
     const CallPtr call = network_.Open(self_, record->endpoint(), kGet,
@@ -270,6 +294,7 @@ class PeerParts final : public storaged::PartSource {
   const storaged::Identity& identity_;
   storaged::Ledger& ledger_;
   const base::Clock& clock_;
+  uint64_t reads_ = 0;
   bool stopping_ = false;
 };
 
@@ -360,7 +385,7 @@ class Writer final : public rpc::ChunkWriter {
   }
   absl::Status WriteOwned(base::Bytes bytes) override { return Write(bytes); }
   bool cancelled() const override { return call_->cancelled(); }
-  absl::Status Flush() {
+  absl::Status Flush() override {
     v1::Chunk chunk;
     if (!std::exchange(begun_, true)) chunk.mutable_header()->set_size(size_);
     chunk.set_data(std::exchange(buffer_, std::string()));
@@ -439,6 +464,7 @@ void ServeProvider(rpc::ProviderHandler& handler, const rpc::CallVerifier& verif
   if (method == kApprove) return ServeSigned(call, verifier, handler, &rpc::ProviderHandler::Approve);
   if (method == kQueryUpload) return ServeSigned(call, verifier, handler, &rpc::ProviderHandler::QueryUpload);
   if (method == kSubmitReceipts) return ServeSigned(call, verifier, handler, &rpc::ProviderHandler::SubmitReceipts);
+  if (method == kListReads) return ServeSigned(call, verifier, handler, &rpc::ProviderHandler::ListReads);
   ServeOne<v1::GetInfoRequest>(call, [&](const auto&) -> absl::StatusOr<v1::GetInfoResponse> {
     v1::GetInfoResponse response;
     RETURN_IF_ERROR(handler.GetInfo(response));

@@ -571,6 +571,45 @@ TEST_CASE("what a failed sync left in memory is written again before it is ackno
   CheckReads(*rig.store, {first, second});
 }
 
+TEST_CASE("whichever sync fails, what is acknowledged after the restart outlasts a power cut") {
+  const auto op = GENERATE(base::SimDisk::Op::kSync, base::SimDisk::Op::kSyncDir);
+  const bool checkpoint = GENERATE(true, false), deletes = GENERATE(true, false);
+  for (uint64_t after = 0;; ++after) {
+    BlobRig rig;
+    REQUIRE(rig.Open().ok());
+    rig.sim.FailAfter(op, after, absl::InternalError("I/O error"));
+    std::vector<Sample> stored;
+    const auto put = [&](uint64_t seed) {
+      Sample sample = MakeSample(130'000, seed);  // the packs of the rig hold four
+      const bool done = rig.store->Put(sample.id, sample.bytes).ok();
+      if (done) stored.push_back(std::move(sample));
+      return done;
+    };
+    uint64_t seed = 0;
+    bool failed = false;
+    for (; seed < 14 && !failed; ++seed) {
+      failed = !put(seed);
+      if (!failed && checkpoint && seed % 3 == 2) failed = !rig.store->Checkpoint().ok();
+      if (!failed && deletes && seed % 4 == 3) {
+        failed = !rig.store->Delete(stored.front().id).ok();
+        stored.erase(stored.begin());  // after a failure it may be either way
+      }
+    }
+    if (!failed) {
+      CHECK(after > 1);
+      break;
+    }
+    rig.sim.FailAfter(op, 0, absl::OkStatus());
+    INFO("the failing sync is number " << after);
+    REQUIRE(rig.Open().ok());
+    // What had failed is tried again, as callers do; then more comes.
+    for (uint64_t again = seed - 1; again < seed + 3; ++again) REQUIRE(put(again));
+    rig.sim.Crash([](size_t) { return false; });
+    REQUIRE(rig.Open().ok());
+    CheckReads(*rig.store, stored);
+  }
+}
+
 TEST_CASE("a blob that had arrived in part goes on after a restart, with and without the index") {
   BlobRig rig;
   REQUIRE(rig.Open().ok());

@@ -50,6 +50,7 @@ class FakeProvider : public ProviderHandler {
     std::lock_guard<std::mutex> lock(mutex);
     last_caller = caller;
     std::string open;
+    bool report = false;
     while (true) {
       ASSIGN_OR_RETURN(PutReader::Step step, reader.Next());
       if (std::holds_alternative<PutReader::End>(step)) return absl::OkStatus();
@@ -59,9 +60,13 @@ class FakeProvider : public ProviderHandler {
       }
       if (auto* header = std::get_if<std::shared_ptr<const v1::PutOpen>>(&step)) {
         open = (*header)->part();
+        report = (*header)->report();
         parts[open];
       } else if (auto* data = std::get_if<absl::Cord>(&step)) {
         absl::StrAppend(&parts[open], std::string(*data));
+        v1::PutResponse response;
+        response.set_held(parts[open].size());
+        if (report) RETURN_IF_ERROR(reader.Respond(response));
       } else {
         v1::PutResponse response;
         const auto& commit = *std::get<std::shared_ptr<const v1::PutCommit>>(step);
@@ -87,6 +92,12 @@ class FakeProvider : public ProviderHandler {
       RETURN_IF_ERROR(writer.Write(rest.subspan(0, 16'391)));
       rest.remove_prefix(std::min<size_t>(rest.size(), 16'391));
     }
+    return absl::OkStatus();
+  }
+  absl::Status ListReads(const Caller& caller, const v1::ListReadsRequest&,
+                         v1::ListReadsResponse& response) override {
+    last_caller = caller;
+    response.set_sequence(7);
     return absl::OkStatus();
   }
   absl::Status SubmitReceipts(const Caller& caller, const v1::SubmitReceiptsRequest&,

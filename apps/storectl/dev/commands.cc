@@ -164,6 +164,10 @@ void AddDevCommands(CLI::App& root, Context& context) {
 
   CLI::App* up = add("up", "Start a network: a ledger, providers, a funded account", Up);
   up->add_option("--providers", arguments->options.providers, "How many")->capture_default_str();
+  up->add_option("--oracles", arguments->options.oracles, "How many wallet keys (oracle1, ...) may sign prices")
+      ->check(CLI::Range(0, 100));
+  up->add_option("--param", arguments->options.params, "NAME=VALUE of a parameter, in smallest units, when the network is made")
+      ->take_all()->allow_extra_args(false);
   up->add_option("--size", arguments->options.provider_size, "Disk that each provider offers")->capture_default_str();
   add("down", "Stop it; the data stays",
       [](Context&, DevNetwork& network, const Arguments&) { return network.Down(); });
@@ -203,11 +207,14 @@ void AddDevCommands(CLI::App& root, Context& context) {
                }))
       ->add_option("duration", arguments->duration, "200ms, 2s; 0s ends it")
       ->required();
-  provider(add("misbehave", "Make a provider lie, keep silent or refuse",
-               [](Context&, DevNetwork& n, const Arguments& a) { return n.Misbehave(a.provider, a.fault, 0); }))
-      ->add_option("fault", arguments->fault,
-                   "wrong_bytes, wrong_receipt, silent_after_approval, refuse_seal, none")
+  CLI::App* misbehave = provider(add("misbehave", "Make a provider lie, keep silent or refuse",
+               [](Context&, DevNetwork& n, const Arguments& a) {
+                 return n.Misbehave(a.provider, a.fault, a.parameter);
+               }));
+  misbehave->add_option("fault", arguments->fault,
+                        "wrong_bytes, wrong_receipt, silent_after_approval, refuse_seal, forged_reads, none")
       ->required();
+  misbehave->add_option("--parameter", arguments->parameter, "Of the fault, as rpc.v1.SetFaultRequest says");
   provider(add("scrub", "Check everything a provider keeps", Scrub));
   CLI::App* logs = add("logs", "The log of a daemon", ShowLog);
   logs->add_option("process", arguments->process, "chaind, p1, p2, ...")->capture_default_str();

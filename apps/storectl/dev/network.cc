@@ -44,6 +44,7 @@ constexpr absl::Duration kStartTimeout = absl::Seconds(15);
 constexpr absl::Duration kStopGrace = absl::Seconds(5);
 constexpr absl::Duration kAdminTimeout = absl::Seconds(120);
 constexpr int kDevWorkFactor = 8;             // the keys of a dev network guard nothing
+constexpr char kFreeQuota[] = "free_quota_bytes=1099511627776";  // 1 TiB a bucket and month
 constexpr char kFaucetCrn[] = "1000000000";
 constexpr char kUserCrn[] = "1000000";
 constexpr char kProviderCrn[] = "100000";
@@ -189,7 +190,9 @@ struct DevNetwork::State {
 
   absl::Status MakeProviderKeys(DevProvider& provider);
   absl::Status MakeWallet(std::string* user_account);
-  absl::Status MakeChain(const std::string& user_account);
+  absl::StatusOr<base::SecretString> Passphrase() const;
+  absl::StatusOr<std::string> MakeOracle(const std::string& key) const;
+  absl::Status MakeChain(const std::string& user_account, const DevOptions& options);
   absl::Status PortsAreFree() const;
   absl::Status StartChain();
   absl::Status StartProvider(DevProvider& provider);
@@ -208,6 +211,12 @@ absl::Status DevNetwork::State::MakeProviderKeys(DevProvider& provider) {
   return absl::OkStatus();
 }
 
+// The file may be older than the network: it outlives a reset.
+absl::StatusOr<base::SecretString> DevNetwork::State::Passphrase() const {
+  ASSIGN_OR_RETURN(const std::string line, app::ReadSmallFile(record.passphrase_file()));
+  return base::SecretString(std::string(absl::StripTrailingAsciiWhitespace(line)));
+}
+
 absl::Status DevNetwork::State::MakeWallet(std::string* user_account) {
   base::SystemEntropy entropy;
   client::Wallet wallet(paths);
@@ -216,13 +225,11 @@ absl::Status DevNetwork::State::MakeWallet(std::string* user_account) {
     std::string drawn = base::ToHex(entropy.Draw<base::Nonce16>().view());
     RETURN_IF_ERROR(app::WriteFileAtomically(record.passphrase_file(), drawn + "\n"));
   }
-  // The file may be older than the key: it outlives a reset.
-  ASSIGN_OR_RETURN(std::string line, app::ReadSmallFile(record.passphrase_file()));
-  std::string passphrase(absl::StripTrailingAsciiWhitespace(line));
+  ASSIGN_OR_RETURN(const base::SecretString passphrase, Passphrase());
   auto known = wallet.Find("main");
   if (!known.ok()) {
     RETURN_IF_ERROR(
-        wallet.Create("main", base::SecretString(std::move(passphrase)), entropy, kDevWorkFactor).status());
+        wallet.Create("main", passphrase, entropy, kDevWorkFactor).status());
     known = wallet.Find("main");
   }
   RETURN_IF_ERROR(known.status());
@@ -230,7 +237,17 @@ absl::Status DevNetwork::State::MakeWallet(std::string* user_account) {
   return absl::OkStatus();
 }
 
-absl::Status DevNetwork::State::MakeChain(const std::string& user_account) {
+// Public key, in hex, of a wallet key behind the network's passphrase; made when it is not there.
+absl::StatusOr<std::string> DevNetwork::State::MakeOracle(const std::string& key) const {
+  base::SystemEntropy entropy;
+  client::Wallet wallet(paths);
+  ASSIGN_OR_RETURN(const base::SecretString passphrase, Passphrase());
+  if (!wallet.Find(key).ok()) RETURN_IF_ERROR(wallet.Create(key, passphrase, entropy, kDevWorkFactor).status());
+  ASSIGN_OR_RETURN(const base::AccountKeys keys, wallet.Open(key, passphrase));
+  return base::ToHex(keys.signing.public_key().Encode());
+}
+
+absl::Status DevNetwork::State::MakeChain(const std::string& user_account, const DevOptions& options) {
   base::SystemEntropy entropy;
   base::Secret<32> seed = entropy.DrawSecret<32>();
   RETURN_IF_ERROR(app::WritePlainSeedFile(directory + "/faucet.seed", seed));
@@ -247,6 +264,13 @@ absl::Status DevNetwork::State::MakeChain(const std::string& user_account) {
   give(record.faucet(), kFaucetCrn);
   give(user_account, kUserCrn);
   for (const DevProvider& provider : record.providers()) give(provider.account(), kProviderCrn);
+  // Generous: what is tried here is files, until somebody asks for the quota.
+  arguments.insert(arguments.end(), {"--param", std::string(kFreeQuota)});
+  for (const std::string& param : options.params) arguments.insert(arguments.end(), {"--param", param});
+  for (int i = 1; i <= options.oracles; ++i) {
+    ASSIGN_OR_RETURN(const std::string key, MakeOracle(absl::StrCat("oracle", i)));
+    arguments.insert(arguments.end(), {"--oracle", key});
+  }
   ASSIGN_OR_RETURN(std::string out, Run(arguments));
   record.set_chain_id(Field(out, "chain_id"));
   record.set_engine_key(Field(out, "engine_key"));
@@ -351,7 +375,7 @@ absl::Status DevNetwork::State::Create(const DevOptions& options) {
     tasks.push_back([this, &provider] { return MakeProviderKeys(provider); });
   }
   RETURN_IF_ERROR(RunTogether(std::move(tasks)));
-  RETURN_IF_ERROR(MakeChain(user_account));
+  RETURN_IF_ERROR(MakeChain(user_account, options));
   RETURN_IF_ERROR(StartChain());
   RETURN_IF_ERROR(Save());
   tasks.clear();

@@ -32,6 +32,8 @@ struct DevOptions {
   std::string name = "dev";
   int providers = 8;
   std::string provider_size = "64GiB";  // quota of each store
+  int oracles = 0;                      // wallet keys oracle1, oracle2, ... that sign prices
+  std::vector<std::string> params;      // NAME=VALUE of genesis
 };
 
 class DevNetwork {

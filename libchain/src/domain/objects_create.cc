@@ -4,7 +4,6 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "cairn/base/charge.h"
 #include "cairn/base/layout.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/groups.h"
@@ -112,25 +111,17 @@ Verdict UseCopySource(const pb::NewObject& object, const Context& context, const
 Verdict Charge(const Site& site, bool copy, const Context& context, const ReadView& view, pb::Object* planned) {
   const pb::PriceState prices = view.Find(keys::PriceState()).value_or(pb::PriceState());
   const pb::PriceRecord& price = PriceAt(prices, context.time_ms);
-  base::ChargeTerms terms;
-  const auto primary = base::PrimaryPrice(FromProto(price.prices().primary_storage()),
-                                          FromProto(price.prices().holder_storage()),
-                                          site.group.policy().whole_at_primary());
-  if (!primary) return Verdict::kChargeOverflow;
-  terms.primary = *primary;
-  terms.holders.assign(planned->positions_size(), FromProto(price.prices().holder_storage()));
-  if (!copy) terms.ingress = FromProto(price.prices().ingress());
-  terms.tax_ppm = context.params.tax_ppm();
-  terms.reserve_seconds = context.params.reserve_seconds();
-  terms.min_charge_bytes = context.params.min_charge_bytes();
-  const auto charge = base::ChargeFor(terms, planned->stored_size(), FromProto(planned->layout()),
-                                      site.group.policy().data());
-  if (!charge.ok()) return Verdict::kChargeOverflow;
-  const auto reserve = charge->rate.Times(terms.reserve_seconds);
+  const auto charge = ChargeAt(price.prices(), context.params, site.group.policy(),
+                               {.stored_size = planned->stored_size(),
+                                .layout = FromProto(planned->layout()),
+                                .positions = planned->positions_size(),
+                                .copy = copy});
+  if (!charge) return Verdict::kChargeOverflow;
+  const auto reserve = charge->rate.Times(context.params.reserve_seconds());
   if (!reserve) return Verdict::kChargeOverflow;
   planned->set_price(price.number());
   *planned->mutable_primary_rate() = ToProto(charge->primary_rate);
-  if (!terms.holders.empty()) {
+  if (!charge->holder_rates.empty()) {
     *planned->mutable_holder_rate() = ToProto(charge->holder_rates.front());
     *planned->mutable_holder_tax() = ToProto(charge->holder_taxes.front());
     *planned->mutable_ingress() = ToProto(charge->ingress);

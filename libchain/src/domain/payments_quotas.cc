@@ -3,24 +3,15 @@
 #include "cairn/chain/convert.h"
 #include "cairn/chain/domain/payments.h"
 #include "domain/billing.h"
+#include "domain/object_records.h"
 
 namespace cairn::chain {
 namespace {
 
-struct PackageRate {
-  base::Amount rate;
-  base::Amount tax;
-  base::Amount total;
-};
-
 // What the package costs a second at the price of now; nullopt when it does not fit.
 std::optional<PackageRate> RateOf(uint64_t bytes, const Context& context, const ReadView& view) {
   const pb::PriceState prices = view.Find(keys::PriceState()).value_or(pb::PriceState());
-  const auto rate = FromProto(PriceAt(prices, context.time_ms).prices().package()).Rate(bytes);
-  const auto tax = rate ? rate->MulDiv(context.params.tax_ppm(), 1'000'000) : std::nullopt;
-  const auto total = tax ? rate->Plus(*tax) : std::nullopt;
-  if (!total) return std::nullopt;
-  return PackageRate{*rate, *tax, *total};
+  return PackageRateAt(PriceAt(prices, context.time_ms).prices(), context.params, bytes);
 }
 
 Verdict FindBucket(uint64_t id, const Context& context, const ReadView& view, pb::Bucket* bucket) {
@@ -78,6 +69,8 @@ void Apply(const pb::SetPackage& op, const Context& context, Edits& edits) {
   bucket.set_package_since_s(context.stream_s);
   BillPackage(bucket, rate->rate, rate->tax, context, edits);
   context.Emit("bucket.package_set", {{"bucket", absl::StrCat(op.bucket())},
+                                      {"owner", Hex(bucket.owner())},
+                                      {"payer", PayerOf(bucket).ToHexString()},
                                       {"bytes_per_month", absl::StrCat(op.bytes_per_month())},
                                       {"rate", rate->total.ToString()},
                                       {"second", absl::StrCat(context.stream_s)}});
@@ -93,7 +86,9 @@ Verdict Check(const pb::SetFreeCap& op, const Context& context, const ReadView& 
 void Apply(const pb::SetFreeCap& op, const Context& context, Edits& edits) {
   edits.At(keys::Bucket(op.bucket())).set_free_cap_bytes(op.bytes_per_object());
   context.Emit("bucket.free_cap_set",
-               {{"bucket", absl::StrCat(op.bucket())}, {"bytes_per_object", absl::StrCat(op.bytes_per_object())}});
+               {{"bucket", absl::StrCat(op.bucket())},
+                {"owner", context.signer.ToHexString()},
+                {"bytes_per_object", absl::StrCat(op.bytes_per_object())}});
 }
 
 }  // namespace cairn::chain

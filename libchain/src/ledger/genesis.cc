@@ -61,6 +61,10 @@ pb::Genesis MakeGenesis(const GenesisOptions& options, base::Entropy& entropy) {
   auto accounts = options.accounts;
   std::sort(accounts.begin(), accounts.end(), [](const auto& a, const auto& b) { return a.id() < b.id(); });
   for (auto& account : accounts) *genesis.add_accounts() = std::move(account);
+  std::vector<std::string> oracles;
+  for (const base::PublicKey& oracle : options.oracles) oracles.push_back(base::ToString(oracle.Encode()));
+  std::sort(oracles.begin(), oracles.end());
+  for (std::string& oracle : oracles) genesis.add_oracles(std::move(oracle));
   return genesis;
 }
 

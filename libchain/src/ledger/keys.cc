@@ -83,6 +83,7 @@ Key<pb::Sponsorship> Sponsorship(const base::AccountId& sponsor, const base::Acc
 }
 Key<pb::PriceState> PriceState() { return {"R"}; }
 Key<pb::PriceRecord> Price(uint64_t number) { return {Of('r', number)}; }
+Key<pb::JournalAnchors> JournalAnchors(const base::AccountId& provider) { return {Of('y', provider)}; }
 Key<pb::Channel> Channel(const std::string& id) { return {Of('h', id)}; }
 Key<Raw> ChannelOfPayer(const base::AccountId& payer, const std::string& id) { return {Of('i', payer) + id}; }
 Key<Raw> ChannelOfPayee(const base::AccountId& payee, const std::string& id) { return {Of('j', payee) + id}; }
@@ -106,6 +107,8 @@ std::string ObjectPrefix() { return "J"; }
 std::string NamePrefix(uint64_t bucket) { return Of('V', bucket); }
 std::string FlowPrefix(const base::AccountId& payer) { return Of('W', payer); }
 std::string BillPrefix(uint64_t group) { return Of('U', group); }
+std::string ConsentPrefix(const base::AccountId& id) { return Of('E', id); }
+std::string SponsorshipPrefix(const base::AccountId& sponsor) { return Of('Z', sponsor); }
 std::string PricePrefix() { return "r"; }
 std::string PayerChannelPrefix(const base::AccountId& payer) { return Of('i', payer); }
 std::string PayeeChannelPrefix(const base::AccountId& payee) { return Of('j', payee); }

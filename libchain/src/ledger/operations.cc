@@ -90,6 +90,7 @@ constexpr OperationRules kRules[] = {
     RULES(kSetFreeCap, set_free_cap, 1, 0),
     RULES(kPostPrice, post_price, 2, 1),
     RULES(kRefreshPrice, refresh_price, 2, 0),
+    RULES(kAnchorJournal, anchor_journal, 2, 0),
 
     RULES(kOpenChannel, open_channel, 10, 0),
     RULES(kTopUpChannel, top_up_channel, 1, 0),

@@ -65,6 +65,7 @@ const Line kLines[] = {
     {"price_silence_ms", kHour, 3 * kDay, 60 * kDay, 100, 5 * kMinute, 60 * kDay},
     {"throttled_bytes_per_second", 1024, 64 * 1024, 1 << 30, 1, 64 * 1024, 1 << 30},
     {"throttled_connections", 1, 2, 1000, 1, 2, 1000},
+    {"journal_epoch_ms", kHour, kDay, 7 * kDay, 100, kMinute, 7 * kDay},
 
     {"channel_window_ms", 48 * kHour, 48 * kHour, 72 * kHour, 100, kMinute, 72 * kHour},
     {"channel_max_ms", 7 * kDay, 90 * kDay, 365 * kDay, kSecond, 90 * kDay, 365 * kDay},

@@ -97,7 +97,10 @@ class Answer {
   absl::Status Streams();
   absl::Status PaymentAccounts();
   absl::Status Bills();
+  absl::Status Sponsorships();
+  absl::Status Consents();
   absl::Status Prices();
+  absl::Status JournalAnchors();
   absl::Status Channels();
   absl::Status Pools();
   absl::Status StateKey();
@@ -335,6 +338,30 @@ absl::Status Answer::Bills() {
   return absl::OkStatus();
 }
 
+absl::Status Answer::Sponsorships() {
+  ASSIGN_OR_RETURN(const base::AccountId sponsor, Id(request_.sponsorships_of()));
+  const std::string prefix = keys::SponsorshipPrefix(sponsor);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    auto* entry = response_.add_sponsorships();
+    entry->set_account(key.substr(prefix.size()));
+    Show(Key<pb::Sponsorship>{key}, entry->mutable_sponsorship());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Consents() {
+  ASSIGN_OR_RETURN(const base::AccountId account, Id(request_.consents_of()));
+  const std::string prefix = keys::ConsentPrefix(account);
+  Page(prefix, "", [&](const std::string& key, const std::string&) {
+    auto* entry = response_.add_consents();
+    entry->set_bucket(NumberFromField(absl::string_view(key).substr(prefix.size())));
+    Show(Key<pb::PaymentConsent>{key}, entry->mutable_consent());
+    return 1;
+  });
+  return absl::OkStatus();
+}
+
 absl::Status Answer::Prices() {
   if (request_.question_case() == pb::QueryRequest::kPrice) {
     Show(keys::PriceState(), response_.mutable_price());
@@ -344,6 +371,12 @@ absl::Status Answer::Prices() {
     Show(Key<pb::PriceRecord>{key}, response_.add_prices());
     return 1;
   });
+  return absl::OkStatus();
+}
+
+absl::Status Answer::JournalAnchors() {
+  ASSIGN_OR_RETURN(const base::AccountId provider, Id(request_.journal_anchors()));
+  Show(keys::JournalAnchors(provider), response_.mutable_journal_anchors());
   return absl::OkStatus();
 }
 
@@ -438,6 +471,12 @@ absl::Status Answer::Question() {
       return PaymentAccounts();
     case pb::QueryRequest::kBillsOf:
       return Bills();
+    case pb::QueryRequest::kJournalAnchors:
+      return JournalAnchors();
+    case pb::QueryRequest::kSponsorshipsOf:
+      return Sponsorships();
+    case pb::QueryRequest::kConsentsOf:
+      return Consents();
     case pb::QueryRequest::kPrice:
     case pb::QueryRequest::kPrices:
       return Prices();

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "absl/container/flat_hash_set.h"
+#include "blob/begun_chunks.h"
 #include "blob/pack_log.h"
 #include "blob/pack_scanner.h"
 
@@ -118,6 +119,7 @@ class DiskStore final : public DiskBlobStore {
   const bool lost_;
   std::mutex claims_mutex_;
   absl::flat_hash_set<base::ContentId> claims_;
+  BegunChunks begun_;
   std::mutex maintenance_mutex_;  // one compaction or scrub at a time
 };
 

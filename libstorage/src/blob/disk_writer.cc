@@ -19,15 +19,17 @@ absl::StatusOr<std::unique_ptr<BlobWriter>> DiskStore::Begin(const base::Content
   absl::Cleanup release = [&] { Release(id); };
   ASSIGN_OR_RETURN(const bool has, Has(id));
   if (has) {
+    begun_.Forget(id);
     return base::Error(absl::StatusCode::kAlreadyExists, "BLOB_EXISTS",
                        absl::StrCat("blob ", id.ToText(), " is here already"));
   }
   ASSIGN_OR_RETURN(base::TreeBuilder tree, Resume(id, size));
-  const uint64_t held = tree.size();
-  const uint64_t reserved = FootprintBytes(size) - held - Pieces(held) * kRecordHeaderBytes;
+  const uint64_t written = tree.size();
+  const uint64_t reserved = FootprintBytes(size) - written - Pieces(written) * kRecordHeaderBytes;
   RETURN_IF_ERROR(log_->Reserve(reserved));
   std::move(release).Cancel();
-  return std::make_unique<DiskBlobWriter>(*this, id, size, held, std::move(tree), reserved);
+  return std::make_unique<DiskBlobWriter>(*this, id, size, written, std::move(tree),
+                                          begun_.Take(id, size, written), reserved);
 }
 
 // A damaged blob under this id, or a partial one of another size, goes. Returns whether one of this
@@ -66,6 +68,7 @@ absl::Status DiskStore::Drop(RecordKind kind, const base::ContentId& id) {
 absl::Status DiskStore::DropPartial(const base::ContentId& id) {
   if (!Claim(id)) return BlobBusy(id);
   absl::Cleanup release = [&] { Release(id); };
+  begun_.Forget(id);
   std::optional<uint64_t> partial;
   {
     std::shared_lock lock(parts_->mutex);
@@ -75,8 +78,20 @@ absl::Status DiskStore::DropPartial(const base::ContentId& id) {
 }
 
 absl::StatusOr<std::vector<PartialBlob>> DiskStore::Partials() {
+  const std::vector<BegunChunks::Place> begun = begun_.List();
   std::shared_lock lock(parts_->mutex);
-  return parts_->catalog.Partials();
+  ASSIGN_OR_RETURN(std::vector<PartialBlob> partials, parts_->catalog.Partials());
+  for (const BegunChunks::Place& more : begun) {
+    const auto known = std::find_if(partials.begin(), partials.end(),
+                                    [&](const PartialBlob& it) { return it.id == more.id; });
+    if (known != partials.end()) {
+      if (known->size == more.size && known->held == more.offset) known->held += more.bytes;
+    } else if (more.offset == 0) {
+      ASSIGN_OR_RETURN(auto whole, parts_->catalog.FindBlob(more.id));
+      if (!whole.has_value()) partials.push_back({more.id, more.size, more.bytes});
+    }
+  }
+  return partials;
 }
 
 absl::StatusOr<PackLog::GroupPtr> DiskStore::AddLarge(const base::ContentId& id,
@@ -84,6 +99,7 @@ absl::StatusOr<PackLog::GroupPtr> DiskStore::AddLarge(const base::ContentId& id,
                                                       base::ByteView outboard) {
   if (!Claim(id)) return BlobBusy(id);
   absl::Cleanup release = [&] { Release(id); };
+  begun_.Forget(id);
   RETURN_IF_ERROR(ClearTheWay(id, bytes.size()).status());
   uint64_t reserved = FootprintBytes(bytes.size());
   RETURN_IF_ERROR(log_->Reserve(reserved));
@@ -115,18 +131,24 @@ absl::StatusOr<PackLog::GroupPtr> DiskStore::FinishLarge(const base::ContentId& 
 }
 
 DiskBlobWriter::DiskBlobWriter(DiskStore& store, const base::ContentId& id, uint64_t size,
-                               uint64_t held, base::TreeBuilder tree, uint64_t reserved_bytes)
+                               uint64_t written, base::TreeBuilder tree, base::Bytes chunk,
+                               uint64_t reserved_bytes)
     : store_(store),
       id_(id),
       size_(size),
-      offset_(held),
+      offset_(written + chunk.size()),
       tree_(std::move(tree)),
-      reserved_bytes_(reserved_bytes) {
+      reserved_bytes_(reserved_bytes),
+      chunk_(std::move(chunk)) {
+  if (!IsSmall(size_)) tree_.Update(chunk_);
   chunk_.reserve(std::min<uint64_t>(size, IsSmall(size) ? kSmallBlobBytes : kChunkBytes));
 }
 
 DiskBlobWriter::~DiskBlobWriter() {
   store_.log_->Unreserve(reserved_bytes_);
+  if (failed_.ok()) {
+    store_.begun_.Keep(id_, {size_, offset_ - chunk_.size(), std::move(chunk_)});
+  }
   store_.Release(id_);
 }
 

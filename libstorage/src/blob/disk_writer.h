@@ -5,14 +5,14 @@
 namespace cairn::storage {
 
 // A blob that arrives in order. Up to kSmallBlobBytes it waits in memory and becomes one record;
-// above, each full chunk goes to the packs as it is, so that only the last, begun chunk is lost
+// above, each full chunk goes to the packs as it is. The last, begun chunk is left to the store
 // when the writer goes.
 class DiskBlobWriter final : public BlobWriter {
  public:
   // Has claimed the id and reserved `reserved_bytes`; gives both back when it goes. `tree` has seen
-  // `held` bytes.
-  DiskBlobWriter(DiskStore& store, const base::ContentId& id, uint64_t size, uint64_t held,
-                 base::TreeBuilder tree, uint64_t reserved_bytes);
+  // the `written` bytes that are in the packs, not the `chunk` begun behind them.
+  DiskBlobWriter(DiskStore& store, const base::ContentId& id, uint64_t size, uint64_t written,
+                 base::TreeBuilder tree, base::Bytes chunk, uint64_t reserved_bytes);
   ~DiskBlobWriter() override;
 
   uint64_t offset() const override { return offset_; }

@@ -224,7 +224,8 @@ std::vector<UploadAction> Upload::OnOpened(uint32_t target, uint64_t offset, abs
 
 std::vector<UploadAction> Upload::OnProgress(uint32_t target, uint64_t offset, absl::Duration now) {
   Target& t = impl_->targets[target];
-  if (t.phase != Phase::kInPass || offset <= t.offset) return {};
+  const bool sending = t.phase == Phase::kInPass || t.phase == Phase::kSent;
+  if (!sending || offset <= t.offset) return {};
   t.offset = std::min(offset, impl_->options.blob_bytes);
   t.since = now;
   if (t.offset == impl_->options.blob_bytes) t.phase = Phase::kSent;

@@ -92,6 +92,11 @@ absl::StatusOr<pb::Receipt> FakeProvider::Sign(uint32_t position,
 class FakePut final : public PutStream {
  public:
   explicit FakePut(FakeProvider& to) : to_(to) {}
+  ~FakePut() override {
+    if (!is_open_ || skip_ || !to_.forgets) return;
+    std::lock_guard<std::mutex> lock(to_.mutex_);
+    to_.partial_[open_.part()].resize(kept_);
+  }
   void Cancel() override { cancelled_ = true; }
   absl::Status Open(const rpc::v1::PutOpen& part) override {
     RETURN_IF_ERROR(Check());
@@ -116,7 +121,7 @@ class FakePut final : public PutStream {
     if (!held) partial.resize(part.from_offset());
     open_ = part;
     skip_ = held;
-    got_ = part.from_offset();
+    got_ = kept_ = part.from_offset();
     objects_.push_back(part.object());
     position_ = part.position();
     is_open_ = true;
@@ -134,6 +139,13 @@ class FakePut final : public PutStream {
     got_ += bytes.size();
     if (!skip_) to_.partial_[open_.part()].append(base::AsText(bytes).data(), bytes.size());
     return absl::OkStatus();
+  }
+  absl::StatusOr<uint64_t> WaitHeld(uint64_t at_least) override {
+    RETURN_IF_ERROR(Check());
+    if (!open_.report() || got_ < at_least)
+      return Refuse(absl::StatusCode::kDeadlineExceeded, "NEVER_TOLD");
+    kept_ = std::max(kept_, at_least);
+    return kept_;
   }
   absl::StatusOr<pb::Receipt> Commit(absl::Span<const base::ObjectId> objects) override {
     RETURN_IF_ERROR(Check());
@@ -171,6 +183,7 @@ class FakePut final : public PutStream {
   bool is_open_ = false;
   bool skip_ = false;
   uint64_t got_ = 0;
+  uint64_t kept_ = 0;
   uint32_t position_ = 0;
   rpc::v1::PutOpen open_;
   std::vector<std::string> objects_;
@@ -285,6 +298,12 @@ class FakeTransport final : public Transport {
     out.set_sealed_height(receipt.height());
     return out;
   }
+  absl::StatusOr<rpc::v1::ListReadsResponse> ListReads(const ProviderAddress& to,
+                                                       const rpc::v1::ListReadsRequest& request,
+                                                       absl::Duration) override {
+    ASSIGN_OR_RETURN(FakeProvider * provider, Reach(to));
+    return provider->ListReads(request);
+  }
 
  private:
   absl::StatusOr<FakeProvider*> Reach(const ProviderAddress& to) {
@@ -350,6 +369,14 @@ FakeProvider* FakeNetwork::Find(const base::AccountId& account) {
     if (provider->account() == account) return provider.get();
   }
   return nullptr;
+}
+
+std::vector<std::string> FakeNetwork::LedgerTexts() {
+  std::vector<std::string> out;
+  const auto snapshot = kv_->Snapshot();
+  const auto cursor = snapshot->NewCursor();
+  for (cursor->Seek(""); cursor->Valid(); cursor->Next()) out.push_back(absl::StrCat(cursor->key(), cursor->value()));
+  return out;
 }
 
 std::unique_ptr<Client> FakeNetwork::NewClient(const std::string& folder, const StopFlag* stop) {

@@ -30,6 +30,7 @@ class FakeProvider {
   std::atomic<bool> refuses_seal{false};  // takes receipts, never seals
   std::atomic<bool> wrong_receipt{false};
   std::atomic<bool> wrong_bytes{false};  // gives damaged slices
+  std::atomic<bool> forgets{false};  // keeps no byte of a broken stream that it has not said it keeps
   std::atomic<uint64_t> dies_after{
       UINT64_MAX};  // bytes taken in all, then every stream breaks once
 
@@ -77,6 +78,8 @@ class FakeNetwork {
   // A client of the funded account, with nothing in memory but the key. `folder`: for journals.
   std::unique_ptr<Client> NewClient(const std::string& folder = "", const StopFlag* stop = nullptr);
   uint64_t Transactions();  // in blocks so far
+  const base::Secret<32>& seed() const { return seed_; }  // of the funded account
+  std::vector<std::string> LedgerTexts();  // every stored byte of the ledger, its blocks included, for scans
 
  private:
   friend class FakeProvider;

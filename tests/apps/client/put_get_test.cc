@@ -231,6 +231,36 @@ TEST_CASE("with --wait available a dead holder leaves the object available and n
   CHECK(put->missing[0].provider == dead->account());
 }
 
+namespace {
+
+uint64_t ReceivedByAll(FakeNetwork& network) {
+  uint64_t bytes = 0;
+  for (int i = 0; i < network.size(); ++i) bytes += network.provider(i).received();
+  return bytes;
+}
+
+// Puts the file until the first holder has got so many bytes.
+void PutUntil(FakeNetwork& network, const std::string& state, const std::string& path,
+              uint64_t received) {
+  StopFlag stop;
+  auto client = network.NewClient(state, &stop);
+  auto holders = HoldersOf(network, *client, "photos");
+  base::ThreadExecutor watcher(1);
+  std::atomic<bool> done{false};
+  watcher.Post([&] {
+    while (!done && holders[0]->received() < received)
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    stop.Set();
+  });
+  auto source = OpenFileSource(path);
+  auto put = Put(*client, **source, {"photos", "big"}, {});
+  done = true;
+  REQUIRE_FALSE(put.ok());
+  CHECK(base::ReasonOf(put.status()) == "INTERRUPTED");
+}
+
+}  // namespace
+
 TEST_CASE("an interrupted put goes on under the same object id and sends only what is missing",
           "[JS-22]") {
   FakeNetwork network;
@@ -240,27 +270,8 @@ TEST_CASE("an interrupted put goes on under the same object id and sends only wh
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   MakeBucket(*network.NewClient(), "photos");
-
-  StopFlag stop;
-  uint64_t before = 0;
-  {
-    auto client = network.NewClient(state.path(), &stop);
-    auto holders = HoldersOf(network, *client, "photos");
-    // Stops when the first holder has about half of its shard.
-    base::ThreadExecutor watcher(1);
-    std::atomic<bool> done{false};
-    watcher.Post([&] {
-      while (!done && holders[0]->received() < (3 << 20))
-        std::this_thread::sleep_for(std::chrono::microseconds(50));
-      stop.Set();
-    });
-    auto source = OpenFileSource(path);
-    auto put = Put(*client, **source, {"photos", "big"}, {});
-    done = true;
-    REQUIRE_FALSE(put.ok());
-    CHECK(base::ReasonOf(put.status()) == "INTERRUPTED");
-    for (int i = 0; i < network.size(); ++i) before += network.provider(i).received();
-  }
+  PutUntil(network, state.path(), path, 3 << 20);
+  const uint64_t before = ReceivedByAll(network);
   CHECK(before > (3 << 20));
   auto client = network.NewClient(state.path());
   auto source = OpenFileSource(path);
@@ -269,14 +280,42 @@ TEST_CASE("an interrupted put goes on under the same object id and sends only wh
   REQUIRE(put.ok());
   CHECK(put->resumed);
   CHECK(put->version == 1);
-  uint64_t after = 0;
-  for (int i = 0; i < network.size(); ++i) after += network.provider(i).received();
   const uint64_t all = 6 * ((uint64_t{24} << 20) / 4);
-  CHECK(after < all + (16 << 20));  // at most one part was sent twice
+  CHECK(ReceivedByAll(network) < all + (16 << 20));  // at most one part was sent twice
   CHECK(*Fetch(*client, {"photos", "big"}) == bytes);
   // A flock file may stay for a moment; no journal does.
   for (const auto& entry : std::filesystem::directory_iterator(state.path()))
     CHECK(entry.path().extension() == ".lock");
+}
+
+TEST_CASE("what was sent and a holder has not said it keeps is never more than one part") {
+  for (const std::string policy : {"rs:4+2", "replicate:3"}) {
+    FakeNetwork network;
+    TempDir state, files;
+    const std::string path = files.path() + "/big.bin";
+    const base::Bytes bytes = Pattern(60 << 20);
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    MakeBucket(*network.NewClient(), "photos", policy);
+    for (int i = 0; i < network.size(); ++i) network.provider(i).forgets = true;
+    PutUntil(network, state.path(), path, 12 << 20);
+    const uint64_t before = ReceivedByAll(network);
+    auto client = network.NewClient(state.path());
+    auto source = OpenFileSource(path);
+    auto put = Put(*client, **source, {"photos", "big"}, {});
+    INFO(put.status());
+    REQUIRE(put.ok());
+    CHECK(put->resumed);
+    const base::Redundancy how = *base::Redundancy::Parse(policy);
+    const uint64_t needed =
+        put->parts * (how.kind == base::LayoutKind::kShards
+                          ? base::ShardSize(put->stored_size, how.data)
+                          : put->stored_size);
+    INFO(policy << ": " << before << " bytes before, " << put->sent_bytes << " after");
+    CHECK(before + put->sent_bytes >= needed);
+    CHECK(before + put->sent_bytes <= needed + kRepeatBytes);
+    CHECK(*Fetch(*client, {"photos", "big"}) == bytes);
+  }
 }
 
 TEST_CASE("a broken stream is taken up where the holder stands") {

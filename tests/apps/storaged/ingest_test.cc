@@ -124,6 +124,55 @@ TEST_CASE("an upload goes on where it stopped, also after a restart", "[JS-22]")
   CHECK(holder->ingest.Query(query)->complete());
 }
 
+TEST_CASE("what a sender was told is kept is there when it comes again, to the byte", "[JS-22]") {
+  for (size_t size : {size_t{300'000}, size_t{3 << 20}}) {
+    World world(3);
+    TestBucket bucket = world.MakeBucket("replicate:3", true);
+    TestObject object = world.Create(bucket, "a", Pattern(size));
+    TestProvider& holder = *bucket.holders[0];
+    const base::ByteView bytes = object.shards[0];
+    rpc::v1::PutOpen open = world.OpenOf(object, 0);
+    rpc::v1::QueryUploadRequest query;
+    query.set_object(chain::ToField(object.id));
+    query.set_part(open.part());
+    uint64_t told = 0, sent = 0;
+    {
+      Ingest::Session session(holder->ingest);
+      open.set_report(true);
+      REQUIRE(session.Open(open).ok());
+      for (; sent + 70'000 < size * 2 / 3; sent += 70'000) {
+        REQUIRE(session.Data(Text(bytes.subspan(sent, 70'000))).ok());
+        const auto report = session.Report();
+        if (report) told = *report;
+        CHECK(sent + 70'000 - told < kReportBytes);
+      }
+      // Nobody can say yet how much will stay.
+      CHECK(Reason(holder->ingest.Query(query).status()) == "BLOB_BUSY");
+    }
+    CHECK(told > 0);
+    const auto held = holder->ingest.Query(query);
+    REQUIRE(held.ok());
+    CHECK(held->held_bytes() == sent);
+    Ingest::Session session(holder->ingest);
+    open.set_from_offset(held->held_bytes());
+    REQUIRE(session.Open(open).ok());
+    REQUIRE(session.Data(Text(bytes.subspan(held->held_bytes()))).ok());
+    CHECK(session.Report() == size);
+    REQUIRE(session.Commit(CommitOf(object)).ok());
+    CHECK(holder.blobs->Read(object.layout.content_id, 4 << 20).value() == object.shards[0]);
+  }
+}
+
+TEST_CASE("a sender that did not ask is not told what is kept") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  TestObject object = world.Create(bucket, "a", Pattern(3 << 20));
+  Ingest::Session session((*bucket.holders[0])->ingest);
+  REQUIRE(session.Open(world.OpenOf(object, 0)).ok());
+  REQUIRE(session.Data(Text(base::ByteView(object.shards[0]).first(2 << 20))).ok());
+  CHECK_FALSE(session.Report().has_value());
+}
+
 TEST_CASE("what is sealed and receipted is not taken again, but its receipt can be had again",
           "[GF-21][JS-22][JS-23]") {
   World world(3);

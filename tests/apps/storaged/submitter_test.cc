@@ -63,6 +63,27 @@ TEST_CASE("a transaction whose answer was lost is sent again byte for byte, and 
   CHECK(client.sent[0] == client.sent[2]);
 }
 
+TEST_CASE("a provider whose clock is behind the ledger's waits before it tries again, and goes on when the clock is right") {
+  World world(3);
+  TestProvider& provider = world.provider(0);
+  DeafClient client(*world.client, 0);
+  base::SimClock clock(world.clock.Now() - absl::Minutes(29));
+  Submitter lane(client, provider.identity, clock, 7);
+  pb::Operation operation;
+  operation.mutable_add_deposit()->set_provider(chain::ToField(provider.id()));
+  *operation.mutable_add_deposit()->mutable_amount() = chain::ToProto(base::Amount(1000));
+  std::vector<absl::Status> answers;
+  lane.Post(operation, [&](const absl::Status& status, uint64_t) { answers.push_back(status); });
+  CHECK_FALSE(lane.RunOnce());
+  CHECK_FALSE(lane.RunOnce());
+  CHECK(answers.empty());
+  CHECK(client.sent.size() == 2);
+  clock.Set(world.clock.Now());
+  CHECK(lane.RunOnce());
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].ok());
+}
+
 TEST_CASE("a damaged part that nobody can give yet is asked for again", "[GF-24]") {
   World world(3);
   TestBucket bucket = world.MakeBucket("replicate:3", true);

@@ -126,8 +126,9 @@ void TestProvider::CatchUp() {
   }
 }
 
-World::World(size_t providers, uint64_t quota)
-    : owner_(base::SigningKey::Generate(entropy)), ledger_kv_(base::NewMemoryKv()) {
+World::World(size_t providers, uint64_t quota, const std::function<void(pb::Params&)>& params,
+             base::Amount storage_price)
+    : storage_price_(storage_price), owner_(base::SigningKey::Generate(entropy)), ledger_kv_(base::NewMemoryKv()) {
   chain::GenesisOptions options;
   base::SigningKey engine_key = base::SigningKey::Generate(entropy);
   options.time = clock.Now();
@@ -140,8 +141,9 @@ World::World(size_t providers, uint64_t quota)
   }
   std::sort(options.accounts.begin(), options.accounts.end(),
             [](const auto& a, const auto& b) { return a.id() < b.id(); });
-  engine = Must(chain::EmbeddedEngine::Open(*ledger_kv_, clock, std::move(engine_key),
-                                            chain::MakeGenesis(options, entropy)));
+  pb::Genesis genesis = chain::MakeGenesis(options, entropy);
+  params(*genesis.mutable_params());
+  engine = Must(chain::EmbeddedEngine::Open(*ledger_kv_, clock, std::move(engine_key), genesis));
   client = chain::NewInProcessClient(*engine);
   std::vector<base::SigningKey> operators;
   for (size_t i = 0; i < std::max<size_t>(3, providers / 2); ++i)
@@ -176,9 +178,9 @@ void World::Register(TestProvider& provider, const base::SigningKey& operator_ke
   record.set_capacity_bytes(uint64_t{1}
                             << 40);  // more than there is: the store refuses, not the ledger
   *record.mutable_prices()->mutable_primary_storage() =
-      chain::ToProto(base::Price{base::Amount(1'000'000)});
+      chain::ToProto(base::Price{storage_price_});
   *record.mutable_prices()->mutable_holder_storage() =
-      chain::ToProto(base::Price{base::Amount(1'000'000)});
+      chain::ToProto(base::Price{storage_price_});
   *record.mutable_prices()->mutable_egress() = chain::ToProto(base::Price{base::Amount(1)});
   *record.mutable_prices()->mutable_ingress() = chain::ToProto(base::Price{base::Amount(1)});
   *record.mutable_deposit() = chain::ToProto(Crn(1000));

@@ -2,6 +2,7 @@
 // of storaged's own parts over stores in memory. No sockets, no threads, no waiting.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -98,7 +99,9 @@ struct TestBucket {
 class World {
  public:
   // In three operators, or in half as many as there are providers.
-  explicit World(size_t providers, uint64_t quota = uint64_t{1} << 30);
+  explicit World(size_t providers, uint64_t quota = uint64_t{1} << 30,
+                 const std::function<void(pb::Params&)>& params = [](pb::Params&) {},
+                 base::Amount storage_price = base::Amount(1'000'000));  // per byte-second, 10^-18 units
   ~World();
 
   TestProvider& provider(size_t i) { return *providers_[i]; }
@@ -139,6 +142,7 @@ class World {
  private:
   void Register(TestProvider& provider, const base::SigningKey& operator_key);
 
+  const base::Amount storage_price_;
   base::SigningKey owner_;
   std::unique_ptr<base::Kv> ledger_kv_;
   std::vector<std::unique_ptr<TestProvider>> providers_;

@@ -69,7 +69,8 @@ class SimDisk final : public Disk {
 
   // Everything that was not made durable may be gone: for each unsynced write and name change, in the order in which
   // they were made, `keep(index)` decides. A write is torn at every multiple of 4,096 bytes into pieces of their own.
-  // What a failed Sync covered stays unsynced for good. Open files are dead afterwards (every call fails with Aborted).
+  // What a failed Sync covered stays unsynced for good, and is lost once newer changes of the file were synced. Open
+  // files are dead afterwards (every call fails with Aborted).
   void Crash(const std::function<bool(size_t index)>& keep);
   // How many changes a crash would ask about now.
   size_t unsynced_count() const;

@@ -16,6 +16,7 @@ struct GenesisOptions {
   absl::Time time;
   base::PublicKey engine_key;
   std::vector<pb::GenesisAccount> accounts;
+  std::vector<base::PublicKey> oracles = {};  // who may sign prices; in any order
 };
 
 // With the default parameters of the class and a fresh salt.

@@ -96,6 +96,8 @@ Key<pb::Sponsorship> Sponsorship(const base::AccountId& sponsor, const base::Acc
 Key<pb::PriceState> PriceState();
 // 'r' number (8) | PriceRecord | as PriceState
 Key<pb::PriceRecord> Price(uint64_t number);
+// 'y' provider (20) | JournalAnchors | anchor journal
+Key<pb::JournalAnchors> JournalAnchors(const base::AccountId& provider);
 // 'h' channel (16) | Channel | the channels domain; dropped some time after its settlement
 Key<pb::Channel> Channel(const std::string& id);
 // 'i' payer (20) channel (16) | Raw: "c" | open channel, end of its record
@@ -126,6 +128,8 @@ std::string ObjectPrefix();
 std::string NamePrefix(uint64_t bucket);
 std::string FlowPrefix(const base::AccountId& payer);
 std::string BillPrefix(uint64_t group);
+std::string ConsentPrefix(const base::AccountId& id);
+std::string SponsorshipPrefix(const base::AccountId& sponsor);
 std::string PricePrefix();
 std::string PayerChannelPrefix(const base::AccountId& payer);
 std::string PayeeChannelPrefix(const base::AccountId& payee);

@@ -144,6 +144,9 @@ enum class [[nodiscard]] Verdict : uint16_t {
   kPriceQuorumMissing = 744,
   kFeedSpeaks = 745,
   kNoNewPrice = 746,
+  kWrongEpoch = 750,
+  kEpochAnchored = 751,
+  kFewerRecords = 752,
 
   kUnknownChannel = 800,
   kNotParty = 801,

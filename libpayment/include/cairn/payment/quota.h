@@ -43,9 +43,15 @@ class Quota {
   // Gives back what was not sent of a share taken in `month`: from the package first. Nothing when that month is over.
   void GiveBack(const QuotaShare& share, absl::string_view object, uint64_t unsent, int64_t month);
 
+  // What its owner has kept of it. Objects count in the same month; those of another are passed over.
+  void Restore(int64_t month, uint64_t free_used, uint64_t package_used);
+  void RestoreObject(absl::string_view object, int64_t month, uint64_t free_used);
+
   int64_t month() const { return month_; }
   uint64_t free_used() const { return free_used_; }
   uint64_t package_used() const { return package_used_; }
+  // Of the free quota, by one object; 0 while no cap counts it.
+  uint64_t object_used(absl::string_view object) const;
 
  private:
   int64_t month_ = 0;

@@ -86,9 +86,9 @@ struct ScrubReport {
 // Receives bytes in order; an error ends the read and is returned by it.
 using ByteSink = std::function<absl::Status(base::ByteView)>;
 
-// One blob arriving in order. Destroyed without Commit, what has reached the store stays for a
-// later Begin of the same id and size, until DropPartial; a store that is reopened still has a
-// prefix of it.
+// One blob arriving in order. Destroyed without Commit (and without an error), what was appended
+// stays for a later Begin of the same id and size, until DropPartial; a store that is reopened, or
+// that many writers have left since, still has a prefix of it.
 class BlobWriter {
  public:
   virtual ~BlobWriter() = default;

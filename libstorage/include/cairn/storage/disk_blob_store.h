@@ -5,8 +5,8 @@
 // and syncs once; then they are acknowledged. The index (key-value store) is brought up to date in
 // durable steps behind that; opening replays the packs from the last step on, so the packs alone
 // are the truth. Layout: libstorage/FORMATS.md. Memory: about 1 MiB for each open writer and 0.4 %
-// of the size of the blob it writes, a bounded piece of the index, 64 bytes for each pack; nothing
-// per blob.
+// of the size of the blob it writes, 16 MiB at most for what writers that broke off had begun, a
+// bounded piece of the index, 64 bytes for each pack; nothing per blob.
 #pragma once
 
 #include <memory>

@@ -67,7 +67,7 @@ class Upload {
   // The holder has `offset` durable bytes of its blob and takes the rest. More than blob_bytes is a
   // failure.
   std::vector<UploadAction> OnOpened(uint32_t target, uint64_t offset, absl::Duration now);
-  // Bytes of the blob handed to the holder so far.
+  // The holder has come so far; also after the pass, when it still works off what was sent.
   std::vector<UploadAction> OnProgress(uint32_t target, uint64_t offset, absl::Duration now);
   // A receipt that the caller verified (signature, layout root, epoch).
   std::vector<UploadAction> OnReceipt(uint32_t target, absl::Duration now);

@@ -6,7 +6,10 @@
 // leads back to paying in its block, and the owner can delete at any time.
 #pragma once
 
+#include <optional>
+
 #include "cairn/base/amount.h"
+#include "cairn/base/charge.h"
 #include "cairn/base/hash.h"
 #include "cairn/base/stream.h"
 #include "cairn/chain/domain/context.h"
@@ -27,6 +30,24 @@ base::Digest PriceDigest(const base::ChainId& chain, const pb::PostPrice& op);
 int OracleQuorum(int oracles);
 // The price that objects created at `time_ms` get.
 const pb::PriceRecord& PriceAt(const pb::PriceState& state, uint64_t time_ms);
+// What an object is charged at these prices: `positions` holders keep a part of its `stored_size` bytes, the policy's
+// primary may keep all. A copy of bytes that the holders have brings nothing in. nullopt when a sum does not fit.
+struct StoredObject {
+  uint64_t stored_size = 0;
+  base::LayoutKind layout = base::LayoutKind::kCopies;
+  int positions = 0;
+  bool copy = false;
+};
+std::optional<base::Charge> ChargeAt(const pb::ProviderPrices& prices, const pb::Params& params,
+                                     const pb::Redundancy& policy, const StoredObject& object);
+// What a read package of so many bytes a month costs a second; nullopt when it does not fit.
+struct PackageRate {
+  base::Amount rate;   // to the primary
+  base::Amount tax;
+  base::Amount total;  // both
+};
+std::optional<PackageRate> PackageRateAt(const pb::ProviderPrices& prices, const pb::Params& params,
+                                         uint64_t bytes_per_month);
 // The network's stream terms, in order.
 base::StreamTerms StreamTermsOf(const pb::Params& params);
 // What the account can spend at this second, with everything charged and its reserve filled.
@@ -88,6 +109,10 @@ void Apply(const pb::PostPrice& op, const Context& context, Edits& edits);
 Verdict Validate(const pb::RefreshPrice& op);
 Verdict Check(const pb::RefreshPrice& op, const Context& context, const ReadView& view);
 void Apply(const pb::RefreshPrice& op, const Context& context, Edits& edits);
+
+Verdict Validate(const pb::AnchorJournal& op);
+Verdict Check(const pb::AnchorJournal& op, const Context& context, const ReadView& view);
+void Apply(const pb::AnchorJournal& op, const Context& context, Edits& edits);
 
 // A provider came, left or asks for other prices: without a feed the median moves, as far as the bound allows.
 void AskedPricesChanged(const Context& context, Edits& edits);
