@@ -7,12 +7,32 @@
 include_guard(GLOBAL)
 include(GNUInstallDirs)
 
+# The sources whose lines cmake/coverage.cmake counts.
+set(CAIRN_COUNTED_SOURCES)
+if(CAIRN_COUNTED)
+  add_link_options(--coverage)
+  file(STRINGS ${PROJECT_SOURCE_DIR}/tests/fuzz/decoders.txt _decoders REGEX "^[a-z].* \\| .* \\| [^-]")
+  foreach(_decoder ${_decoders})
+    string(REGEX REPLACE " .*" "" _source "${_decoder}")
+    list(APPEND CAIRN_COUNTED_SOURCES ${PROJECT_SOURCE_DIR}/${_source})
+  endforeach()
+  list(REMOVE_DUPLICATES CAIRN_COUNTED_SOURCES)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/decoders.txt)
+endif()
+
 function(cairn_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   # -Wrestrict of GCC 12 warns about the insides of std::string.
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror
     $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+  get_target_property(sources ${target} SOURCES)
+  foreach(source ${sources})
+    get_filename_component(path ${source} ABSOLUTE)
+    if(path IN_LIST CAIRN_COUNTED_SOURCES)
+      set_property(SOURCE ${source} APPEND PROPERTY COMPILE_OPTIONS -O0 --coverage)
+    endif()
+  endforeach()
 endfunction()
 
 function(cairn_library name)
@@ -52,6 +72,9 @@ function(cairn_proto target folder)
   add_library(${target} STATIC ${generated})
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_compile_options(${target} PRIVATE -w)
+  if(CAIRN_SANITIZE MATCHES "undefined")
+    target_compile_options(${target} PRIVATE -fno-sanitize=undefined)  # generated: not ours to judge
+  endif()
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_include_directories(${target} SYSTEM PUBLIC $<BUILD_INTERFACE:${out}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

@@ -1,6 +1,10 @@
 #include "apps/client/reference.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "cairn/base/status.h"
@@ -14,6 +18,11 @@ bool LowerOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '
 // Messages never carry more of a hostile name than a line shows.
 std::string Shown(absl::string_view text) {
   return text.size() <= 80 ? std::string(text) : absl::StrCat(text.substr(0, 77), "...");
+}
+
+// SimpleAtoi would take a sign and spaces as well.
+bool ParseDigits(absl::string_view text, uint64_t& number) {
+  return std::all_of(text.begin(), text.end(), absl::ascii_isdigit) && absl::SimpleAtoi(text, &number);
 }
 
 }  // namespace
@@ -56,6 +65,22 @@ absl::StatusOr<Reference> ParseReference(absl::string_view text) {
   absl::ConsumeSuffix(&name, "/");
   if (!out.key.empty()) RETURN_IF_ERROR(storage::CheckName(name));
   return out;
+}
+
+absl::StatusOr<base::ByteRange> ParseByteRange(absl::string_view text) {
+  const size_t dash = text.find('-');
+  uint64_t first = 0, last = UINT64_MAX;
+  const bool sound = dash != absl::string_view::npos && ParseDigits(text.substr(0, dash), first) &&
+                     (dash + 1 == text.size() || ParseDigits(text.substr(dash + 1), last)) &&
+                     first <= last;
+  if (!sound) {
+    return base::Error(absl::StatusCode::kInvalidArgument, "BAD_RANGE",
+                       absl::StrCat("\"", Shown(text), "\" is no range"),
+                       "--range FIRST-LAST, counted from 0");
+  }
+  const uint64_t more = last - first;
+  // 2^64 bytes are one more than a length can say; no object has as many.
+  return base::ByteRange{first, more + (more < UINT64_MAX ? 1 : 0)};
 }
 
 std::string BaseName(absl::string_view path) {

@@ -1,5 +1,5 @@
 // References: how a user names what is stored. "cairn://bucket", "cairn://bucket/",
-// "cairn://bucket/photos/2026/a.jpg".
+// "cairn://bucket/photos/2026/a.jpg", and "0-99" of what such a name stands for.
 //
 // A reference without a key stands for the bucket, one that ends in '/' for everything below a
 // folder. Plain values.
@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "cairn/base/blake3_tree.h"
 
 namespace cairn::client {
 
@@ -34,6 +35,11 @@ bool IsReference(absl::string_view text);
 absl::StatusOr<Reference> ParseReference(absl::string_view text);
 // 3 to 63 characters a-z 0-9 - ., beginning and ending with a letter or digit.
 absl::Status CheckBucketName(absl::string_view name);
+
+// "FIRST-LAST" or "FIRST-", bytes counted from 0, both included; "FIRST-" goes to the end of whatever
+// it is taken of, as a LAST beyond the end does. InvalidArgument: BAD_RANGE (anything else, also a
+// LAST below FIRST or a number beyond 64 bits).
+absl::StatusOr<base::ByteRange> ParseByteRange(absl::string_view text);
 
 // The last component of a path or key ("a/b.txt" -> "b.txt").
 std::string BaseName(absl::string_view path);

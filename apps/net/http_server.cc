@@ -79,8 +79,6 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(tcp::socket socket, std::shared_ptr<Shared> shared)
       : stream_(std::move(socket)), shared_(std::move(shared)) {
     ++shared_->connections;
-    std::lock_guard<std::mutex> lock(shared_->mutex);
-    shared_->sessions.insert(this);
   }
   ~Session() {
     --shared_->connections;
@@ -88,7 +86,12 @@ class Session : public std::enable_shared_from_this<Session> {
     shared_->sessions.erase(this);
   }
 
+  // Known to the others from here on: not before a shared_ptr owns it, for they ask it for another.
   void Start() {
+    {
+      std::lock_guard<std::mutex> lock(shared_->mutex);
+      shared_->sessions.insert(this);
+    }
     asio::dispatch(stream_.get_executor(), [self = shared_from_this()] { self->Read(); });
   }
 
@@ -190,7 +193,7 @@ class Session : public std::enable_shared_from_this<Session> {
 }  // namespace
 
 struct HttpServer::State {
-  explicit State(int thread_count) : context(thread_count), acceptor(context) {}
+  explicit State(int thread_count) : context(thread_count) {}
 
   void Accept() {
     acceptor.async_accept(asio::make_strand(context), [this](error_code error, tcp::socket socket) {
@@ -209,8 +212,10 @@ struct HttpServer::State {
   }
 
   asio::io_context context;
-  tcp::acceptor acceptor;
-  asio::steady_timer retry{context};
+  // Accepting, trying again and closing: one at a time, whichever threads they are on.
+  asio::strand<asio::io_context::executor_type> accepting{asio::make_strand(context)};
+  tcp::acceptor acceptor{accepting};
+  asio::steady_timer retry{accepting};
   std::shared_ptr<Shared> shared = std::make_shared<Shared>();
   std::vector<std::thread> threads;
   std::string endpoint;
@@ -257,7 +262,7 @@ void HttpServer::Stop(absl::Duration grace) {
   state_->stopped = true;
   Shared& shared = *state_->shared;
   shared.stopping = true;
-  asio::post(state_->context, [state = state_.get()] {
+  asio::post(state_->accepting, [state = state_.get()] {
     error_code ignored;
     state->acceptor.close(ignored);
     state->retry.cancel(ignored);
@@ -272,6 +277,9 @@ void HttpServer::Stop(absl::Duration grace) {
   }
   state_->context.stop();
   for (std::thread& thread : state_->threads) thread.join();
+  // The threads may have ended before they came to it.
+  error_code ignored;
+  state_->acceptor.close(ignored);
 }
 
 }  // namespace cairn::net

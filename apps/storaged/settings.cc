@@ -19,6 +19,89 @@ std::string Below(const std::string& folder, const std::string& path) {
   return path.empty() || path[0] == '/' ? path : absl::StrCat(folder, "/", path);
 }
 
+absl::Status ReadListeners(const app::Config& config, Settings& s) {
+  s.listen = config.Text("net.listen");
+  s.advertise = config.Text("net.advertise").empty() ? s.listen : config.Text("net.advertise");
+  s.admin_listen = config.Text("admin.listen");
+  s.http_listen = config.Text("http.listen") == "off" ? "" : config.Text("http.listen");
+  for (const char* key : {"admin.listen", "http.listen"}) {
+    const std::string& address = config.Text(key);
+    if (address == "off" || rpc::IsLoopback(address)) continue;
+    return base::Error(
+        absl::StatusCode::kInvalidArgument, "ADMIN_NOT_LOOPBACK",
+        absl::StrCat(key, " must be a loopback address: nothing there asks for a password"),
+        "use 127.0.0.1 and a tunnel", {{key, address}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadChain(const app::Config& config, Settings& s) {
+  s.chain_endpoint = config.Text("chain.endpoint");
+  auto pin = rpc::PeerPin::FromHex(config.Text("chain.pin"));
+  if (!pin.ok()) return BadValue("chain.pin", pin.status());
+  s.chain_pin = *pin;
+  const std::string& text = config.Text("chain.id");
+  if (text.empty()) return absl::OkStatus();
+  auto bytes = base::FromHex(text);
+  auto id = base::ChainId::From(bytes.ok() ? *bytes : base::Bytes{});
+  if (!id.ok()) {
+    return base::Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
+                       "chain.id must be 64 hex digits", "chaind prints it: the chain id");
+  }
+  s.chain_id = *id;
+  return absl::OkStatus();
+}
+
+absl::Status ReadPrices(const app::Config& config, Settings& s) {
+  struct Line {
+    const char* key;
+    base::Price* price;
+    absl::StatusOr<base::Price> (*parse)(absl::string_view);
+  };
+  for (const Line& line : {Line{"market.prices.primary", &s.prices.primary_storage, payment::ParseStoragePrice},
+                           Line{"market.prices.holder", &s.prices.holder_storage, payment::ParseStoragePrice},
+                           Line{"market.prices.egress", &s.prices.egress, payment::ParseTransferPrice},
+                           Line{"market.prices.ingress", &s.prices.ingress, payment::ParseTransferPrice},
+                           Line{"market.prices.package", &s.prices.package, payment::ParseStoragePrice}}) {
+    auto price = line.parse(config.Text(line.key));
+    if (!price.ok()) return BadValue(line.key, price.status());
+    *line.price = *price;
+  }
+  return absl::OkStatus();
+}
+
+// Who the provider is to the market, and what it takes and asks there.
+absl::Status ReadMarket(const app::Config& config, Settings& s) {
+  s.operator_account = config.Text("provider.operator");
+  if (!s.operator_account.empty()) {
+    auto account = base::ParseAccountId(s.operator_account);
+    if (!account.ok()) return BadValue("provider.operator", account.status());
+  }
+  s.network = config.Text("provider.network");
+  s.region = config.Text("provider.region");
+  s.accept = config.Bool("market.accept");
+  s.max_object_bytes = std::min(config.Bytes("market.max_object"), base::kMaxObjectBytes);
+  auto deposit = base::Amount::FromDecimal(config.Text("market.deposit"), base::kCrnDecimals);
+  if (!deposit.ok()) return BadValue("market.deposit", deposit.status());
+  s.deposit = *deposit;
+  return ReadPrices(config, s);
+}
+
+absl::Status ReadPaidReads(const app::Config& config, Settings& s) {
+  auto rate = payment::ParseReadPrice(config.Text("market.prices.read"));
+  if (!rate.ok()) return BadValue("market.prices.read", rate.status());
+  s.paid_reads.rate = *rate;
+  for (const auto& [key, amount] : {std::pair{"channels.min_deposit", &s.paid_reads.min_deposit},
+                                    std::pair{"channels.withdraw_from", &s.paid_reads.withdraw_from}}) {
+    auto value = base::Amount::FromDecimal(config.Text(key), base::kUsdcDecimals);
+    if (!value.ok()) return BadValue(key, value.status());
+    *amount = *value;
+  }
+  s.paid_reads.settle_interval = config.Duration("channels.interval");
+  s.paid_reads.towers = config.Number("channels.towers");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 const std::vector<app::ConfigKey>& SettingKeys() {
@@ -100,18 +183,7 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   Settings s;
   s.name = config.Text("node.name");
   s.data_dir = config.Text("node.data_dir");
-  s.listen = config.Text("net.listen");
-  s.advertise = config.Text("net.advertise").empty() ? s.listen : config.Text("net.advertise");
-  s.admin_listen = config.Text("admin.listen");
-  s.http_listen = config.Text("http.listen") == "off" ? "" : config.Text("http.listen");
-  for (const char* key : {"admin.listen", "http.listen"}) {
-    const std::string& address = config.Text(key);
-    if (address == "off" || rpc::IsLoopback(address)) continue;
-    return base::Error(
-        absl::StatusCode::kInvalidArgument, "ADMIN_NOT_LOOPBACK",
-        absl::StrCat(key, " must be a loopback address: nothing there asks for a password"),
-        "use 127.0.0.1 and a tunnel", {{key, address}});
-  }
+  RETURN_IF_ERROR(ReadListeners(config, s));
   s.store_path = Below(s.data_dir, config.Text("storage.path"));
   s.store_bytes = config.Bytes("storage.size");
   s.reserve_bytes = config.Bytes("storage.reserve");
@@ -120,59 +192,9 @@ absl::StatusOr<Settings> ReadSettings(const app::Config& config) {
   s.passphrase_file = config.Text("key.passphrase_file");
   s.passphrase_credential = config.Text("key.passphrase_credential");
   s.passphrase_command = config.Text("key.passphrase_command");
-  s.chain_endpoint = config.Text("chain.endpoint");
-  auto pin = rpc::PeerPin::FromHex(config.Text("chain.pin"));
-  if (!pin.ok()) return BadValue("chain.pin", pin.status());
-  s.chain_pin = *pin;
-  if (const std::string& text = config.Text("chain.id"); !text.empty()) {
-    auto bytes = base::FromHex(text);
-    auto id = base::ChainId::From(bytes.ok() ? *bytes : base::Bytes{});
-    if (!id.ok()) {
-      return base::Error(absl::StatusCode::kInvalidArgument, "BAD_CONFIG_VALUE",
-                         "chain.id must be 64 hex digits", "chaind prints it: the chain id");
-    }
-    s.chain_id = *id;
-  }
-
-  s.operator_account = config.Text("provider.operator");
-  if (!s.operator_account.empty()) {
-    auto account = base::ParseAccountId(s.operator_account);
-    if (!account.ok()) return BadValue("provider.operator", account.status());
-  }
-  s.network = config.Text("provider.network");
-  s.region = config.Text("provider.region");
-  s.accept = config.Bool("market.accept");
-  s.max_object_bytes = std::min(config.Bytes("market.max_object"), base::kMaxObjectBytes);
-  auto deposit = base::Amount::FromDecimal(config.Text("market.deposit"), base::kCrnDecimals);
-  if (!deposit.ok()) return BadValue("market.deposit", deposit.status());
-  s.deposit = *deposit;
-  struct Line {
-    const char* key;
-    base::Price* price;
-    absl::StatusOr<base::Price> (*parse)(absl::string_view);
-  };
-  for (const Line& line : {Line{"market.prices.primary", &s.prices.primary_storage, payment::ParseStoragePrice},
-                           Line{"market.prices.holder", &s.prices.holder_storage, payment::ParseStoragePrice},
-                           Line{"market.prices.egress", &s.prices.egress, payment::ParseTransferPrice},
-                           Line{"market.prices.ingress", &s.prices.ingress, payment::ParseTransferPrice},
-                           Line{"market.prices.package", &s.prices.package, payment::ParseStoragePrice}}) {
-    auto price = line.parse(config.Text(line.key));
-    if (!price.ok()) return BadValue(line.key, price.status());
-    *line.price = *price;
-  }
-
-  auto rate = payment::ParseReadPrice(config.Text("market.prices.read"));
-  if (!rate.ok()) return BadValue("market.prices.read", rate.status());
-  s.paid_reads.rate = *rate;
-  for (const auto& [key, amount] : {std::pair{"channels.min_deposit", &s.paid_reads.min_deposit},
-                                    std::pair{"channels.withdraw_from", &s.paid_reads.withdraw_from}}) {
-    auto value = base::Amount::FromDecimal(config.Text(key), base::kUsdcDecimals);
-    if (!value.ok()) return BadValue(key, value.status());
-    *amount = *value;
-  }
-  s.paid_reads.settle_interval = config.Duration("channels.interval");
-  s.paid_reads.towers = config.Number("channels.towers");
-
+  RETURN_IF_ERROR(ReadChain(config, s));
+  RETURN_IF_ERROR(ReadMarket(config, s));
+  RETURN_IF_ERROR(ReadPaidReads(config, s));
   s.scrub_bytes_per_second = config.Bytes("scrub.rate");
   s.scrub_interval = config.Duration("scrub.interval");
   s.repair_interval = config.Duration("repair.interval");

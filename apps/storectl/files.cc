@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -256,19 +255,6 @@ absl::Status Move(Context& context, const CopyFlags& flags) {
 
 // ---- get, put, cat ----
 
-absl::StatusOr<base::ByteRange> ParseRange(const std::string& text) {
-  if (text.empty()) return base::ByteRange{0, UINT64_MAX};
-  const size_t dash = text.find('-');
-  uint64_t first = 0, last = UINT64_MAX - 1;
-  const bool sound = dash != std::string::npos && absl::SimpleAtoi(text.substr(0, dash), &first) &&
-                     (dash + 1 == text.size() || absl::SimpleAtoi(text.substr(dash + 1), &last)) &&
-                     first <= last;
-  if (!sound)
-    return Invalid("BAD_RANGE", absl::StrCat("\"", text, "\" is no range"),
-                   "--range FIRST-LAST, counted from 0");
-  return base::ByteRange{first, last - first + 1};
-}
-
 absl::Status ToStdout(base::ByteView bytes) {
   while (!bytes.empty()) {
     const ssize_t n = write(STDOUT_FILENO, bytes.data(), bytes.size());
@@ -294,7 +280,9 @@ absl::Status GetCommand(Context& context, const GetFlags& flags) {
     return Invalid("IS_A_FOLDER", from.ToText() + " stands for many objects", "storectl cp -r");
   client::GetOptions options;
   options.version = flags.version;
-  ASSIGN_OR_RETURN(options.range, ParseRange(flags.range));
+  if (!flags.range.empty()) {
+    ASSIGN_OR_RETURN(options.range, client::ParseByteRange(flags.range));
+  }
   if (flags.to == "-") {
     ASSIGN_OR_RETURN(client::Client * client, context.client());
     const absl::Status shown = client::Get(*client, from, options, ToStdout).status();

@@ -2,7 +2,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -14,18 +16,40 @@
 namespace cairn::net {
 namespace {
 
-int Dial(const std::string& endpoint) {
+sockaddr_in Loopback(const std::string& endpoint) {
   int port = 0;
   (void)absl::SimpleAtoi(endpoint.substr(endpoint.rfind(':') + 1), &port);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+int Dial(const std::string& endpoint) {
+  const sockaddr_in address = Loopback(endpoint);
   int fd = socket(AF_INET, SOCK_STREAM, 0);
-  REQUIRE(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  REQUIRE(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
   timeval patience{5, 0};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   return fd;
+}
+
+// What a server that may be gone answers; empty: nothing.
+std::string Knock(const std::string& endpoint) {
+  const sockaddr_in address = Loopback(endpoint);
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  timeval patience{5, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  constexpr char kRequest[] = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+  char status[12];
+  ssize_t n = 0;
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 &&
+      send(fd, kRequest, sizeof(kRequest) - 1, MSG_NOSIGNAL) > 0) {
+    n = recv(fd, status, sizeof(status), MSG_WAITALL);
+  }
+  close(fd);
+  return n > 0 ? std::string(status, static_cast<size_t>(n)) : "";
 }
 
 // Everything the server says until it closes.
@@ -142,6 +166,41 @@ TEST_CASE("a stop closes waiting connections and returns") {
   char byte;
   CHECK(recv(idle, &byte, 1, 0) <= 0);
   close(idle);
+}
+
+TEST_CASE("nobody listens any more when a stop has returned") {
+  for (int round = 0; round < 20; ++round) {
+    auto server = StartEcho({.threads = 1});
+    server->Stop(absl::ZeroDuration());
+    const sockaddr_in address = Loopback(server->endpoint());
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0);
+    close(fd);
+  }
+}
+
+TEST_CASE("a server may stop while connections arrive on all its threads") {
+  std::atomic<int> answered{0}, odd{0};
+  for (int round = 0; round < 20; ++round) {
+    auto server = StartEcho({.threads = 4});
+    const int before = answered;
+    std::atomic<int> ended{0};
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 4; ++i) {
+      clients.emplace_back([endpoint = server->endpoint(), &answered, &odd, &ended] {
+        for (int call = 0; call < 8; ++call) {
+          const std::string status = Knock(endpoint);
+          answered += !status.empty();
+          odd += !status.empty() && status != "HTTP/1.1 200";
+        }
+        ++ended;
+      });
+    }
+    while (answered == before && ended < 4) std::this_thread::yield();
+    server.reset();
+    for (std::thread& client : clients) client.join();
+  }
+  CHECK(odd == 0);
 }
 
 }  // namespace cairn::net

@@ -36,6 +36,7 @@ void FuzzOne(base::ByteView input) {
       absl::StrSplit(base::ToString(input), absl::MaxSplits('\0', 1));
   home.Write(home.paths.Profile("a"), parts.first);
   home.Write(home.paths.Settings(), parts.second);
+  FUZZ_CHECK(absl::IsNotFound(client::LoadProfile(home.paths, "c").status()));
   auto profile = client::LoadProfile(home.paths, "a");
   if (profile.ok()) {
     client::Profile copy = *profile;

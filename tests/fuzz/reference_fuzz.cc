@@ -1,4 +1,4 @@
-// A reference as a user may type it: what is accepted prints as it was read.
+// A reference or a range as a user may type it: what is accepted prints as it was read.
 #include "apps/client/profile.h"
 #include "apps/client/reference.h"
 #include "fuzz.h"
@@ -12,6 +12,7 @@ void FuzzOne(base::ByteView input) {
   if (client::CheckProfileName(text).ok()) {
     FUZZ_CHECK(text.find('/') == absl::string_view::npos && text.front() != '.');
   }
+  if (const auto range = client::ParseByteRange(text); range.ok()) FUZZ_CHECK(range->length > 0);
   if (!reference.ok()) return;
   FUZZ_CHECK(client::IsReference(text) && client::CheckBucketName(reference->bucket).ok());
   FUZZ_CHECK(reference->ToText() == text || reference->ToText() == std::string(text) + "/");

@@ -39,6 +39,12 @@ struct EmbeddedEngine::State {
       : kv(kv_in), clock(clock_in), key(std::move(key_in)), observer(observer_in), options(std::move(options_in)),
         ledger(std::move(ledger_in)) {}
 
+  // ---- before anyone else knows it: opening ----
+  absl::Status CommitGenesis(const pb::Genesis& record);
+  absl::Status CheckStore(const std::shared_ptr<const base::KvSnapshot>& snapshot) const;
+  // The marks, and how long nobody was there.
+  absl::Status Resume(const std::shared_ptr<const base::KvSnapshot>& snapshot);
+
   // ---- under run_mutex: forming blocks ----
   absl::Duration RunOnce();
   std::vector<Pending> Drain();
@@ -336,6 +342,46 @@ absl::Status ExpectEmpty(const base::Kv& kv) {
 
 }  // namespace
 
+absl::Status EmbeddedEngine::State::CommitGenesis(const pb::Genesis& record) {
+  const ChangeSet changes = ledger.GenesisState();
+  ASSIGN_OR_RETURN(TreeUpdate tree, UpdateTree(KvView(kv, kPagePrefix), changes));
+  std::vector<Pending> none;
+  BlockResult nothing;
+  const pb::Block block = MakeBlock({0, record.time_ms(), 0}, none, nothing, tree.root);
+  base::KvBatch writes;
+  PutChanges(writes, kStatePrefix, changes);
+  PutChanges(writes, kPagePrefix, tree.pages);
+  PutBlock(writes, block, 0);
+  return kv.Commit(writes);
+}
+
+absl::Status EmbeddedEngine::State::CheckStore(const std::shared_ptr<const base::KvSnapshot>& snapshot) const {
+  const KvView view(snapshot, kStatePrefix);
+  const absl::Status sound = Recount(view);
+  if (!sound.ok()) {
+    return base::Error(absl::StatusCode::kDataLoss, "INVARIANT_BROKEN", sound.message(),
+                       "restore the ledger's store from a copy and report this", base::DetailOf(sound).evidence);
+  }
+  ASSIGN_OR_RETURN(const base::Digest root, CheckTree(KvView(snapshot, kPagePrefix), view));
+  if (ToField(root) == head.header.state_root()) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kDataLoss, "STATE_TREE_BROKEN",
+                     "the state tree does not match the newest header", "restore the ledger's store from a copy");
+}
+
+absl::Status EmbeddedEngine::State::Resume(const std::shared_ptr<const base::KvSnapshot>& snapshot) {
+  ASSIGN_OR_RETURN(earliest, GetMark(*snapshot, Mark::kEarliestHeight));
+  ASSIGN_OR_RETURN(advanced_ms, GetMark(*snapshot, Mark::kAdvancedMs));
+  ASSIGN_OR_RETURN(const uint64_t alive, GetMark(*snapshot, Mark::kAliveMs));
+  clock_lead = (clock.Now() - absl::UnixEpoch()) - clock.Monotonic();
+  next_due_ms = NextDueMs(KvView(snapshot, kStatePrefix));
+  const uint64_t last_ms = std::max<uint64_t>(alive, head.header.time_ms());
+  const uint64_t now_ms = NowMs();
+  // With no deadline open there is nothing to postpone.
+  if (head.height() != 0 && next_due_ms && now_ms > last_ms) gap_ms = now_ms - last_ms;
+  alive_ms = last_ms;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<EmbeddedEngine>> EmbeddedEngine::Open(base::Kv& kv, const base::Clock& clock,
                                                                      base::SigningKey engine_key,
                                                                      const std::optional<pb::Genesis>& genesis,
@@ -358,44 +404,14 @@ absl::StatusOr<std::unique_ptr<EmbeddedEngine>> EmbeddedEngine::Open(base::Kv& k
   ASSIGN_OR_RETURN(Ledger ledger, Ledger::Create(record, std::move(hooks)));
   auto state = std::make_unique<State>(kv, clock, std::move(engine_key), observer, std::move(options),
                                        std::move(ledger));
-  State& s = *state;
   if (!head) {
-    const ChangeSet changes = s.ledger.GenesisState();
-    ASSIGN_OR_RETURN(TreeUpdate tree, UpdateTree(KvView(kv, kPagePrefix), changes));
-    std::vector<Pending> none;
-    BlockResult nothing;
-    const pb::Block block = s.MakeBlock({0, record.time_ms(), 0}, none, nothing, tree.root);
-    base::KvBatch writes;
-    PutChanges(writes, kStatePrefix, changes);
-    PutChanges(writes, kPagePrefix, tree.pages);
-    PutBlock(writes, block, 0);
-    RETURN_IF_ERROR(kv.Commit(writes));
+    RETURN_IF_ERROR(state->CommitGenesis(record));
     ASSIGN_OR_RETURN(head, GetHead(*kv.Snapshot()));
   }
-  s.head = *std::move(head);
-
+  state->head = *std::move(head);
   const std::shared_ptr<const base::KvSnapshot> snapshot = kv.Snapshot();
-  const KvView view(snapshot, kStatePrefix);
-  const absl::Status sound = Recount(view);
-  if (!sound.ok()) {
-    return base::Error(absl::StatusCode::kDataLoss, "INVARIANT_BROKEN", sound.message(),
-                       "restore the ledger's store from a copy and report this", base::DetailOf(sound).evidence);
-  }
-  ASSIGN_OR_RETURN(const base::Digest root, CheckTree(KvView(snapshot, kPagePrefix), view));
-  if (ToField(root) != s.head.header.state_root()) {
-    return base::Error(absl::StatusCode::kDataLoss, "STATE_TREE_BROKEN",
-                       "the state tree does not match the newest header", "restore the ledger's store from a copy");
-  }
-  ASSIGN_OR_RETURN(s.earliest, GetMark(*snapshot, Mark::kEarliestHeight));
-  ASSIGN_OR_RETURN(s.advanced_ms, GetMark(*snapshot, Mark::kAdvancedMs));
-  ASSIGN_OR_RETURN(const uint64_t alive, GetMark(*snapshot, Mark::kAliveMs));
-  s.clock_lead = (clock.Now() - absl::UnixEpoch()) - clock.Monotonic();
-  s.next_due_ms = NextDueMs(view);
-  const uint64_t last_ms = std::max<uint64_t>(alive, s.head.header.time_ms());
-  const uint64_t now_ms = s.NowMs();
-  // With no deadline open there is nothing to postpone.
-  if (s.head.height() != 0 && s.next_due_ms && now_ms > last_ms) s.gap_ms = now_ms - last_ms;
-  s.alive_ms = last_ms;
+  RETURN_IF_ERROR(state->CheckStore(snapshot));
+  RETURN_IF_ERROR(state->Resume(snapshot));
   return std::unique_ptr<EmbeddedEngine>(new EmbeddedEngine(std::move(state)));
 }
 

@@ -83,10 +83,13 @@ class Answer {
     return *id;
   }
 
+  absl::Status Question();
+  absl::Status Foundations();  // parameters, genesis, supply
   absl::Status AccountOrLane();
   absl::Status Providers();
   absl::Status Groups();
   absl::Status Buckets();
+  absl::Status ObjectById();
   absl::Status ObjectsById();
   absl::Status ObjectByName();
   absl::Status Objects();
@@ -100,6 +103,7 @@ class Answer {
   absl::Status JournalAnchors();
   absl::Status Channels();
   absl::Status Pools();
+  absl::Status StateKey();
   void ShowObject(const std::string& id);
 
   const ReadView& view_;
@@ -188,6 +192,11 @@ absl::Status Answer::Buckets() {
     return 1;
   });
   return absl::OkStatus();
+}
+
+absl::Status Answer::ObjectById() {
+  if (request_.object().size() != base::ObjectId::kSize) return BadQuery("an object id has 16 bytes");
+  return One(keys::Object(request_.object()), response_.mutable_objects(), "object");
 }
 
 absl::Status Answer::ObjectsById() {
@@ -400,101 +409,94 @@ absl::Status Answer::Pools() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<pb::QueryResponse> Answer::Run() {
-  if (request_.page().cursor().size() > kMaxKeyBytes) return BadQuery("a cursor is one from an earlier answer");
-  absl::Status status;
+absl::Status Answer::Foundations() {
+  if (request_.question_case() == pb::QueryRequest::kParams) {
+    Show(keys::Params(), response_.mutable_params());
+  } else if (request_.question_case() == pb::QueryRequest::kGenesis) {
+    Show(keys::Genesis(), response_.mutable_genesis());
+  } else {
+    for (const pb::Asset asset : {pb::ASSET_CRN, pb::ASSET_USDC}) Show(keys::Supply(asset), response_.add_supply());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Answer::StateKey() {
+  if (request_.state_key().empty() || request_.state_key().size() > kMaxKeyBytes) {
+    return BadQuery("a state key has 1 to 480 bytes");
+  }
+  Remember(request_.state_key());
+  return absl::OkStatus();
+}
+
+absl::Status Answer::Question() {
   switch (request_.question_case()) {
     case pb::QueryRequest::kParams:
-      Show(keys::Params(), response_.mutable_params());
-      break;
     case pb::QueryRequest::kGenesis:
-      Show(keys::Genesis(), response_.mutable_genesis());
-      break;
     case pb::QueryRequest::kSupply:
-      for (const pb::Asset asset : {pb::ASSET_CRN, pb::ASSET_USDC}) Show(keys::Supply(asset), response_.add_supply());
-      break;
+      return Foundations();
     case pb::QueryRequest::kAccount:
     case pb::QueryRequest::kLane:
-      status = AccountOrLane();
-      break;
+      return AccountOrLane();
     case pb::QueryRequest::kProvider:
     case pb::QueryRequest::kProviders:
-      status = Providers();
-      break;
+      return Providers();
     case pb::QueryRequest::kGroup:
     case pb::QueryRequest::kGroupsOfProvider:
-      status = Groups();
-      break;
+      return Groups();
     case pb::QueryRequest::kBucket:
     case pb::QueryRequest::kBucketByName:
     case pb::QueryRequest::kBucketsOf:
-      status = Buckets();
-      break;
-    case pb::QueryRequest::kObject: {
-      if (request_.object().size() != base::ObjectId::kSize) return BadQuery("an object id has 16 bytes");
-      status = One(keys::Object(request_.object()), response_.mutable_objects(), "object");
-      break;
-    }
+      return Buckets();
+    case pb::QueryRequest::kObject:
+      return ObjectById();
     case pb::QueryRequest::kObjectsById:
-      status = ObjectsById();
-      break;
+      return ObjectsById();
     case pb::QueryRequest::kObjectByName:
-      status = ObjectByName();
-      break;
+      return ObjectByName();
     case pb::QueryRequest::kObjects:
-      status = Objects();
-      break;
+      return Objects();
     case pb::QueryRequest::kGroupObjects:
-      status = GroupObjects();
-      break;
-    case pb::QueryRequest::kStream:
-    case pb::QueryRequest::kFlowsFrom:
-      status = Streams();
-      break;
-    case pb::QueryRequest::kPaymentAccount:
-    case pb::QueryRequest::kPaymentAccountsOf:
-      status = PaymentAccounts();
-      break;
-    case pb::QueryRequest::kBillsOf:
-      status = Bills();
-      break;
-    case pb::QueryRequest::kJournalAnchors:
-      status = JournalAnchors();
-      break;
-    case pb::QueryRequest::kSponsorshipsOf:
-      status = Sponsorships();
-      break;
-    case pb::QueryRequest::kConsentsOf:
-      status = Consents();
-      break;
-    case pb::QueryRequest::kPrice:
-    case pb::QueryRequest::kPrices:
-      status = Prices();
-      break;
-    case pb::QueryRequest::kChannel:
-    case pb::QueryRequest::kChannelsOfPayer:
-    case pb::QueryRequest::kChannelsOfPayee:
-      status = Channels();
-      break;
-    case pb::QueryRequest::kPool:
-    case pb::QueryRequest::kPoolsOf:
-    case pb::QueryRequest::kPoolLane:
-      status = Pools();
-      break;
+      return GroupObjects();
     case pb::QueryRequest::kStateKey:
-      if (request_.state_key().empty() || request_.state_key().size() > kMaxKeyBytes) {
-        return BadQuery("a state key has 1 to 480 bytes");
-      }
-      Remember(request_.state_key());
-      break;
+      return StateKey();
     case pb::QueryRequest::kStatus:
     case pb::QueryRequest::kTransaction:
     case pb::QueryRequest::kBlock:
-      break;
+      return absl::OkStatus();
+    case pb::QueryRequest::kStream:
+    case pb::QueryRequest::kFlowsFrom:
+      return Streams();
+    case pb::QueryRequest::kPaymentAccount:
+    case pb::QueryRequest::kPaymentAccountsOf:
+      return PaymentAccounts();
+    case pb::QueryRequest::kBillsOf:
+      return Bills();
+    case pb::QueryRequest::kJournalAnchors:
+      return JournalAnchors();
+    case pb::QueryRequest::kSponsorshipsOf:
+      return Sponsorships();
+    case pb::QueryRequest::kConsentsOf:
+      return Consents();
+    case pb::QueryRequest::kPrice:
+    case pb::QueryRequest::kPrices:
+      return Prices();
+    case pb::QueryRequest::kChannel:
+    case pb::QueryRequest::kChannelsOfPayer:
+    case pb::QueryRequest::kChannelsOfPayee:
+      return Channels();
+    case pb::QueryRequest::kPool:
+    case pb::QueryRequest::kPoolsOf:
+    case pb::QueryRequest::kPoolLane:
+      return Pools();
     case pb::QueryRequest::QUESTION_NOT_SET:
-      return BadQuery("a query asks one question");
+      break;
   }
-  RETURN_IF_ERROR(status);
+  return BadQuery("a query asks one question");
+}
+
+absl::StatusOr<pb::QueryResponse> Answer::Run() {
+  if (request_.page().cursor().size() > kMaxKeyBytes) return BadQuery("a cursor is one from an earlier answer");
+  RETURN_IF_ERROR(Question());
   RETURN_IF_ERROR(view_.health());
   return std::move(response_);
 }
