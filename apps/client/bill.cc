@@ -1,6 +1,7 @@
 #include "apps/client/bill.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/buckets.h"
@@ -101,7 +102,8 @@ class JournalCheck {
       const auto& anchor = page.anchors(*next);
       const payment::JournalHead head{bucket_, anchor.sequence(),
                                       chain::FromField<base::Digest>(anchor.hash()).value_or(base::Digest())};
-      if (head.sequence < audit_->head().sequence) continue;  // of the page before
+      if (head.sequence < audit_->head().sequence || checked_ >= head.sequence) continue;  // of the page before
+      checked_ = head.sequence;
       if (CheckRoot(anchor, head)) out_.anchored = head.sequence;
       audit_->CheckAnchor(head);
     }
@@ -155,6 +157,7 @@ class JournalCheck {
   ProviderReads& out_;
   const payment::ReadAudit::Facts facts_;
   std::unique_ptr<payment::ReadAudit> audit_;
+  std::optional<uint64_t> checked_;  // newest anchor that was
 };
 
 absl::Status Audit(Client& client, const pb::Bucket& bucket, const pb::Group& group, const AuditOptions& options,
