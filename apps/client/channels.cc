@@ -61,7 +61,10 @@ absl::Status MeetPayee(Client& client, const base::ChannelId& id, Closing& closi
       {closing.store.claims->generation(), seen}, {response.generation(), response.seen()});
   if (response.best().empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const base::Claim best, base::DecodeClaim(base::AsBytes(response.best())));
+  const base::Amount known = closing.payer.promised();
   RETURN_IF_ERROR(closing.payer.Adopt(best));
+  // Openings of the store alone do not tell: a restored one may have been opened often since.
+  closing.restored = closing.restored || closing.payer.promised() > known;
   closing.store.claims->Stage(*closing.payer.last());
   closing.store.claims->StagePeerGeneration(id, response.generation());
   return closing.store.claims->Commit().status();

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -70,6 +69,13 @@ class DownloadDriver {
   absl::Status Transfer(const storage::FetchAction& action);
   absl::Status Pay(const storage::FetchAction& action, GetPart& what);
   void EndBill(uint64_t fetch);
+  // Money that is not there for one holder is not there for another one.
+  absl::Status KeepUnpaid(const absl::Status& why) {
+    const std::string reason = base::ReasonOf(why);
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (reason == "PRICE_GUARD" || absl::StartsWith(reason, "VERDICT_")) unpaid_ = why;
+    return why;
+  }
   absl::Status Unpaid() {
     std::lock_guard<std::mutex> lock(mutex_);
     return unpaid_;
@@ -86,7 +92,8 @@ class DownloadDriver {
   const uint64_t shard_size_;
   const std::vector<Holder> holders_;
   const uint64_t bytes_;
-  std::atomic<bool> first_paid_{true};
+  std::mutex paying_;
+  bool paid_once_ = false;  // a channel was found affordable
   storage::ObjectDownload* machine_ = nullptr;
 
   std::mutex mutex_;
@@ -139,14 +146,24 @@ absl::Status DownloadDriver::Receive(const storage::FetchAction& action, const G
 // A channel for the request, and its first payment.
 absl::Status DownloadDriver::Pay(const storage::FetchAction& action, GetPart& what) {
   const ProviderAddress& holder = holders_[action.holder].address;
-  const uint32_t parties = first_paid_.exchange(false) ? layout_.data() : 0;
-  ASSIGN_OR_RETURN(auto payer, client_.purse().For(holder, bytes_, parties));
+  std::shared_ptr<PayingChannel> payer;
+  {
+    // One at a time: the first one looks at what all holders together will cost.
+    std::lock_guard<std::mutex> one_at_a_time(paying_);
+    RETURN_IF_ERROR(Unpaid());
+    auto found = client_.purse().For(holder, bytes_, paid_once_ ? 0 : layout_.data());
+    if (!found.ok()) return KeepUnpaid(found.status());
+    payer = *std::move(found);
+    paid_once_ = true;
+  }
   const uint64_t offset = std::min(action.range.offset, shard_size_);
   const uint64_t wanted = std::min(action.range.length, shard_size_ - offset);
   std::lock_guard<std::mutex> lock(mutex_);
   if (closed_ || cancelled_.contains(action.fetch))
     return absl::CancelledError("not wanted any more");
-  RETURN_IF_ERROR(payer->Begin(wanted));
+  const absl::Status begun = payer->Begin(wanted);
+  if (base::ReasonOf(begun) == "PRICE_GUARD") unpaid_ = begun;
+  RETURN_IF_ERROR(begun);
   what.channel = payer->id();
   bills_[action.fetch] = {std::move(payer), wanted, 0};
   return absl::OkStatus();
@@ -169,12 +186,8 @@ absl::Status DownloadDriver::Transfer(const storage::FetchAction& action) {
     if (when == PayWhen::kNever) return free;
     asks_.insert(holder);
   }
-  const absl::Status paid = Pay(action, what);
-  if (paid.ok()) return Receive(action, what);
-  const std::string reason = base::ReasonOf(paid);
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (reason == "PRICE_GUARD" || absl::StartsWith(reason, "VERDICT_")) unpaid_ = paid;
-  return paid;
+  RETURN_IF_ERROR(Pay(action, what));
+  return Receive(action, what);
 }
 
 void DownloadDriver::Fetch(const storage::FetchAction& action) {
