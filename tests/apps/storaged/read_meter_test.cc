@@ -126,7 +126,7 @@ TEST_CASE("a package bought in the middle holds for the next read, and is taken 
   CHECK(audit.months().begin()->second == payment::ReadMonth{3, 1'250'001, 1'000'000, 250'001, 0, 0});
 }
 
-TEST_CASE("what quota and package do not cover the named channel pays, whole reads at a time", "[GF-49]") {
+TEST_CASE("a read that names a channel is paid by it, whole, and takes nothing from quota or package", "[GF-49]") {
   ReadRig rig;
   FakeChannel channel;
   rig.paid = &channel;
@@ -142,17 +142,17 @@ TEST_CASE("what quota and package do not cover the named channel pays, whole rea
     CHECK((*read)->End(false).ok());
     return std::string("OK");
   };
-  CHECK(pay(900'000, 900'000) == "OK");
-  CHECK(channel.begun.empty());  // the free quota comes first
   CHECK(pay(200'000, 150'000) == "OK");
   REQUIRE(channel.begun.size() == 1);
   CHECK(channel.begun[0].bytes == 200'000);
   CHECK(channel.sent == 150'000);
   CHECK(channel.ended == 1);
-  CHECK(rig.Now(bucket).free_used == 900'000);
+  CHECK(rig.Now(bucket).free_used == 0);
   channel.refusal = base::Error(absl::StatusCode::kFailedPrecondition, "VOUCHER_EXPIRED", "expired");
   CHECK(pay(200'000, 0) == "VOUCHER_EXPIRED");
-  CHECK(rig.Read(part, 200'000) == "READ_QUOTA_SPENT");  // names no channel
+  CHECK(rig.Read(part, 900'000) == "OK");  // names no channel: the free quota is whole
+  CHECK(rig.Now(bucket).free_used == 900'000);
+  CHECK(rig.Read(part, 200'000) == "READ_QUOTA_SPENT");
   payment::ReadAudit audit = rig.Audit(bucket);
   CHECK(audit.faults() == 0);
   CHECK(audit.months().begin()->second == payment::ReadMonth{2, 1'050'000, 900'000, 0, 150'000, 0});

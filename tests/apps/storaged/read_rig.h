@@ -51,8 +51,8 @@ struct ReadRig {
                                                               .ledger = p->ledger,
                                                               .journal = *journal,
                                                               .clock = world.clock,
-                                                              .throttle = *throttle,
-                                                              .paid = paid});
+                                                              .throttle = *throttle});
+    meter->SetPaid(paid);
     anchor = std::make_unique<JournalAnchor>(p.identity, p->ledger, *journal, *lane);
   }
 
