@@ -47,6 +47,10 @@ class LocalTransport final : public client::Transport {
     RETURN_IF_ERROR(world_.reads->Statement(caller_, request, response));
     return response;
   }
+  absl::StatusOr<rpc::v1::ListReadsResponse> ListReads(const client::ProviderAddress&, const rpc::v1::ListReadsRequest&,
+                                                       absl::Duration) override {
+    return absl::UnimplementedError("not here");
+  }
   absl::StatusOr<chain::v1::Approval> Approve(const client::ProviderAddress&, const rpc::v1::ApproveRequest&,
                                               absl::Duration) override {
     return absl::UnimplementedError("not here");
