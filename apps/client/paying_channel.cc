@@ -190,7 +190,12 @@ base::Price PayingChannel::rate() const {
 void PayingChannel::Wake(Lock&) {
   if (pumping_ || !status_.ok()) return;
   pumping_ = true;
-  client_.executor().Post([self = shared_from_this()] { self->Pump(); });
+  purse_.PumpBegins();
+  client_.executor().Post([self = shared_from_this(), &purse = purse_]() mutable {
+    self->Pump();
+    self.reset();  // its store may be opened again as soon as the purse is gone
+    purse.PumpEnded();
+  });
 }
 
 void PayingChannel::Pump() {

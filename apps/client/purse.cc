@@ -43,7 +43,21 @@ Spending SpendingOf(const PayingChannel& channel) {
 Purse::Purse(Client& client, const PayOptions& options, std::string folder)
     : client_(client), options_(options), folder_(std::move(folder)) {}
 
-Purse::~Purse() { (void)Settle(); }
+Purse::~Purse() {
+  (void)Settle();
+  std::unique_lock lock(mutex_);
+  no_pumps_.wait(lock, [this] { return pumps_ == 0; });
+}
+
+void Purse::PumpBegins() {
+  std::lock_guard lock(mutex_);
+  ++pumps_;
+}
+
+void Purse::PumpEnded() {
+  std::lock_guard lock(mutex_);
+  if (--pumps_ == 0) no_pumps_.notify_all();
+}
 
 std::string Purse::FolderOf(const base::ChannelId& channel) const {
   if (folder_.empty()) return "";

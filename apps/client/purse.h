@@ -7,6 +7,7 @@
 // Rules: CD-09, CD-10, CD-12.
 #pragma once
 
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -44,7 +45,7 @@ class Purse {
  public:
   // The client outlives it. Empty folder: claims are kept in memory (tests).
   Purse(Client& client, const PayOptions& options, std::string folder);
-  ~Purse();
+  ~Purse();  // pays what is due first
 
   PayWhen when() const { return options_.when; }
   // The channel that pays this holder for about `expected` bytes. With `parties` that many holders are
@@ -72,6 +73,9 @@ class Purse {
   // For PayingChannel: money that it is about to promise, or will not.
   absl::Status Reserve(base::Amount amount);
   void Return(base::Amount amount);
+  // Its work on the executor, which the purse outlives.
+  void PumpBegins();
+  void PumpEnded();
 
   Client& client_;
   const PayOptions options_;
@@ -82,6 +86,8 @@ class Purse {
   std::vector<Spending> ended_;  // over channels that failed
   std::map<base::ChannelId, base::Amount> fees_;
   base::Amount reserved_;  // payments and fees
+  int pumps_ = 0;
+  std::condition_variable no_pumps_;
 };
 
 }  // namespace cairn::client

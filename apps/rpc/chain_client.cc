@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "apps/rpc/call.h"
+#include "apps/rpc/status_map.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
 #include "cairn/rpc/v1/chain.grpc.pb.h"
@@ -92,7 +93,7 @@ class GrpcChainClient final : public chain::Client {
     return receipt;
   }
 
-  // Repeats a call that found nobody there, with growing pauses.
+  // Repeats a call that found nobody there, with growing pauses. Somebody else there stays somebody else.
   template <class F>
   auto Retry(F call) -> decltype(call()) {
     absl::Time give_up = absl::Now() + options_.retry_for;
@@ -100,7 +101,8 @@ class GrpcChainClient final : public chain::Client {
     while (true) {
       auto result = call();
       if (result.ok()) return result;
-      if (!absl::IsUnavailable(result.status()) || absl::Now() + pause > give_up) {
+      const bool again = absl::IsUnavailable(result.status()) && base::ReasonOf(result.status()) != kPinMismatch;
+      if (!again || absl::Now() + pause > give_up) {
         return base::Annotate(result.status(), absl::StrCat("ledger at ", endpoint_));
       }
       std::this_thread::sleep_for(absl::ToChronoMilliseconds(pause));

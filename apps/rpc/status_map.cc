@@ -52,8 +52,6 @@ bool IsReason(const std::string& text) {
   });
 }
 
-constexpr char kPinMismatch[] = "PIN_MISMATCH";
-
 struct Transport {
   const char* reason;
   const char* hint;

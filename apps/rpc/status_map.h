@@ -14,6 +14,9 @@ class Status;
 
 namespace cairn::rpc {
 
+// Reason of a status: another server answers there than the one that is known.
+inline constexpr char kPinMismatch[] = "PIN_MISMATCH";
+
 grpc::Status ToGrpc(const absl::Status& status);
 // A status without details (a proxy, a broken connection) gets the reason of its code: UNREACHABLE,
 // DEADLINE, ...
