@@ -143,7 +143,7 @@ def _(net):
                 break
             acknowledged.append(newest(net))
         expect(refused is not None, "the ledger wrote to a full disk")
-        expect(refused.err.count("error:") == 1, str(refused))
+        expect(sum(line.startswith("error: ") for line in refused.err.splitlines()) == 1, str(refused))
         wait_until(lambda: not net.json("dev", "status")["chaind"]["running"], 30, "the ledger stops")
         with open(status["chaind"]["log"], encoding="utf-8") as log:
             failures = [line for line in log if '"daemon.failed"' in line]

@@ -94,8 +94,10 @@ def _(net):
 def _(net):
     before = bill(net, "metered")
     # The processes end without warning; their data stays.
-    for process in net.json("dev", "status")["providers"]:
-        os.kill(int(process["process"]["pid"]), 9)
+    pids = [int(provider["process"]["pid"]) for provider in net.json("dev", "status")["providers"]]
+    for pid in pids:
+        os.kill(pid, 9)
+    wait_until(lambda: not any(p["process"]["running"] for p in net.json("dev", "status")["providers"]), 20, "their end")
     net.ok("dev", "up")
     after = bill(net, "metered")
     for one, other in zip(before["providers"], after["providers"]):
