@@ -8,10 +8,10 @@ kind=$1
 cd "$HOME"
 must() { "$@" || { echo "installed: failed: $*" >&2; exit 1; }; }
 quietly() { "$@" >"$HOME/log" 2>&1 || { cat "$HOME/log"; echo "installed: failed: $*" >&2; exit 1; }; }
-# Not ours: what apt brings has a Pitcairn island, and man-db keeps the pages it has rendered.
-traces() { find / -xdev \( -iname '*cairn*' -o -name '*chaind*' -o -name '*storaged*' -o -name '*storectl*' \) \
-  ! -path "$HOME/*" ! -path '/proc/*' ! -path '/tmp/*' ! -path '/work/*' ! -path '/home/*' ! -path '/root/*' \
-  ! -path '/var/log/*' ! -path '/usr/share/zoneinfo/*' ! -path '/var/cache/man/*' 2>/dev/null | LC_ALL=C sort; }
+# Where packages write. Not ours: what apt brings has a Pitcairn island, and man-db keeps the pages it has rendered.
+traces() { find /etc /opt /run /srv /usr /var -xdev \( -iname '*cairn*' -o -name '*chaind*' -o -name '*storaged*' \
+  -o -name '*storectl*' \) ! -path '/var/log/*' ! -path '/usr/share/zoneinfo/*' ! -path '/var/cache/man/*' \
+  2>/dev/null | LC_ALL=C sort; }
 export DEBIAN_FRONTEND=noninteractive
 before=$(traces)
 
