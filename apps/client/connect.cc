@@ -71,7 +71,7 @@ absl::StatusOr<std::shared_ptr<chain::Client>> ConnectChain(const Paths& paths, 
   const rpc::PeerPin pin = profile.chain_tls_pin.empty() ? rpc::PeerPin::Plaintext()
                                                          : rpc::PeerPin::Of(profile.chain_tls_pin);
   rpc::ChainClientOptions options;
-  options.retry_for = kLedgerPatience;
+  options.retry_known_for = kLedgerPatience;
   ASSIGN_OR_RETURN(std::shared_ptr<chain::Client> ledger, rpc::ConnectChain(profile.chain_endpoint, pin, options));
   chain::Trust trust{profile.chain_id, std::nullopt};
   if (!(profile.engine_key == base::PublicKey())) trust.engine_key = profile.engine_key;

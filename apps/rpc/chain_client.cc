@@ -96,10 +96,12 @@ class GrpcChainClient final : public chain::Client {
   // Repeats a call that found nobody there, with growing pauses. Somebody else there stays somebody else.
   template <class F>
   auto Retry(F call) -> decltype(call()) {
-    absl::Time give_up = absl::Now() + options_.retry_for;
+    const absl::Duration patience = known_ ? std::max(options_.retry_for, options_.retry_known_for) : options_.retry_for;
+    absl::Time give_up = absl::Now() + patience;
     absl::Duration pause = absl::Milliseconds(50);
     while (true) {
       auto result = call();
+      known_ = known_ || !absl::IsUnavailable(result.status());
       if (result.ok()) return result;
       const bool again = absl::IsUnavailable(result.status()) && base::ReasonOf(result.status()) != kPinMismatch;
       if (!again || absl::Now() + pause > give_up) {
@@ -113,6 +115,7 @@ class GrpcChainClient final : public chain::Client {
   std::string endpoint_;
   std::unique_ptr<v1::Chain::Stub> stub_;
   ChainClientOptions options_;
+  std::atomic<bool> known_{false};  // it has answered
 };
 
 }  // namespace

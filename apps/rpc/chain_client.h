@@ -1,7 +1,8 @@
 // The ledger over gRPC, behind the interface that libchain gives its clients.
 //
 // Every call has a deadline. Queries are repeated on Unavailable with growing pauses (about 3 s in
-// all); a submission is repeated too, because the same bytes again answer with the first outcome.
+// all; longer when asked to for a ledger that has answered before: it is being started again); a
+// submission is repeated too, because the same bytes again answer with the first outcome.
 // Thread-safe.
 #pragma once
 
@@ -22,6 +23,7 @@ struct ChainClientOptions {
   absl::Duration query_timeout = absl::Seconds(10);
   absl::Duration submit_timeout = absl::Seconds(30);
   absl::Duration retry_for = absl::Seconds(3);  // zero: never repeat
+  absl::Duration retry_known_for = absl::Seconds(3);  // once it has answered; at least retry_for
   // Asked several times a second while a Follow waits for blocks; true ends it with Cancelled. Empty: never.
   std::function<bool()> stopping;
 };
