@@ -101,7 +101,7 @@ class GrpcChainClient final : public chain::Client {
     absl::Duration pause = absl::Milliseconds(50);
     while (true) {
       auto result = call();
-      known_ = known_ || !absl::IsUnavailable(result.status());
+      if (!absl::IsUnavailable(result.status())) known_ = true;
       if (result.ok()) return result;
       const bool again = absl::IsUnavailable(result.status()) && base::ReasonOf(result.status()) != kPinMismatch;
       if (!again || absl::Now() + pause > give_up) {

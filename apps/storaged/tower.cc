@@ -41,7 +41,7 @@ absl::StatusOr<payment::ChannelFacts> Tower::Ask(const base::ChannelId& channel)
   return client::FactsOf(env_.identity.chain, record);
 }
 
-absl::Status Tower::Take(const rpc::v1::WatchRequest& request) {
+absl::StatusOr<base::ChannelId> Tower::Take(const rpc::v1::WatchRequest& request) {
   ASSIGN_OR_RETURN(const base::Claim claim, base::DecodeClaim(base::AsBytes(request.claim())));
   ASSIGN_OR_RETURN(const payment::ChannelFacts facts, Ask(claim.voucher.channel));
   ASSIGN_OR_RETURN(const payment::SignedAppointment appointment,
@@ -55,14 +55,13 @@ absl::Status Tower::Take(const rpc::v1::WatchRequest& request) {
     order = tower_.OnFacts(facts, env_.clock.Now());
   }
   if (order) Give(*order);
-  return absl::OkStatus();
+  return facts.id;
 }
 
 absl::Status Tower::Watch(const rpc::v1::WatchRequest& request, rpc::v1::WatchResponse& response) {
-  RETURN_IF_ERROR(Take(request));
-  const auto claim = base::DecodeClaim(base::AsBytes(request.claim()));
+  ASSIGN_OR_RETURN(const base::ChannelId channel, Take(request));
   base::KvBatch batch;
-  batch.Put(KeyOf(claim->voucher.channel), request.SerializeAsString());
+  batch.Put(KeyOf(channel), request.SerializeAsString());
   RETURN_IF_ERROR(env_.writes.Commit(batch));
   response.set_watched(watched());
   return absl::OkStatus();
@@ -84,7 +83,7 @@ absl::Status Tower::Load() {
   }
   base::KvBatch gone;
   for (const auto& [key, request] : kept) {
-    const absl::Status taken = Take(request);
+    const absl::Status taken = Take(request).status();
     if (absl::IsNotFound(taken)) gone.Delete(key);
     if (!taken.ok()) app::LogWarning("tower.load", taken.message());
   }

@@ -55,7 +55,7 @@ class Tower {
 
  private:
   absl::StatusOr<payment::ChannelFacts> Ask(const base::ChannelId& channel);
-  absl::Status Take(const rpc::v1::WatchRequest& request);
+  absl::StatusOr<base::ChannelId> Take(const rpc::v1::WatchRequest& request);
   void Give(const payment::DisputeOrder& order);
   absl::StatusOr<std::vector<base::AccountId>> Towers();
   absl::StatusOr<rpc::v1::WatchRequest> RequestFor(const payment::ChannelFacts& facts,

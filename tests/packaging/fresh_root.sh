@@ -13,7 +13,7 @@ missing() {
   exit 77
 }
 
-# Debian's own sources as this system has them; without any, the public archive.
+# Debian's own sources as this system has them.
 debian_sources() {
   for file in /etc/apt/sources.list.d/*.sources; do
     if [ -r "$file" ] && grep -q '^Suites:.*bookworm' "$file" && grep -q 'debian-archive-keyring' "$file"; then
@@ -25,7 +25,7 @@ debian_sources() {
     grep -E '^deb .*bookworm' /etc/apt/sources.list
     return
   fi
-  echo 'deb http://deb.debian.org/debian bookworm main'
+  missing "needs Debian 12's sources in apt's configuration"
 }
 
 make_root() {
