@@ -88,6 +88,20 @@ absl::StatusOr<std::shared_ptr<PayingChannel>> PayingChannel::Open(
   return channel;
 }
 
+// What is booked may come to more at another rate: the purse is asked first.
+absl::Status PayingChannel::Agree(base::Price asked) {
+  const base::Amount before = base::TransferCost(rate_, booked_);
+  const base::Amount more = base::TransferCost(asked, booked_).MinusOrZero(before);
+  RETURN_IF_ERROR(purse_.Reserve(more));
+  const absl::Status agreed = payer_.Agree(asked);
+  if (!agreed.ok()) {
+    purse_.Return(more);
+    return agreed;
+  }
+  rate_ = asked;
+  return absl::OkStatus();
+}
+
 // Both sides say what they hold. Called by one thread, while nothing is sent.
 absl::Status PayingChannel::Meet(bool first) {
   ASSIGN_OR_RETURN(stream_, client_.transport().Pay(holder_, kStream));
@@ -103,8 +117,7 @@ absl::Status PayingChannel::Meet(bool first) {
   }
   ASSIGN_OR_RETURN(const rpc::v1::PayResponse response, stream_->Exchange(request));
   Lock lock(mutex_);
-  rate_ = chain::FromProto(response.terms().rate());
-  RETURN_IF_ERROR(payer_.Agree(rate_));
+  RETURN_IF_ERROR(Agree(chain::FromProto(response.terms().rate())));
   if (!response.best().empty()) {
     ASSIGN_OR_RETURN(const base::Claim best, base::DecodeClaim(base::AsBytes(response.best())));
     RETURN_IF_ERROR(payer_.Adopt(best));
@@ -253,14 +266,8 @@ absl::Status PayingChannel::OnReject(Lock& lock, const rpc::v1::PayResponse& res
   const auto reject = static_cast<payment::Reject>(response.reject());
   if (++refusals_ > kMaxRefusals) return payment::ToStatus(reject);
   switch (reject) {
-    case payment::Reject::kRateFloorRaised: {
-      const base::Price asked = chain::FromProto(response.terms().rate());
-      RETURN_IF_ERROR(payer_.Agree(asked));
-      RETURN_IF_ERROR(purse_.Reserve(base::TransferCost(asked, booked_).MinusOrZero(
-          base::TransferCost(rate_, booked_))));
-      rate_ = asked;
-      return absl::OkStatus();
-    }
+    case payment::Reject::kRateFloorRaised:
+      return Agree(chain::FromProto(response.terms().rate()));
     case payment::Reject::kStaleNonce:
     case payment::Reject::kAmountRegression:
     case payment::Reject::kBytesRegression: {

@@ -66,6 +66,7 @@ class PayingChannel : public std::enable_shared_from_this<PayingChannel> {
   using Lock = std::unique_lock<std::mutex>;
 
   absl::Status Meet(bool first);
+  absl::Status Agree(base::Price asked);  // mutex held
   void Pump();
   absl::Status PumpOne(Lock& lock, bool* sent);
   absl::Status Send(const payment::Payment& payment);

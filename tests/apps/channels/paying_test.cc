@@ -23,6 +23,8 @@ class LocalTransport final : public client::Transport {
   explicit LocalTransport(ChannelWorld& world, const base::PublicKey& caller)
       : world_(world), caller_(caller) {}
   bool cut = false;
+  std::atomic<int> cuts{0};            // of the next exchanges
+  std::optional<base::Price> asks{};  // instead of the terms
 
   absl::StatusOr<rpc::v1::GetInfoResponse> GetInfo(const client::ProviderAddress&, absl::Duration) override {
     rpc::v1::GetInfoResponse info;
@@ -78,7 +80,7 @@ class LocalTransport final : public client::Transport {
    public:
     explicit Stream(LocalTransport& transport) : transport_(transport) {}
     absl::StatusOr<rpc::v1::PayResponse> Exchange(const rpc::v1::PayRequest& request) override {
-      if (transport_.cut) return absl::UnavailableError("cut");
+      if (transport_.cut || transport_.cuts-- > 0) return absl::UnavailableError("cut");
       FakePayer peer;
       if (request.has_hello()) {
         hello_ = request;
@@ -87,7 +89,9 @@ class LocalTransport final : public client::Transport {
       }
       peer.requests.push_back(request);
       RETURN_IF_ERROR(transport_.world_.reads->Serve(transport_.caller_, peer));
-      return peer.answers.back();
+      rpc::v1::PayResponse answer = peer.answers.back();
+      if (transport_.asks) *answer.mutable_terms()->mutable_rate() = chain::ToProto(*transport_.asks);
+      return answer;
     }
 
    private:
@@ -216,6 +220,22 @@ TEST_CASE("what is not wanted any more is not paid for, and a purse never promis
   REQUIRE((*channel)->Settle().ok());
   CHECK((*channel)->paid() <= Units(2 * 64));  // a chunk ahead at most
   CHECK((*channel)->Begin(9 * kChunk).ok());
+}
+
+TEST_CASE("a provider that asks more after a broken connection gets no more than the purse may spend [CD-40]") {
+  ChannelWorld w;
+  Wallet wallet(w);
+  const base::Amount limit = Units(100 + 10 * 64);
+  wallet.Restart({.when = client::PayWhen::kAlways, .max_cost = limit, .max_rate = {base::Amount(absl::Uint128Max() / 1000000)}});
+  auto channel = wallet.client->purse().For(wallet.Holder(), 10 * kChunk, 1);
+  INFO(channel.status().ToString());
+  REQUIRE(channel.ok());
+  wallet.transport->asks = base::Price{*(*channel)->rate().per_unit_e18.Times(4)};
+  wallet.transport->cuts = 1;
+  REQUIRE((*channel)->Begin(10 * kChunk).ok());
+  (*channel)->Verified(10 * kChunk);
+  CHECK(base::ReasonOf((*channel)->Settle()) == "PRICE_GUARD");
+  CHECK((*channel)->paid() <= Units(10 * 64));
 }
 
 TEST_CASE("a provider that is away for a while is paid when it answers again; nothing is paid twice [CD-40]") {
