@@ -84,10 +84,9 @@ absl::StatusOr<Payee> Payee::Open(const ChannelFacts& facts, const PayeeTerms& t
                                   const std::optional<base::Claim>& best,
                                   const std::optional<Waiver>& waiver, absl::Time now) {
   Payee payee(facts, terms);
-  payee.best_ = best;
+  if (best) payee.Take(*best);
   payee.waiver_ = waiver;
   // The chunk that was paid ahead may not have been sent before the restart: it is still owed.
-  payee.CountCovered();
   payee.durable_ = payee.paid_bytes();
   payee.sent_ = payee.paid_bytes() - std::min(payee.paid_bytes(), base::kTickBytes);
   if (payee.Ended(now)) {
@@ -170,6 +169,7 @@ void Payee::OnFacts(const ChannelFacts& facts) {
 
 void Payee::Take(const base::Claim& claim) {
   best_ = claim;
+  ticks_.emplace(claim.voucher.channel, claim.voucher.epoch);
   CountCovered();
   waiting_since_.reset();
   refused_until_ = absl::InfinitePast();
@@ -206,9 +206,7 @@ Reject Payee::OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick
   if (total - std::min(total, sent_) > base::kTickBytes + terms_.max_window_bytes) {
     return Reject::kOverpaid;
   }
-  if (!base::TicksConnect(facts_.id, epoch, best_->tick, best_->preimage, tick, x)) {
-    return Reject::kBadTick;
-  }
+  if (!ticks_->Connects(best_->tick, best_->preimage, tick, x)) return Reject::kBadTick;
   best_->tick = tick;
   best_->preimage = x;
   waiting_since_.reset();
