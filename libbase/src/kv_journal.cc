@@ -40,6 +40,7 @@ absl::StatusOr<Record> DecodeBody(ByteView body) {
   while (in.ok() && in.remaining() > 0) {
     const uint8_t kind = in.U8();
     const std::string key = in.Text(kMaxKvKeyBytes);
+    if (key.empty()) in.Fail("a change of no key");
     if (kind == kPut) {
       record.batch.Put(key, AsText(in.Var(kMaxKvValueBytes)));
     } else {

@@ -283,8 +283,8 @@ absl::Status PayeeBook::Open(const ChannelFacts& facts, absl::Time now) {
   ASSIGN_OR_RETURN(const auto best, store_.Find(facts.id));
   ASSIGN_OR_RETURN(const auto waiver, store_.FindWaiver(facts.id));
   ASSIGN_OR_RETURN(Payee payee, Payee::Open(facts, terms_, best, waiver, now));
-  payees_.emplace(facts.id, std::move(payee));
-  of_payer_.emplace(facts.payer, facts.id);
+  const auto opened = payees_.emplace(facts.id, std::move(payee)).first;
+  of_payer_.emplace(facts.payer, &opened->second);
   return absl::OkStatus();
 }
 
@@ -294,8 +294,9 @@ Payee* PayeeBook::Find(const base::ChannelId& channel) {
 }
 
 void PayeeBook::StageBest(const Payee& payee) {
-  const base::ChannelId& channel = payee.facts().id;
-  pending_[channel] = {store_.Stage(*payee.best()), {channel, payee.earned(), payee.paid_bytes()}};
+  Pending& pending = pending_[payee.facts().id];
+  pending.claim = *payee.best();
+  pending.number = store_.Stage(pending.claim);
 }
 
 Reject PayeeBook::OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated,
@@ -327,7 +328,7 @@ Reject PayeeBook::Adopt(const base::Claim& claim, absl::Time now) {
 uint64_t PayeeBook::UnpaidOf(const base::AccountId& payer) const {
   uint64_t unpaid = 0;
   const auto [begin, end] = of_payer_.equal_range(payer);
-  for (auto at = begin; at != end; ++at) unpaid += payees_.at(at->second).unpaid_bytes();
+  for (auto at = begin; at != end; ++at) unpaid += at->second->unpaid_bytes();
   return unpaid;
 }
 
@@ -355,7 +356,7 @@ absl::StatusOr<base::CooperativeClose> PayeeBook::AgreeToClose(const base::Chann
 void PayeeBook::Forget(const base::ChannelId& channel) {
   if (const auto found = payees_.find(channel); found != payees_.end()) {
     const auto [begin, end] = of_payer_.equal_range(found->second.facts().payer);
-    of_payer_.erase(std::find_if(begin, end, [&](const auto& at) { return at.second == channel; }));
+    of_payer_.erase(std::find_if(begin, end, [&](const auto& at) { return at.second == &found->second; }));
     payees_.erase(found);
   }
   store_.StageForget(channel);
@@ -371,8 +372,11 @@ std::vector<PayeeBook::Ack> PayeeBook::OnCommitted(const Durable& durable) {
   std::erase_if(pending_, [&](const auto& pending) {
     if (pending.second.number > durable.up_to()) return false;
     if (Payee* payee = Find(pending.first)) {
-      payee->OnDurable(pending.second.ack.paid_bytes);
-      acks.push_back(pending.second.ack);
+      const base::Claim& claim = pending.second.claim;
+      const Ack ack{pending.first, base::WorthOf(claim).value_or(base::Amount()),
+                    base::BytesOf(claim).value_or(0)};
+      payee->OnDurable(ack.paid_bytes);
+      acks.push_back(ack);
     }
     return true;
   });
