@@ -65,7 +65,7 @@ std::optional<Record> DecodeRecord(ByteView rest) {
 }
 
 absl::Status FillWithZeros(File& file, uint64_t from, uint64_t to) {
-  const Bytes zeros(std::min<uint64_t>(kFill, to - from));
+  const Bytes zeros(static_cast<size_t>(std::min<uint64_t>(kFill, to - from)));
   while (from < to) {
     const uint64_t size = std::min<uint64_t>(zeros.size(), to - from);
     RETURN_IF_ERROR(file.WriteAt(from, ByteView(zeros).subspan(0, size)));
@@ -88,8 +88,9 @@ absl::StatusOr<KvJournal> KvJournal::Open(std::shared_ptr<Disk> disk, absl::stri
   if (size > kMaxBytes) return Damaged("is larger than a journal can be");
   KvJournal journal(std::move(disk), std::move(file));
   journal.bytes_ = WholeBlocks(std::max(size, bytes));
-  if (size < journal.bytes_) RETURN_IF_ERROR(FillWithZeros(*journal.file_, size, journal.bytes_));
-  // Always: whoever made the file may have ended before this.
+  if (size == journal.bytes_ && !create) return journal;
+  RETURN_IF_ERROR(FillWithZeros(*journal.file_, size, journal.bytes_));
+  // Even when the file is whole: whoever made it may have ended before this.
   RETURN_IF_ERROR(journal.file_->Sync());
   RETURN_IF_ERROR(journal.disk_->SyncDir(FolderOf(path)));
   return journal;

@@ -20,7 +20,8 @@ absl::StatusOr<uint64_t> JournalPass(const Kv& kv);
 
 class KvJournal {
  public:
-  // The file at `path`, of at least `bytes`, on the disk with its name. NotFound unless `create` or it is there.
+  // The file at `path`, of at least `bytes`, on the disk with its name. `create`: the store below does not know yet that
+  // it has one; otherwise NotFound when it is not there.
   static absl::StatusOr<KvJournal> Open(std::shared_ptr<Disk> disk, absl::string_view path, uint64_t bytes,
                                         bool create);
 

@@ -58,6 +58,11 @@ absl::Status Refused(absl::string_view reason, absl::string_view message, absl::
   return base::Error(absl::StatusCode::kFailedPrecondition, reason, message, hint);
 }
 
+// Does one total of bytes cost the same under both?
+bool SameTerms(const base::Voucher& a, const base::Voucher& b) {
+  return a.rate == b.rate && a.base_bytes == b.base_bytes && a.base_amount == b.base_amount;
+}
+
 // What can be unpaid after the first chunk was paid, at the rate.
 base::Amount CostOfFirstWindow(base::Price rate) {
   base::Voucher voucher;
@@ -142,9 +147,7 @@ Reject Payee::CheckAgainstBest(const base::Voucher& voucher) const {
   if (voucher.bytes < paid_bytes()) return Reject::kBytesRegression;
   const base::Amount worth = *base::WorthOf(base::ClaimOf(voucher));
   if (worth < earned()) return Reject::kAmountRegression;
-  const bool same_terms = voucher.rate == held.rate && voucher.base_bytes == held.base_bytes &&
-                          voucher.base_amount == held.base_amount;
-  if (!same_terms) {
+  if (!SameTerms(voucher, held)) {
     // The base is what the last claim under the old terms was worth, ticks that are still on their
     // way included.
     if (voucher.base_bytes < paid_bytes()) return Reject::kBytesRegression;
@@ -168,9 +171,11 @@ void Payee::OnFacts(const ChannelFacts& facts) {
 }
 
 void Payee::Take(const base::Claim& claim) {
+  const bool covers_as_before = best_ && SameTerms(best_->voucher, claim.voucher);
   best_ = claim;
-  ticks_.emplace(claim.voucher.channel, claim.voucher.epoch);
-  CountCovered();
+  ticks_.reset();
+  if (claim.voucher.ticks != 0) ticks_.emplace(claim.voucher.channel, claim.voucher.epoch);
+  if (!covers_as_before) CountCovered();
   waiting_since_.reset();
   refused_until_ = absl::InfinitePast();
 }

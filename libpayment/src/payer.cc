@@ -128,7 +128,6 @@ base::Voucher Payer::Sign(uint64_t bytes, uint32_t ticks) {
   voucher.ticks = ticks;
   voucher.signature = key_->Sign(base::SigningDigest(voucher));
   last_ = base::ClaimOf(voucher);
-  affordable_.reset();
   return voucher;
 }
 

@@ -128,7 +128,7 @@ class Payee {
   ChannelFacts facts_;
   PayeeTerms terms_;
   std::optional<base::Claim> best_;
-  std::optional<base::TickHash> ticks_;  // of the best claim's voucher
+  std::optional<base::TickHash> ticks_;  // of the best claim's voucher, when it has any
   std::optional<Waiver> waiver_;
   uint64_t sent_ = 0;
   uint64_t durable_ = 0;  // bytes paid by the claim in the store
