@@ -520,6 +520,36 @@ TEST_CASE("puts from many threads share their syncs") {
   CHECK(rig.sim.sync_count() - before_batch == 1);
 }
 
+TEST_CASE("a blob that is written gives back what it did not need of its room, and nothing of what another was promised") {
+  const Sample ours = MakeSample(3'300'000, 1), theirs = MakeSample(900'000, 2), small = MakeSample(1, 3);
+  const auto write = [&](BlobStore& store, bool at_once) {
+    if (at_once) return store.Put(ours.id, ours.bytes).status();
+    auto writer = store.Begin(ours.id, ours.bytes.size()).value();
+    const absl::Status written = writer->Append(ours.bytes);
+    return written.ok() ? writer->Commit().status() : written;
+  };
+  for (const bool at_once : {false, true}) {
+    // Once to learn what it takes, then with so much room and a little more.
+    uint64_t quota = 100'000'000;
+    for (const bool tight : {false, true}) {
+      BlobRig rig;
+      DiskBlobStoreOptions options = SmallPacks();
+      options.quota_bytes = quota;
+      REQUIRE(rig.Open(options).ok());
+      const auto promised = rig.store->Begin(theirs.id, theirs.bytes.size());
+      REQUIRE(promised.ok());
+      REQUIRE(write(*rig.store, at_once).ok());
+      const uint64_t taken = rig.store->Usage().disk_bytes + FootprintBytes(theirs.bytes.size());
+      if (tight) {
+        const uint64_t room = quota - taken - kRecordHeaderBytes;
+        CHECK(base::ReasonOf(rig.store->Begin(small.id, room + 1).status()) == "QUOTA_EXCEEDED");
+        CHECK(rig.store->Begin(small.id, room).ok());
+      }
+      quota = taken + 10'000;
+    }
+  }
+}
+
 TEST_CASE("a full disk refuses, loses nothing, and takes blobs again when there is room") {
   BlobRig rig(3'000'000);
   const bool told_before = GENERATE(true, false);
