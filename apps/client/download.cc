@@ -13,10 +13,10 @@
 #include <mutex>
 #include <set>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "apps/client/get.h"
 #include "apps/client/holders.h"
+#include "apps/client/part_reader.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/pb.h"
 #include "cairn/storage/stripe.h"
@@ -71,9 +71,8 @@ class DownloadDriver {
   void EndBill(uint64_t fetch);
   // Money that is not there for one holder is not there for another one.
   absl::Status KeepUnpaid(const absl::Status& why) {
-    const std::string reason = base::ReasonOf(why);
     std::lock_guard<std::mutex> lock(mutex_);
-    if (reason == "PRICE_GUARD" || absl::StartsWith(reason, "VERDICT_")) unpaid_ = why;
+    if (IsAboutMoney(why)) unpaid_ = why;
     return why;
   }
   absl::Status Unpaid() {
@@ -121,12 +120,6 @@ absl::Status DownloadDriver::Push(Event event) {
   events_.push_back(std::move(event));
   changed_.notify_all();
   return absl::OkStatus();
-}
-
-absl::Status NotAllowed(const absl::Status& spent) {
-  return base::Error(absl::StatusCode::kResourceExhausted, "READ_QUOTA_SPENT", spent.message(),
-                     "--pay needed pays holders for this read, --max-cost AMOUNTusdc limits it",
-                     base::DetailOf(spent).evidence);
 }
 
 absl::Status DownloadDriver::Receive(const storage::FetchAction& action, const GetPart& what) {
