@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "cairn/base/status.h"
 #include "cairn/rpc/v1/provider.pb.h"
@@ -9,8 +10,12 @@
 namespace cairn::client {
 
 bool IsAboutMoney(const absl::Status& status) {
+  static constexpr absl::string_view kReasons[] = {
+      "PRICE_GUARD", "POOL_SHORT",     "POOL_CLOSED",    "NO_SUCH_POOL",
+      "BAD_GRANT",   "BAD_CAPABILITY", "SIGNER_REVOKED", "CAPABILITY_EXPIRED",
+      "WRONG_SIGNER"};
   const std::string reason = base::ReasonOf(status);
-  return reason == "PRICE_GUARD" || absl::StartsWith(reason, "VERDICT_");
+  return absl::c_linear_search(kReasons, reason) || absl::StartsWith(reason, "VERDICT_");
 }
 
 absl::Status NotAllowed(const absl::Status& spent) {

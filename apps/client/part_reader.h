@@ -13,7 +13,7 @@
 
 namespace cairn::client {
 
-// Money that is not there for one holder is not there for another one: a limit, or what the ledger refuses.
+// Money that is not there for one holder is not there for another one: a limit, a pool, what the ledger refuses.
 bool IsAboutMoney(const absl::Status& status);
 // READ_QUOTA_SPENT for somebody who did not say that reads may be paid for.
 absl::Status NotAllowed(const absl::Status& spent);
