@@ -44,7 +44,8 @@ void FuzzOne(base::ByteView input) {
   FUZZ_CHECK(below->Commit(Change("\xff" "journal", absl::string_view("\1\0\0\0\0\0\0\0", 8))).ok());
   const base::ByteView rest = input.subspan(1);
   const base::Bytes file = input[0] % 2 == 0 ? Records(rest) : base::ToBytes(rest);
-  FUZZ_CHECK((*disk->Open(kPath, base::OpenMode::kCreate))->WriteAt(0, file).ok());
+  const auto made = *disk->Open(kPath, base::OpenMode::kCreate);
+  FUZZ_CHECK(made->WriteAt(0, file).ok() && made->Sync().ok() && disk->SyncDir("").ok());
 
   for (const char* value : {"one", "two"}) {
     const auto kv = base::OpenJournaledKv(below, disk, kPath, 2 * base::kBlockBytes);
