@@ -12,6 +12,7 @@
 
 #include "kv_journal.h"
 #include "kv_limits.h"
+#include "kv_lmdb_heads.h"
 
 namespace cairn::base {
 namespace {
@@ -132,6 +133,7 @@ absl::Status CreateStore(const std::string& folder, uint64_t map_bytes) {
   if (unlink(fresh.c_str()) != 0 && errno != ENOENT) return Errno(absl::StrCat("remove ", fresh));
   RETURN_IF_ERROR(OpenEnv(fresh, map_bytes, MDB_NOLOCK).status());
   RETURN_IF_ERROR(SyncPath(fresh));
+  RETURN_IF_ERROR(HeadNote::Remove(folder));  // of a store that was here before
   std::string final_name = folder + kDataName;
   if (rename(fresh.c_str(), final_name.c_str()) != 0) return Errno(absl::StrCat("rename ", fresh));
   return SyncPath(folder);
@@ -173,6 +175,7 @@ struct Env {
   }
 
   Descriptor lock_file;
+  HeadNote note;  // under write_mutex
   EnvHandle handle;
   MDB_dbi table = 0;
   std::mutex readers_mutex;
@@ -272,6 +275,7 @@ class LmdbKv final : public Kv {
     env_->all_durable = durable || (env_->all_durable && batch.empty());
     // A commit without changes writes nothing; what was committed before must be durable all the same.
     if (durable && batch.empty()) return SyncLocked();
+    if (durable) env_->note.Write(NewestHead(env_->handle.get()));
     return absl::OkStatus();
   }
 
@@ -314,6 +318,7 @@ class LmdbKv final : public Kv {
     int code = mdb_env_sync(env_->handle.get(), 1);
     if (code == 0) {
       env_->all_durable = true;
+      env_->note.Write(NewestHead(env_->handle.get()));
       return absl::OkStatus();
     }
     // Unlike a refused write, a sync that failed for any reason leaves pages of which nobody knows where they are.
@@ -370,6 +375,8 @@ absl::StatusOr<std::unique_ptr<Kv>> OpenLmdb(absl::string_view folder_view, cons
     RETURN_IF_ERROR(CreateStore(folder, options.map_bytes));
   }
   ASSIGN_OR_RETURN(env->handle, OpenEnv(path, options.map_bytes, 0));
+  RETURN_IF_ERROR(env->note.Open(folder));
+  RETURN_IF_ERROR(CheckHeads(env->handle.get(), env->note.Read()));
   MDB_txn* txn = nullptr;
   int code = mdb_txn_begin(env->handle.get(), nullptr, MDB_RDONLY, &txn);
   if (code == 0) code = mdb_dbi_open(txn, nullptr, 0, &env->table);

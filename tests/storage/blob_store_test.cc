@@ -2,9 +2,13 @@
 // promises.
 #include "cairn/storage/blob_store.h"
 
+#include <atomic>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <latch>
+#include <mutex>
+#include <thread>
 
 #include "cairn/base/codec.h"
 #include "cairn/storage/faulty_blob_store.h"
@@ -518,6 +522,114 @@ TEST_CASE("puts from many threads share their syncs") {
   // Nothing new, nothing to sync.
   REQUIRE(rig.store->PutMany(batch).ok());
   CHECK(rig.sim.sync_count() - before_batch == 1);
+}
+
+namespace {
+
+// Its first sync ends only when two more writes have come, its second one only when that has been looked at.
+class SlowSyncs final : public base::Disk {
+ public:
+  explicit SlowSyncs(base::Disk& inner) : inner_(inner) {}
+  void Arm() { armed_ = true; }
+  void AwaitWrites(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return writes_ >= count; });
+  }
+  // True when `done` came true while the second sync had not ended yet.
+  bool early() const { return early_; }
+  std::atomic<bool> done = false;
+
+  absl::StatusOr<std::unique_ptr<base::File>> Open(absl::string_view path, base::OpenMode mode) override {
+    ASSIGN_OR_RETURN(auto file, inner_.Open(path, mode));
+    return std::make_unique<File>(*this, std::move(file));
+  }
+  absl::Status MakeDirs(absl::string_view path) override { return inner_.MakeDirs(path); }
+  absl::Status Rename(absl::string_view from, absl::string_view to) override { return inner_.Rename(from, to); }
+  absl::Status Remove(absl::string_view path) override { return inner_.Remove(path); }
+  absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) override { return inner_.List(folder); }
+  absl::StatusOr<bool> Exists(absl::string_view path) override { return inner_.Exists(path); }
+  absl::Status SyncDir(absl::string_view folder) override { return inner_.SyncDir(folder); }
+  absl::StatusOr<base::DiskSpace> Space() override { return inner_.Space(); }
+
+ private:
+  class File final : public base::File {
+   public:
+    File(SlowSyncs& disk, std::unique_ptr<base::File> inner) : disk_(disk), inner_(std::move(inner)) {}
+    absl::StatusOr<size_t> ReadAt(uint64_t offset, base::MutableByteView out) override {
+      return inner_->ReadAt(offset, out);
+    }
+    absl::Status WriteAt(uint64_t offset, base::ByteView bytes) override {
+      const absl::Status status = inner_->WriteAt(offset, bytes);
+      disk_.OnWrite();
+      return status;
+    }
+    absl::Status Truncate(uint64_t size) override { return inner_->Truncate(size); }
+    absl::StatusOr<uint64_t> Size() override { return inner_->Size(); }
+    absl::Status Sync() override {
+      const absl::Status status = inner_->Sync();
+      disk_.OnSynced();
+      return status;
+    }
+    absl::Status PunchHole(uint64_t offset, uint64_t length) override { return inner_->PunchHole(offset, length); }
+
+   private:
+    SlowSyncs& disk_;
+    std::unique_ptr<base::File> inner_;
+  };
+
+  void OnWrite() {
+    std::lock_guard lock(mutex_);
+    writes_ += armed_;
+    changed_.notify_all();
+  }
+  void OnSynced() {
+    if (!armed_) return;
+    const int sync = ++syncs_;
+    std::unique_lock lock(mutex_);
+    if (sync == 1) changed_.wait(lock, [&] { return writes_ >= 3; });
+    // Who is told too early is told at once; who is not, waits for this sync.
+    if (sync == 2) early_ = changed_.wait_for(lock, std::chrono::milliseconds(300), [&] { return done.load(); });
+  }
+
+  base::Disk& inner_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::atomic<bool> armed_ = false;
+  int writes_ = 0;
+  std::atomic<int> syncs_ = 0;
+  std::atomic<bool> early_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("what is written while a sync is under way waits for the next one") {
+  BlobRig rig;
+  SlowSyncs disk(rig.sim);
+  rig.other_disk = &disk;
+  REQUIRE(rig.Open({.reserve_bytes = 0}).ok());
+  std::vector<Sample> samples;
+  for (uint64_t i = 0; i < 61; ++i) samples.push_back(MakeSample(4'096, i));
+  // More than a group gathers while somebody syncs.
+  const auto put = [&](size_t from, size_t to) {
+    std::vector<std::pair<base::ContentId, base::ByteView>> batch;
+    for (size_t i = from; i < to; ++i) batch.emplace_back(samples[i].id, samples[i].bytes);
+    return rig.store->PutMany(batch).ok();
+  };
+  std::atomic<int> failed = 0;
+  disk.Arm();
+  std::thread first([&] { failed += !put(0, 1); });
+  disk.AwaitWrites(1);
+  std::thread second([&] {
+    failed += !put(1, 31);
+    disk.done = true;
+  });
+  disk.AwaitWrites(2);
+  std::thread third([&] { failed += !put(31, 61); });  // written once the second is waiting
+  for (std::thread* thread : {&first, &second, &third}) thread->join();
+  CHECK(failed == 0);
+  CHECK_FALSE(disk.early());
+  rig.other_disk = nullptr;
+  rig.store.reset();
 }
 
 TEST_CASE("a blob that is written gives back what it did not need of its room, and nothing of what another was promised") {

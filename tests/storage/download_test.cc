@@ -265,6 +265,19 @@ TEST_CASE_METHOD(Fixture, "a slow holder is hedged and then avoided", "[MP-08]")
   CHECK(slow.took < absl::Seconds(4));  // alone it would take 14 s
 }
 
+TEST_CASE_METHOD(Fixture, "about one request in eight may be a hedge, however many holders are slow", "[MP-08]") {
+  constexpr Manner kT = Manner::kTrickles;
+  uint32_t most = 0;
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    Outcome o = Fetch(shards, &key, all, Six({kT, kT, kT, G, G, G}), seed);
+    REQUIRE(o.status.ok());
+    CHECK(o.plaintext == plaintext);
+    CHECK(o.hedges <= SmallWindow().window_batches + o.started / 8);
+    most = std::max(most, o.hedges);
+  }
+  CHECK(most > SmallWindow().window_batches);  // more were wanted than are free
+}
+
 TEST_CASE_METHOD(Fixture, "a holder that lied once is never asked again", "[MP-08]") {
   Outcome o = Fetch(shards, &key, all, Six({Manner::kFlips, G, G, G, G, G}));
   REQUIRE(o.status.ok());

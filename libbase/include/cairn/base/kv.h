@@ -97,7 +97,8 @@ struct LmdbOptions {
   uint64_t journal_bytes = 0;
 };
 // `folder` must exist (or its parent, when `create`). FailedPrecondition (reason STORE_LOCKED) when another process
-// has it open for writing.
+// has it open for writing. DataLoss (reason STORE_DAMAGED) when it is no store, or not the newest state of one: a commit
+// that was durable is missing, or the number of a commit is damaged.
 absl::StatusOr<std::unique_ptr<Kv>> OpenLmdb(absl::string_view folder, const LmdbOptions& options = {});
 
 }  // namespace cairn::base
