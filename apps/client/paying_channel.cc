@@ -19,6 +19,7 @@ namespace {
 namespace pb = chain::pb;
 
 constexpr uint64_t kStoreBytes = 64 << 20;  // address space of one channel's store
+constexpr uint64_t kJournalBytes = 128 << 10;
 constexpr absl::Duration kStream = absl::Hours(12);
 constexpr absl::Duration kReconnect = absl::Milliseconds(300);
 constexpr int kAttempts = 4;
@@ -60,7 +61,8 @@ absl::StatusOr<PayerStore> OpenPayerStore(const std::string& folder) {
     out.kv = base::NewMemoryKv();
   } else {
     RETURN_IF_ERROR(app::MakeFolders(folder));
-    ASSIGN_OR_RETURN(out.kv, base::OpenLmdb(folder, {.map_bytes = kStoreBytes}));
+    // Every payment waits until what was signed is in the store.
+    ASSIGN_OR_RETURN(out.kv, base::OpenLmdb(folder, {.map_bytes = kStoreBytes, .journal_bytes = kJournalBytes}));
   }
   ASSIGN_OR_RETURN(out.claims, payment::OpenClaimStore(*out.kv));
   return out;

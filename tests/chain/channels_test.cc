@@ -143,13 +143,21 @@ TEST_CASE("a stale close by the payer is disputed by anyone until the window end
   CHECK(rig.Usdc("alice") == Plus(before.payer, Amount(1'000'000)));
 }
 
-TEST_CASE("a dispute after the window is too late, settled or not [CD-16]") {
+TEST_CASE("a dispute when the window ends is too late, settled or not [CD-16]") {
   ChannelRig rig([](pb::Params& params) { params.set_max_due_per_block(1); });
   const std::string id = rig.Open(kDeposit);
   rig.h.Do("alice", rig.Close(id));
   rig.h.Advance(rig.Window() + absl::Milliseconds(1));
   rig.h.Expect(Verdict::kChannelNotClosing, "mallory", rig.Dispute(id, rig.Worth(id, 5'000'000)));
   CHECK(FromProto(rig.Channel(id).paid()).zero());
+
+  // Two windows end at once, and the block of the dispute settles one of them.
+  const std::string a = rig.Open(kDeposit), b = rig.Open(kDeposit), last = std::max(a, b);
+  rig.h.Expect(Verdict::kOk, "alice", {rig.Close(a), rig.Close(b)});
+  rig.h.clock().Advance(rig.Window());
+  rig.h.Expect(Verdict::kDisputeTooLate, "mallory", rig.Dispute(last, rig.Worth(last, 5'000'000)));
+  CHECK(rig.Channel(last).state() == pb::CHANNEL_STATE_SETTLED);
+  CHECK(FromProto(rig.Channel(last).paid()).zero());
 }
 
 TEST_CASE("a payer that never acts again loses nothing but what it signed, whatever payee and strangers do [CD-15][CD-16]") {

@@ -128,13 +128,13 @@ using Records = std::map<std::string, std::string>;
 
 Records RecordsOf(const ReadView& view) {
   Records out;
-  view.Scan("", "", [&](const std::string& key, const std::string& value) { return out[key] = value, true; });
+  view.Scan("", "", [&](const std::string& key, const Record& record) { return out[key] = record.bytes(), true; });
   return out;
 }
 
 base::Digest RootOf(const Records& records) {
   ChangeSet all;
-  for (const auto& [key, value] : records) all[key] = value;
+  for (const auto& [key, value] : records) all[key] = MakeRecord(value);
   return UpdateTree(MapView(), all)->root;
 }
 
