@@ -74,7 +74,7 @@ class Books:
 
 
 @rule("with an empty wallet a paid download is refused with cause and hint, opens nothing, costs the ledger's fee alone "
-      "and works once there is money [CD-46]")
+      "and works once there is money")
 def _(net):
     poor = net.newcomer("poor")
     poor.ok("wallet", "new", "main")
@@ -117,7 +117,7 @@ def run_down(net, account, *states):
 
 
 @rule("a bucket whose account is frozen is still read for money, at the price and to the unit; the account loses nothing "
-      "by it [CD-46][GF-87]")
+      "by it ")
 def _(net):
     net.ok("bucket", "create", "frozen", "--public", "--policy", "replicate:3")
     account = new_account(net)
@@ -187,7 +187,7 @@ def _(net):
 
 
 @rule("a package upgraded in the middle of a paid download: channels pay until then, the package from then on, and every "
-      "byte once [GF-49][GF-70][CD-46]")
+      "byte once [GF-49][GF-70]")
 def _(net):
     net.ok("bucket", "create", "middle", "--public", "--policy", "replicate:3")
     names = [f"n{i:02}" for i in range(14)]
