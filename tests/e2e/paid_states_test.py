@@ -117,7 +117,7 @@ def run_down(net, account, *states):
 
 
 @rule("a bucket whose account is frozen is still read for money, at the price and to the unit; the account loses nothing "
-      "by it ")
+      "by it")
 def _(net):
     net.ok("bucket", "create", "frozen", "--public", "--policy", "replicate:3")
     account = new_account(net)
