@@ -201,7 +201,7 @@ absl::Status ReadMeter::QuotaSpent(const Read& read) {
       absl::StrCat("this month's read quota of the bucket does not cover the read: ", share.free_bytes,
                    " free bytes and ", share.package_bytes, " of the package are left of it, ", share.uncovered,
                    " bytes are nobody's"),
-      absl::StrCat("buy a larger package (`storectl quota set`), pay through a channel, or wait until ",
+      absl::StrCat("buy a larger package (`storectl quota buy`, `upgrade`), pay through a channel, or wait until ",
                    absl::FormatTime("%Y-%m-%d", payment::EndOfMonth(month), absl::UTCTimeZone())),
       {{"bucket", absl::StrCat(read.facts_.bucket.value)},
        {"uncovered_bytes", absl::StrCat(share.uncovered)},

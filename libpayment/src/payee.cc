@@ -228,7 +228,9 @@ Reject Payee::Adopt(const base::Claim& claim, absl::Time now) {
   if (waiver_ && now < waiver_->expires) return Reject::kCooperativeCloseSigned;
   const auto worth = base::WorthOf(claim);
   const auto bytes = base::BytesOf(claim);
-  if (!worth || !bytes || *worth <= earned() || *bytes < paid_bytes()) return Reject::kStaleNonce;
+  if (!worth || !bytes || *worth < earned() || *bytes < paid_bytes()) return Reject::kStaleNonce;
+  // A chunk may cost less than a unit: more bytes are news, too.
+  if (*worth == earned() && *bytes == paid_bytes()) return Reject::kStaleNonce;
   if (*worth > facts_.deposit) return Reject::kInsufficientDeposit;
   if (!ClaimHolds(facts_, claim)) return Reject::kBadSignature;
   Take(claim);

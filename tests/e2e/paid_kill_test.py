@@ -120,8 +120,8 @@ class Killed:
         expect(not again, f"{kept} bytes were kept, and still these were read: {again}")
 
 
-@rule(f"a paying client killed {KILLS} times goes on where it was, reads and pays for nothing again that it had written down, and "
-      "signs nothing twice [CD-10][CD-40][CD-46]")
+@rule("a paying client killed again and again goes on where it was, reads and pays for nothing again that it had written "
+      "down, and signs nothing twice [CD-10][CD-40]")
 def _(net):
     net.ok("bucket", "create", "killed", "--public", "--policy", "replicate:3")
     path = random_file(os.path.join(net.root, "large"), SIZE, seed=SEED)

@@ -21,7 +21,7 @@ def all_agree(net, spent):
 
 
 @rule("verify pays every holder for its part, within --max-cost, and says what it paid; without leave it is refused "
-      "[CD-10][CD-49]")
+      "[CD-10]")
 def _(net):
     net.ok("bucket", "create", "plain", "--public", "--policy", "replicate:3")
     path = put(net, "plain", "a", 1_000_000)

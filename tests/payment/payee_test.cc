@@ -306,4 +306,24 @@ TEST_CASE("after the payee signed a close by both it takes no voucher until the 
 }
 
 }  // namespace
+TEST_CASE("a payee takes over a payer's newer claim of more bytes, also when they cost nothing more [CD-40]") {
+  Ends ends;
+  const ChannelFacts facts = ends.Facts();
+  const PayeeTerms terms{.rate = PerMebibyte(1), .floor = PerMebibyte(1)};  // a unit for sixteen chunks
+  Payee payee = *Payee::Open(facts, terms, std::nullopt, std::nullopt, ends.now);
+  const auto claim = [&](uint64_t chunks) {
+    base::Voucher voucher = ends.Voucher(facts, chunks * base::kTickBytes, 8);
+    voucher.rate = PerMebibyte(1);
+    return base::ClaimOf(ends.Signed(voucher));
+  };
+  const base::Claim one = claim(1), two = claim(2);
+  REQUIRE(*base::WorthOf(one) == *base::WorthOf(two));
+  REQUIRE(payee.OnVoucher(one.voucher, facts.signer, ends.now) == Reject::kNone);
+  CHECK(payee.Adopt(claim(1), ends.now) == Reject::kStaleNonce);  // nothing new
+  CHECK(payee.Adopt(two, ends.now) == Reject::kNone);
+  CHECK(payee.paid_bytes() == 2 * base::kTickBytes);
+  CHECK(payee.best() == two);
+  CHECK(payee.Adopt(one, ends.now) == Reject::kStaleNonce);
+}
+
 }  // namespace cairn::payment
