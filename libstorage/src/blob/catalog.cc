@@ -169,6 +169,27 @@ absl::StatusOr<Catalog::Applied> Catalog::Apply(const RecordHeader& header, Plac
   return IsPiece(header.kind) ? ApplyPiece(header, at) : ApplyBlob(header, at);
 }
 
+absl::StatusOr<Catalog::Standing> Catalog::StandingOf(const base::ContentId& id,
+                                                      const base::KvSnapshot& snapshot) const {
+  ASSIGN_OR_RETURN(const auto blob, table_.Get(Key(kBlobKey, id), snapshot));
+  if (blob.has_value()) {
+    ASSIGN_OR_RETURN(const auto damage, FindDamage(id));
+    return damage.has_value() ? Standing::kOther : Standing::kSound;
+  }
+  ASSIGN_OR_RETURN(const auto tombstone, table_.Get(Key(kTombstoneKey, id), snapshot));
+  return tombstone.has_value() ? Standing::kOther : Standing::kUnknown;
+}
+
+absl::StatusOr<Catalog::Applied> Catalog::ApplyUnknown(const RecordHeader& header, Place at) {
+  const bool known_since = table_.HoldsBack(Key(kBlobKey, header.id)) ||
+                           table_.HoldsBack(Key(kTombstoneKey, header.id));
+  if (known_since) return Apply(header, at);
+  next_sequence_ = std::max(next_sequence_, header.sequence + 1);
+  NotePackBytes(at.pack, at.offset + header.record_bytes());
+  RETURN_IF_ERROR(Accept(header, at, std::nullopt));
+  return Applied::kLive;
+}
+
 absl::StatusOr<bool> Catalog::IsDead(const RecordHeader& header) const {
   ASSIGN_OR_RETURN(auto tombstone, FindTombstone(RecordKind::kTombstone, header.id));
   if (tombstone.has_value() && tombstone->sequence > header.sequence) return true;
@@ -333,14 +354,14 @@ absl::Status Catalog::ReleasePieces(RecordKind kind, const base::ContentId& id,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<Catalog::Entry>> Catalog::Find(const std::string& key) const {
+absl::StatusOr<std::optional<Catalog::Entry>> Catalog::Find(absl::string_view key) const {
   ASSIGN_OR_RETURN(auto value, table_.Get(key));
   if (!value.has_value()) return std::optional<Entry>();
   ASSIGN_OR_RETURN(Entry entry, DecodeEntry(*value));
   return std::optional<Entry>(entry);
 }
 
-void Catalog::Set(const std::string& key, const Entry& entry) {
+void Catalog::Set(absl::string_view key, const Entry& entry) {
   base::Writer writer;
   writer.U64(entry.sequence);
   writer.U64(entry.size);
