@@ -140,7 +140,8 @@ absl::Status Catalog::Clear() {
   totals_ = {};
   disk_bytes_ = 0;
   next_sequence_ = 1;
-  for (bool more = true; more;) {
+  std::string first;  // that the round before has removed
+  while (true) {
     base::KvBatch batch;
     {
       const auto snapshot = kv().Snapshot();
@@ -149,11 +150,14 @@ absl::Status Catalog::Clear() {
            cursor->Next()) {
         batch.Delete(cursor->key());
       }
+      RETURN_IF_ERROR(cursor->status());
     }
-    more = !batch.empty();
-    if (more) RETURN_IF_ERROR(kv().Commit(batch));
+    if (batch.empty()) return absl::OkStatus();
+    // In a tree that is damaged a key may be met that a search does not find.
+    if (batch.changes().front().first == first) return BadIndex("key");
+    first = batch.changes().front().first;
+    RETURN_IF_ERROR(kv().Commit(batch));
   }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<Catalog::Applied> Catalog::Apply(const RecordHeader& header, Place at) {
