@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include <dirent.h>
@@ -17,7 +18,7 @@ namespace cairn::base {
 namespace {
 
 // From here on, whole blocks in aligned memory go past the page cache.
-constexpr size_t kDirectBytes = 256 << 10;
+constexpr size_t kDirectBytes = 64 << 10;
 
 absl::Status ToStatus(int code, absl::string_view call, absl::string_view path) {
   std::string message = absl::StrCat(call, " ", path, ": ", std::strerror(code));
@@ -93,7 +94,7 @@ class PosixFile final : public File {
       const int fd = direct ? direct_fd_ : fd_;
       ssize_t n = Retry([&] { return pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
       if (n < 0 && direct && errno == EINVAL) {
-        direct_ = Direct::kRefused;
+        refused_ = true;
         continue;
       }
       if (n < 0) return Failed("write");
@@ -134,8 +135,6 @@ class PosixFile final : public File {
   }
 
  private:
-  enum class Direct { kUntried, kOpen, kRefused };
-
   absl::Status Failed(absl::string_view call) const { return ToStatus(errno, call, path_); }
 
   static bool IsWholeBlocks(uint64_t offset, ByteView bytes) {
@@ -145,22 +144,22 @@ class PosixFile final : public File {
 
   // A descriptor of its own: reads go on through the page cache.
   bool CanWriteDirectly() {
-    if (direct_ == Direct::kUntried) {
-      direct_ = Direct::kRefused;
+    std::call_once(tried_, [this] {
       const int flags = O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW;
       direct_fd_ = Retry([&] { return openat(root_->fd, path_.c_str(), flags); });
       struct stat mine, other;
       const bool same = direct_fd_ >= 0 && fstat(fd_, &mine) == 0 && fstat(direct_fd_, &other) == 0 &&
                         mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
-      if (same) direct_ = Direct::kOpen;
-    }
-    return direct_ == Direct::kOpen;
+      refused_ = !same;
+    });
+    return !refused_;
   }
 
   const std::shared_ptr<const RootFolder> root_;
   int fd_;
+  std::once_flag tried_;
   int direct_fd_ = -1;
-  Direct direct_ = Direct::kUntried;  // of the one thread that writes
+  std::atomic<bool> refused_ = false;
   std::string path_;
   std::atomic<bool> poisoned_ = false;
 };

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "blake3_groups.h"
 
 namespace cairn::base {
 namespace {
@@ -33,6 +34,8 @@ struct Hasher::State {
 };
 
 Digest Blake3(ByteView bytes) {
+  // One group of the tree needs no stack of subtrees.
+  if (bytes.size() <= kTreeGroupBytes) return GroupValue(bytes, 0, /*root=*/true);
   blake3_hasher blake3;
   blake3_hasher_init(&blake3);
   blake3_hasher_update(&blake3, bytes.data(), bytes.size());

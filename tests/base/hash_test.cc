@@ -1,5 +1,6 @@
 #include "cairn/base/hash.h"
 
+#include "cairn/base/entropy.h"
 #include "catch.h"
 
 namespace cairn::base {
@@ -28,6 +29,21 @@ TEST_CASE("the plain hash is what b3sum prints") {
     const Bytes input = Input(size);
     for (size_t at = 0; at < size; at += 1000) pieces.Update(ByteView(input).subspan(at, 1000));
     CHECK(pieces.Finish().ToHexString() == expected);
+  }
+}
+
+TEST_CASE("a blob hashed at once has the hash of one that comes in two pieces, at every size around chunks and groups") {
+  Bytes bytes(3 * 16'384);
+  SeededEntropy(5).Fill(absl::MakeSpan(bytes));
+  for (size_t whole = 0; whole <= bytes.size(); whole += 1'024) {
+    for (const size_t size : {whole, whole + 1, whole + 63, whole + 64, whole + 65, whole + 1'023}) {
+      if (size > bytes.size()) continue;
+      CAPTURE(size);
+      const ByteView view = ByteView(bytes).subspan(0, size);
+      Hasher hasher;
+      hasher.Update(view.subspan(0, size / 3)).Update(view.subspan(size / 3));
+      CHECK(Blake3(view) == hasher.Finish());
+    }
   }
 }
 

@@ -202,36 +202,126 @@ void SmallPuts(Program& program) {
 
 // ---- B19 ----
 
-void SmallGets(Program& program) {
-  const size_t count = program.full() ? 1'000'000 : 100'000;
-  const size_t reads = program.full() ? 400'000 : 100'000;
-  const Folder ours(program.dir()), theirs(program.dir());
-  auto store = Open(ours.path());
-  Lmdb lmdb(theirs.path());
+// The blobs of the store and of LMDB, in an order that has nothing to do with where they lie.
+struct Gets {
+  base::ContentId at(size_t i) const { return ids[i * 7919 % ids.size()]; }
   std::vector<base::ContentId> ids;
+};
+
+void Fill(Gets& gets, BlobStore& store, Lmdb& lmdb, size_t count) {
   for (size_t part = 0; part < count; part += 20'000) {
     const Blobs blobs(std::min<size_t>(20'000, count - part), kSmall, 1900 + part);
-    for (size_t i = 0; i < blobs.ids.size(); i += 4000) PutMany(*store, blobs, i, 4000);
+    for (size_t i = 0; i < blobs.ids.size(); i += 4000) PutMany(store, blobs, i, 4000);
     Put(lmdb, blobs, 0, blobs.ids.size());
-    ids.insert(ids.end(), blobs.ids.begin(), blobs.ids.end());
+    gets.ids.insert(gets.ids.end(), blobs.ids.begin(), blobs.ids.end());
   }
-  Must(store->Checkpoint().ok(), "checkpoint");
-  auto at = [&](size_t i) { return ids[i * 7919 % ids.size()]; };
-  program.Note("B19: random 4 KiB blobs in the page cache, one thread, processor time, every byte proven against its id; peer: "
-               "LMDB get and copy, unproven");
+}
+
+void Get(BlobStore& store, const base::ContentId& id, uint8_t* out) {
+  const absl::Status read = store.ReadRange(id, {0, kSmall}, [out](base::ByteView bytes) {
+    Must(bytes.size() == kSmall, "the whole blob");
+    std::memcpy(out, bytes.data(), bytes.size());
+    return absl::OkStatus();
+  });
+  if (!read.ok()) Die(read.ToString());
+}
+
+void HotGets(Program& program, const Gets& gets, BlobStore& store, Lmdb& lmdb) {
+  const size_t reads = program.full() ? 400'000 : 100'000;
+  base::Bytes out(kSmall);
+  program.Note("B19 get_4kib_lmdb: random 4 KiB blobs in the page cache, one thread, processor time, every byte proven against "
+               "its id and copied; peer: LMDB get and copy, unproven");
   program.Compare(
       {"B19", "get_4kib_lmdb", "gets/s", 0.5, 0.8},
       [&] {
         return static_cast<double>(reads) / CpuSeconds([&] {
-          for (size_t i = 0; i < reads; ++i) Must(store->Read(at(i), kSmall).ok(), "read");
+          for (size_t i = 0; i < reads; ++i) Get(store, gets.at(i), out.data());
         });
       },
       [&] {
-        base::Bytes out(kSmall);
         return static_cast<double>(reads) / CpuSeconds([&] {
-          for (size_t i = 0; i < reads; ++i) lmdb.Get(at(i).digest.view(), absl::MakeSpan(out));
+          for (size_t i = 0; i < reads; ++i) lmdb.Get(gets.at(i).digest.view(), absl::MakeSpan(out));
         });
       });
+}
+
+std::vector<std::string> PackPaths(const Folder& folder) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path() + "/packs")) paths.push_back(entry.path());
+  return paths;
+}
+
+// Takes the packs out of the page cache; their pages are clean.
+void Forget(const Folder& folder) {
+  for (const std::string& path : PackPaths(folder)) {
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    Must(fd >= 0 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0, "posix_fadvise");
+    close(fd);
+  }
+}
+
+// A store just opened, its packs on the disk alone. No blob is read twice.
+double ColdGets(const Folder& folder, const Gets& gets, size_t threads, size_t reads) {
+  Forget(folder);
+  auto store = Open(folder.path());
+  std::vector<base::Bytes> out(threads, base::Bytes(kSmall));
+  std::atomic<size_t> next_thread{0};
+  return static_cast<double>(reads) / WallSeconds([&] {
+    std::atomic<size_t> next{0};
+    OnThreads(threads, threads, [&](size_t) {
+      uint8_t* mine = out[next_thread++].data();
+      for (size_t i = next++; i < reads; i = next++) Get(*store, gets.at(i), mine);
+    });
+  });
+}
+
+// Blocks of the same files past the page cache, by as many threads.
+double RawReads(const Folder& folder, size_t threads, size_t reads) {
+  struct Pack {
+    int fd;
+    size_t blocks;
+  };
+  std::vector<Pack> packs;
+  size_t blocks = 0;
+  for (const std::string& path : PackPaths(folder)) {
+    const int fd = open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
+    Must(fd >= 0, "O_DIRECT");
+    packs.push_back({fd, std::filesystem::file_size(path) / kSmall});
+    blocks += packs.back().blocks;
+  }
+  const double seconds = WallSeconds([&] {
+    std::atomic<size_t> next{0};
+    OnThreads(threads, threads, [&](size_t) {
+      std::unique_ptr<void, decltype(&std::free)> block(std::aligned_alloc(kSmall, kSmall), &std::free);
+      for (size_t i = next++; i < reads; i = next++) {
+        size_t at = i * 2654435761 % blocks;
+        const Pack* pack = packs.data();
+        for (; at >= pack->blocks; ++pack) at -= pack->blocks;
+        Must(pread(pack->fd, block.get(), kSmall, static_cast<off_t>(at * kSmall)) == static_cast<ssize_t>(kSmall), "read");
+      }
+    });
+  });
+  for (const Pack& pack : packs) close(pack.fd);
+  return static_cast<double>(reads) / seconds;
+}
+
+void SmallGets(Program& program) {
+  const size_t count = program.full() ? 1'000'000 : 100'000;
+  const size_t cold_reads = program.full() ? 200'000 : 20'000;
+  constexpr size_t kColdThreads = 16;
+  const Folder ours(program.dir()), theirs(program.dir());
+  auto store = Open(ours.path());
+  Lmdb lmdb(theirs.path());
+  Gets gets;
+  Fill(gets, *store, lmdb, count);
+  Must(store->Checkpoint().ok(), "checkpoint");
+  HotGets(program, gets, *store, lmdb);
+  store.reset();
+  program.Note("B19 get_4kib_cold: the same blobs, the store just opened and its packs dropped from the page cache, 16 threads; "
+               "reference: pread of 4 KiB blocks of the same packs at random, O_DIRECT, 16 threads");
+  program.Compare({"B19", "get_4kib_cold", "gets/s", 0.5, 0.8},
+                  [&] { return ColdGets(ours, gets, kColdThreads, cold_reads); },
+                  [&] { return RawReads(ours, kColdThreads, cold_reads); });
 }
 
 // ---- B20 ----

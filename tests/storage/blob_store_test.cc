@@ -491,6 +491,39 @@ TEST_CASE("an index of another store, or one that knows too much, is built anew"
   CHECK(rig.observer.seen("blob.index_rebuild") == 2);
 }
 
+namespace {
+
+// Meets a key that no search finds, as in a tree that is damaged.
+class StubbornKv final : public base::Kv {
+ public:
+  explicit StubbornKv(const std::string& key) {
+    base::KvBatch batch;
+    batch.Put(key, "value");
+    REQUIRE(inner_->Commit(batch).ok());
+  }
+  std::unique_ptr<base::KvSnapshot> Snapshot() const override { return inner_->Snapshot(); }
+  absl::Status Commit(const base::KvBatch& batch, bool durable) override {
+    base::KvBatch taken;
+    for (const auto& [key, value] : batch.changes()) {
+      if (value.has_value()) taken.Put(key, *value);
+    }
+    return inner_->Commit(taken, durable);
+  }
+  absl::Status Sync() override { return inner_->Sync(); }
+  absl::StatusOr<uint64_t> EntryCount() const override { return inner_->EntryCount(); }
+
+ private:
+  const std::unique_ptr<base::Kv> inner_ = base::NewMemoryKv();
+};
+
+}  // namespace
+
+TEST_CASE("an index that cannot be emptied is refused, and not emptied for ever") {
+  BlobRig rig;
+  rig.kv = std::make_unique<StubbornKv>("q" + std::string(32, 'x'));
+  CHECK(base::ReasonOf(rig.Open()) == "INDEX_DAMAGED");
+}
+
 TEST_CASE("puts from many threads share their syncs") {
   BlobRig rig;
   REQUIRE(rig.Open({.reserve_bytes = 0}).ok());

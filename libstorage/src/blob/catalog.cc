@@ -140,7 +140,8 @@ absl::Status Catalog::Clear() {
   totals_ = {};
   disk_bytes_ = 0;
   next_sequence_ = 1;
-  for (bool more = true; more;) {
+  std::string first;  // that the round before has removed
+  while (true) {
     base::KvBatch batch;
     {
       const auto snapshot = kv().Snapshot();
@@ -149,11 +150,14 @@ absl::Status Catalog::Clear() {
            cursor->Next()) {
         batch.Delete(cursor->key());
       }
+      RETURN_IF_ERROR(cursor->status());
     }
-    more = !batch.empty();
-    if (more) RETURN_IF_ERROR(kv().Commit(batch));
+    if (batch.empty()) return absl::OkStatus();
+    // In a tree that is damaged a key may be met that a search does not find.
+    if (batch.changes().front().first == first) return BadIndex("key");
+    first = batch.changes().front().first;
+    RETURN_IF_ERROR(kv().Commit(batch));
   }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<Catalog::Applied> Catalog::Apply(const RecordHeader& header, Place at) {
@@ -167,6 +171,27 @@ absl::StatusOr<Catalog::Applied> Catalog::Apply(const RecordHeader& header, Plac
     return Applied::kGarbage;
   }
   return IsPiece(header.kind) ? ApplyPiece(header, at) : ApplyBlob(header, at);
+}
+
+absl::StatusOr<Catalog::Standing> Catalog::StandingOf(const base::ContentId& id,
+                                                      const base::KvSnapshot& snapshot) const {
+  ASSIGN_OR_RETURN(const auto blob, table_.Get(Key(kBlobKey, id), snapshot));
+  if (blob.has_value()) {
+    ASSIGN_OR_RETURN(const auto damage, FindDamage(id));
+    return damage.has_value() ? Standing::kOther : Standing::kSound;
+  }
+  ASSIGN_OR_RETURN(const auto tombstone, table_.Get(Key(kTombstoneKey, id), snapshot));
+  return tombstone.has_value() ? Standing::kOther : Standing::kUnknown;
+}
+
+absl::StatusOr<Catalog::Applied> Catalog::ApplyUnknown(const RecordHeader& header, Place at) {
+  const bool known_since = table_.HoldsBack(Key(kBlobKey, header.id)) ||
+                           table_.HoldsBack(Key(kTombstoneKey, header.id));
+  if (known_since) return Apply(header, at);
+  next_sequence_ = std::max(next_sequence_, header.sequence + 1);
+  NotePackBytes(at.pack, at.offset + header.record_bytes());
+  RETURN_IF_ERROR(Accept(header, at, std::nullopt));
+  return Applied::kLive;
 }
 
 absl::StatusOr<bool> Catalog::IsDead(const RecordHeader& header) const {
@@ -333,14 +358,14 @@ absl::Status Catalog::ReleasePieces(RecordKind kind, const base::ContentId& id,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<Catalog::Entry>> Catalog::Find(const std::string& key) const {
+absl::StatusOr<std::optional<Catalog::Entry>> Catalog::Find(absl::string_view key) const {
   ASSIGN_OR_RETURN(auto value, table_.Get(key));
   if (!value.has_value()) return std::optional<Entry>();
   ASSIGN_OR_RETURN(Entry entry, DecodeEntry(*value));
   return std::optional<Entry>(entry);
 }
 
-void Catalog::Set(const std::string& key, const Entry& entry) {
+void Catalog::Set(absl::string_view key, const Entry& entry) {
   base::Writer writer;
   writer.U64(entry.sequence);
   writer.U64(entry.size);

@@ -65,6 +65,20 @@ class Catalog {
 
   absl::StatusOr<Applied> Apply(const RecordHeader& header, Place at);
 
+  // How a blob stands in the index, for many at once with one snapshot of it that was made under the owner's lock.
+  enum class Standing {
+    kUnknown,  // nothing is known of its id that concerns a small blob
+    kSound,    // it need not be stored again
+    kOther,
+  };
+  std::unique_ptr<base::KvSnapshot> Snapshot() const { return kv().Snapshot(); }
+  absl::StatusOr<Standing> StandingOf(const base::ContentId& id,
+                                      const base::KvSnapshot& snapshot) const;
+  // The same as Apply for a small blob that was kUnknown when steps() was what it still is; it looks into nothing but
+  // what is in memory.
+  absl::StatusOr<Applied> ApplyUnknown(const RecordHeader& header, Place at);
+  uint64_t steps() const { return table_.steps(); }
+
   // A commit that was kIncomplete in a replay, where compaction may have copied its pieces to later
   // packs: looked at again when everything is replayed. If pieces are missing then, the blob is
   // there, and damaged.
@@ -122,7 +136,7 @@ class Catalog {
   // The step to commit: all changes, and that the packs are in the index up to `position`.
   base::KvBatch Freeze(const base::StoreId& store, Place position);
   void Thaw(bool committed) { table_.Thaw(committed); }
-  base::Kv& kv() { return table_.store(); }
+  base::Kv& kv() const { return table_.store(); }
 
  private:
   struct Totals {
@@ -143,8 +157,8 @@ class Catalog {
   absl::StatusOr<bool> IsDead(const RecordHeader& header) const;
   absl::StatusOr<bool> PiecesComplete(const RecordHeader& commit) const;
   absl::Status ReleasePieces(RecordKind kind, const base::ContentId& id, uint64_t below_sequence);
-  absl::StatusOr<std::optional<Entry>> Find(const std::string& key) const;
-  void Set(const std::string& key, const Entry& entry);
+  absl::StatusOr<std::optional<Entry>> Find(absl::string_view key) const;
+  void Set(absl::string_view key, const Entry& entry);
   void Release(const base::ContentId& id, Place place, uint64_t record_bytes);
   void AddLive(uint32_t pack, int64_t bytes);
   absl::Status DropDamage(const base::ContentId& id);

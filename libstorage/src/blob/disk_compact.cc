@@ -7,15 +7,10 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "blob/disk_store.h"
+#include "blob/disk_batch.h"
 #include "cairn/base/status.h"
 
 namespace cairn::storage {
-namespace {
-
-constexpr uint64_t kCopyFlushBytes = 4 << 20;
-
-}  // namespace
 
 absl::StatusOr<uint64_t> DiskStore::Compact(uint64_t budget_bytes) {
   std::lock_guard lock(maintenance_mutex_);
@@ -67,20 +62,18 @@ absl::StatusOr<DiskStore::PackFile> DiskStore::OpenPack(uint32_t pack) {
 absl::StatusOr<uint64_t> DiskStore::CopyLive(const PackFile& victim) {
   PackScanner scanner(*victim.file, parts_->codec, kPackHeaderBytes, victim.bytes,
                       kPayloadReadAhead);
-  PackLog::GroupPtr last;
-  uint64_t copied = 0, waiting = 0;
+  LogGroups groups(*log_);
+  uint64_t copied = 0;
   while (auto item = scanner.Next()) {
     if (!item->header.has_value()) continue;
     ASSIGN_OR_RETURN(PackLog::GroupPtr group, CopyRecord(victim, *item, scanner.Payload(*item)));
     if (group == nullptr) continue;
-    last = std::move(group);
+    RETURN_IF_ERROR(groups.Note(std::move(group)));
     copied += item->bytes;
-    waiting += item->bytes;
-    if (waiting < kCopyFlushBytes) continue;
-    RETURN_IF_ERROR(log_->Flush(last));
-    waiting = 0;
   }
-  if (last != nullptr) RETURN_IF_ERROR(log_->WaitDurable(last));
+  if (groups.last() == nullptr) return copied;
+  RETURN_IF_ERROR(log_->WaitDurable(groups.last()));
+  RETURN_IF_ERROR(groups.Flush());  // none before the last has failed
   return copied;
 }
 

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "blob/disk_store.h"
 #include "blob/piece_reader.h"
+#include "blob/small_bytes.h"
 #include "cairn/base/status.h"
 
 namespace cairn::storage {
@@ -56,36 +57,41 @@ class DiskStore::VerifiedRead {
 
 absl::Status DiskStore::ReadRange(const base::ContentId& id, base::ByteRange range,
                                   const ByteSink& sink) {
-  ASSIGN_OR_RETURN(const Catalog::Entry entry, Locate(id));
-  if (!IsSmall(entry.size)) {
-    if (range.length == 0 || range.offset >= entry.size) return absl::OkStatus();
-    VerifiedRead read(*this, id, entry, sink);
-    return read.Judge(base::ReadVerified(id.digest, entry.size, read.outboard(), range,
-                                         read.content(), read.sink()));
+  SmallBytes bytes;
+  if (!ReadHot(id, kSmallBlobBytes, bytes)) {
+    ASSIGN_OR_RETURN(const Catalog::Entry entry, Locate(id));
+    if (!IsSmall(entry.size)) {
+      if (range.length == 0 || range.offset >= entry.size) return absl::OkStatus();
+      VerifiedRead read(*this, id, entry, sink);
+      return read.Judge(base::ReadVerified(id.digest, entry.size, read.outboard(), range,
+                                           read.content(), read.sink()));
+    }
+    RETURN_IF_ERROR(ReadSmall(id, entry, bytes));
   }
-  ASSIGN_OR_RETURN(const base::Bytes bytes, ReadSmall(id, entry));
-  const uint64_t from = std::min<uint64_t>(range.offset, bytes.size());
-  const base::ByteView wanted = base::ByteView(bytes).subspan(from, range.length);
+  const uint64_t from = std::min<uint64_t>(range.offset, bytes.view().size());
+  const base::ByteView wanted = bytes.view().subspan(from, range.length);
   return wanted.empty() ? absl::OkStatus() : sink(wanted);
 }
 
 absl::StatusOr<base::Bytes> DiskStore::Read(const base::ContentId& id, uint64_t max_bytes) {
-  if (auto hot = ReadHot(id, max_bytes); hot.has_value()) return *std::move(hot);
-  ASSIGN_OR_RETURN(const Catalog::Entry entry, Locate(id));
-  const bool at_once = IsSmall(entry.size) && entry.size <= max_bytes;
-  return at_once ? ReadSmall(id, entry) : BlobStore::Read(id, max_bytes);
+  SmallBytes bytes;
+  if (!ReadHot(id, max_bytes, bytes)) {
+    ASSIGN_OR_RETURN(const Catalog::Entry entry, Locate(id));
+    if (!IsSmall(entry.size) || entry.size > max_bytes) return BlobStore::Read(id, max_bytes);
+    RETURN_IF_ERROR(ReadSmall(id, entry, bytes));
+  }
+  return base::ToBytes(bytes.view());
 }
 
-// nullopt: look it up.
-std::optional<base::Bytes> DiskStore::ReadHot(const base::ContentId& id, uint64_t max_bytes) {
+// Whether it was there; otherwise it has to be looked up.
+bool DiskStore::ReadHot(const base::ContentId& id, uint64_t max_bytes, SmallBytes& out) {
   const auto hint = parts_->catalog.Hint(id);
-  if (!hint.has_value() || hint->size > max_bytes) return std::nullopt;
+  if (!hint.has_value() || hint->size > max_bytes) return false;
   const auto file = parts_->files.Get(hint->pack);
-  if (!file.ok()) return std::nullopt;
-  base::Bytes bytes(hint->size);
-  const auto read = (*file)->ReadAt(hint->offset + kRecordHeaderBytes, absl::MakeSpan(bytes));
-  const bool proven = read.ok() && *read == bytes.size() && base::ContentId::Of(bytes) == id;
-  return proven ? std::optional(std::move(bytes)) : std::nullopt;
+  if (!file.ok()) return false;
+  const base::MutableByteView bytes = out.Resize(hint->size);
+  const auto read = (*file)->ReadAt(hint->offset + kRecordHeaderBytes, bytes);
+  return read.ok() && *read == bytes.size() && base::ContentId::Of(bytes) == id;
 }
 
 absl::Status DiskStore::ReadSlice(const base::ContentId& id, base::ByteRange range,
@@ -96,18 +102,20 @@ absl::Status DiskStore::ReadSlice(const base::ContentId& id, base::ByteRange ran
     return read.Judge(base::EncodeSlice(id.digest, entry.size, read.outboard(), range,
                                         read.content(), read.sink()));
   }
-  ASSIGN_OR_RETURN(const base::Bytes bytes, ReadSmall(id, entry));
+  SmallBytes bytes;
+  RETURN_IF_ERROR(ReadSmall(id, entry, bytes));
   base::TreeBuilder tree;
-  tree.Update(bytes);
+  tree.Update(bytes.view());
   const base::Bytes outboard = std::move(tree).Finish().outboard;
   const auto content = [&bytes](uint64_t offset, base::MutableByteView out) {
-    std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(offset), out.size(), out.begin());
+    std::copy_n(bytes.view().begin() + offset, out.size(), out.begin());
     return absl::OkStatus();
   };
-  return base::EncodeSlice(id.digest, bytes.size(), base::ByteView(outboard), range, content, sink);
+  return base::EncodeSlice(id.digest, entry.size, base::ByteView(outboard), range, content, sink);
 }
 
-absl::StatusOr<base::Bytes> DiskStore::ReadSmall(const base::ContentId& id, Catalog::Entry entry) {
+absl::Status DiskStore::ReadSmall(const base::ContentId& id, Catalog::Entry entry,
+                                  SmallBytes& out) {
   absl::StatusOr<std::shared_ptr<base::File>> file = parts_->files.Get(entry.place.pack);
   if (absl::IsNotFound(file.status())) {
     // Compaction may have moved it meanwhile.
@@ -118,10 +126,10 @@ absl::StatusOr<base::Bytes> DiskStore::ReadSmall(const base::ContentId& id, Cata
     }
   }
   RETURN_IF_ERROR(file.status());
-  base::Bytes bytes(entry.size);
+  const base::MutableByteView bytes = out.Resize(entry.size);
   ASSIGN_OR_RETURN(const size_t read,
-                   (*file)->ReadAt(entry.place.offset + kRecordHeaderBytes, absl::MakeSpan(bytes)));
-  if (read == bytes.size() && base::ContentId::Of(bytes) == id) return bytes;
+                   (*file)->ReadAt(entry.place.offset + kRecordHeaderBytes, bytes));
+  if (read == bytes.size() && base::ContentId::Of(bytes) == id) return absl::OkStatus();
   return Damaged(id, entry.sequence, "its bytes have changed", ToString(entry.place));
 }
 

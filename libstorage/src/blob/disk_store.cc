@@ -3,13 +3,12 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "blob/disk_batch.h"
 #include "blob/recovery.h"
 #include "cairn/base/status.h"
 
 namespace cairn::storage {
 namespace {
-
-constexpr size_t kFlushBytes = 4 << 20;  // of one PutMany in memory
 
 absl::Status CheckOptions(const DiskBlobStoreOptions& options) {
   const bool sound = options.pack_bytes >= kPackHeaderBytes &&
@@ -136,8 +135,13 @@ absl::StatusOr<Durable> DiskStore::SyncEverything() {
 }
 
 absl::StatusOr<Durable> DiskStore::Put(const base::ContentId& id, base::ByteView bytes) {
-  const std::pair<base::ContentId, base::ByteView> blob(id, bytes);
-  return PutMany(absl::MakeConstSpan(&blob, 1));
+  if (!IsSmall(bytes.size())) {
+    const std::pair<base::ContentId, base::ByteView> blob(id, bytes);
+    return PutMany(absl::MakeConstSpan(&blob, 1));
+  }
+  if (base::ContentId::Of(bytes) != id) return HashMismatch(id);
+  ASSIGN_OR_RETURN(const PackLog::GroupPtr group, AddSmall(id, bytes));
+  return group == nullptr ? SyncEverything() : SyncGroup(group);
 }
 
 absl::StatusOr<Durable> DiskStore::PutMany(
@@ -158,25 +162,15 @@ absl::StatusOr<Durable> DiskStore::PutMany(
     }
     if (root != id.digest) return HashMismatch(id);
   }
-  PackLog::GroupPtr group;
-  size_t waiting = 0;
+  Batch batch(*this);
   for (size_t i = 0; i < blobs.size(); ++i) {
     const auto& [id, bytes] = blobs[i];
-    ASSIGN_OR_RETURN(const bool has, Has(id));
-    if (has) continue;
-    if (IsSmall(bytes.size())) {
-      ASSIGN_OR_RETURN(group, AddSmall(id, bytes));
-      waiting += bytes.size();
-    } else {
-      ASSIGN_OR_RETURN(group, AddLarge(id, bytes, outboards[i]));
-    }
-    if (waiting < kFlushBytes) continue;
-    RETURN_IF_ERROR(log_->Flush(group));
-    waiting = 0;
+    RETURN_IF_ERROR(batch.Put(id, bytes, outboards[i]));
   }
-  return group == nullptr ? SyncEverything() : SyncGroup(group);
+  return batch.Finish();
 }
 
+// Null: it is here already, and there is no room to find that out on the way.
 absl::StatusOr<PackLog::GroupPtr> DiskStore::AddSmall(const base::ContentId& id,
                                                       base::ByteView bytes) {
   RecordHeader header;
@@ -184,20 +178,23 @@ absl::StatusOr<PackLog::GroupPtr> DiskStore::AddSmall(const base::ContentId& id,
   header.id = id;
   header.size = bytes.size();
   header.length = static_cast<uint32_t>(bytes.size());
-  return log_->Add(header, bytes, PackLog::Room::kChecked);
+  absl::StatusOr<PackLog::GroupPtr> group =
+      log_->Add(header, bytes, PackLog::Room::kChecked, PackLog::Keep::kUnlessKnown);
+  if (!absl::IsResourceExhausted(group.status())) return group;
+  ASSIGN_OR_RETURN(const bool has, Has(id));
+  return has ? PackLog::GroupPtr() : group;
 }
 
-absl::Status DiskStore::WritePiece(RecordKind kind, const base::ContentId& id, uint64_t size,
-                                   uint64_t offset, base::ByteView bytes) {
+absl::StatusOr<PackLog::GroupPtr> DiskStore::AddPiece(RecordKind kind, const base::ContentId& id,
+                                                      uint64_t size, uint64_t offset,
+                                                      base::ByteView bytes) {
   RecordHeader header;
   header.kind = kind;
   header.id = id;
   header.size = size;
   header.offset = offset;
   header.length = static_cast<uint32_t>(bytes.size());
-  RETURN_IF_ERROR(log_->WriteNow(header, bytes));
-  log_->CheckpointIfDue();
-  return absl::OkStatus();
+  return log_->Add(header, bytes, PackLog::Room::kReserved);
 }
 
 absl::StatusOr<PackLog::GroupPtr> DiskStore::AddTombstone(RecordKind kind,

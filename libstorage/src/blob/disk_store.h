@@ -1,6 +1,6 @@
 // The disk store put together from log, catalog and files. Sources: disk_store.cc (put, stat,
-// delete, open), disk_read.cc (reads), disk_writer.cc (blobs that arrive in order), disk_compact.cc,
-// disk_scrub.cc, disk_mend.cc.
+// delete, open), disk_batch.cc (many puts at once), disk_read.cc (reads), disk_writer.cc (blobs that
+// arrive in order), disk_compact.cc, disk_scrub.cc, disk_mend.cc.
 #pragma once
 
 #include <memory>
@@ -13,6 +13,9 @@
 #include "blob/pack_scanner.h"
 
 namespace cairn::storage {
+
+class LogGroups;
+class SmallBytes;
 
 class DiskStore final : public DiskBlobStore {
  public:
@@ -56,6 +59,7 @@ class DiskStore final : public DiskBlobStore {
 
  private:
   friend class DiskBlobWriter;
+  class Batch;
   class VerifiedRead;
 
   // A blob that is whole and sound; otherwise NO_SUCH_BLOB or BLOB_DAMAGED.
@@ -63,13 +67,11 @@ class DiskStore final : public DiskBlobStore {
   // Whether it need not be stored again.
   absl::StatusOr<bool> Has(const base::ContentId& id) const;
   absl::StatusOr<PackLog::GroupPtr> AddSmall(const base::ContentId& id, base::ByteView bytes);
-  // Chunks, outboard and commit of a blob that was proven; all but the last sync.
-  absl::StatusOr<PackLog::GroupPtr> AddLarge(const base::ContentId& id, base::ByteView bytes,
-                                             base::ByteView outboard);
-  absl::StatusOr<PackLog::GroupPtr> FinishLarge(const base::ContentId& id, uint64_t size,
-                                                base::ByteView outboard);
-  absl::Status WritePiece(RecordKind kind, const base::ContentId& id, uint64_t size,
-                          uint64_t offset, base::ByteView bytes);
+  absl::StatusOr<PackLog::GroupPtr> AddPiece(RecordKind kind, const base::ContentId& id,
+                                             uint64_t size, uint64_t offset, base::ByteView bytes);
+  // Outboard and commit of a blob of which all chunks have been added and proven.
+  absl::Status AddEnd(const base::ContentId& id, uint64_t size, base::ByteView outboard,
+                      LogGroups& groups);
   absl::StatusOr<PackLog::GroupPtr> AddTombstone(RecordKind kind, const base::ContentId& id);
   absl::Status Drop(RecordKind kind, const base::ContentId& id);
   absl::StatusOr<bool> ClearTheWay(const base::ContentId& id, uint64_t size);
@@ -82,8 +84,9 @@ class DiskStore final : public DiskBlobStore {
   bool Claim(const base::ContentId& id);  // for one writer at a time
   void Release(const base::ContentId& id);
 
-  std::optional<base::Bytes> ReadHot(const base::ContentId& id, uint64_t max_bytes);
-  absl::StatusOr<base::Bytes> ReadSmall(const base::ContentId& id, Catalog::Entry entry);
+  // Bytes that are proven, of a blob that is small.
+  bool ReadHot(const base::ContentId& id, uint64_t max_bytes, SmallBytes& out);
+  absl::Status ReadSmall(const base::ContentId& id, Catalog::Entry entry, SmallBytes& out);
   // Remembers that the blob stored under this sequence number is damaged, and returns the error
   // that says so.
   absl::Status Damaged(const base::ContentId& id, uint64_t sequence, absl::string_view what,
@@ -132,6 +135,9 @@ class DiskStore final : public DiskBlobStore {
   BegunChunks begun_;
   std::mutex maintenance_mutex_;  // one compaction or scrub at a time
 };
+
+// What AddEnd takes of the room that was reserved.
+uint64_t EndBytes(uint64_t outboard_bytes);
 
 absl::Status HashMismatch(const base::ContentId& id);
 absl::Status BlobBusy(const base::ContentId& id);

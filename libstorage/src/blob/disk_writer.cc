@@ -4,6 +4,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "blob/disk_batch.h"
 #include "cairn/base/status.h"
 
 namespace cairn::storage {
@@ -94,40 +95,21 @@ absl::StatusOr<std::vector<PartialBlob>> DiskStore::Partials() {
   return partials;
 }
 
-absl::StatusOr<PackLog::GroupPtr> DiskStore::AddLarge(const base::ContentId& id,
-                                                      base::ByteView bytes,
-                                                      base::ByteView outboard) {
-  if (!Claim(id)) return BlobBusy(id);
-  absl::Cleanup release = [&] { Release(id); };
-  begun_.Forget(id);
-  RETURN_IF_ERROR(ClearTheWay(id, bytes.size()).status());
-  uint64_t reserved = FootprintBytes(bytes.size());
-  RETURN_IF_ERROR(log_->Reserve(reserved));
-  absl::Cleanup unreserve = [&] { log_->Unreserve(reserved); };
-  for (uint64_t at = 0; at < bytes.size(); at += kChunkBytes) {
-    const base::ByteView chunk = bytes.subspan(at, kChunkBytes);
-    reserved -= kRecordHeaderBytes + chunk.size();
-    RETURN_IF_ERROR(WritePiece(RecordKind::kChunk, id, bytes.size(), at, chunk));
-  }
-  reserved -= outboard.size() + Pieces(outboard.size()) * kRecordHeaderBytes;
-  return FinishLarge(id, bytes.size(), outboard);
+uint64_t EndBytes(uint64_t outboard_bytes) {
+  return outboard_bytes + (Pieces(outboard_bytes) + 1) * kRecordHeaderBytes;
 }
 
-absl::StatusOr<PackLog::GroupPtr> DiskStore::FinishLarge(const base::ContentId& id, uint64_t size,
-                                                         base::ByteView outboard) {
+absl::Status DiskStore::AddEnd(const base::ContentId& id, uint64_t size, base::ByteView outboard,
+                               LogGroups& groups) {
   for (uint64_t at = 0; at < outboard.size(); at += kChunkBytes) {
-    RETURN_IF_ERROR(
-        WritePiece(RecordKind::kOutboard, id, size, at, outboard.subspan(at, kChunkBytes)));
+    const base::ByteView piece = outboard.subspan(at, kChunkBytes);
+    RETURN_IF_ERROR(groups.Note(AddPiece(RecordKind::kOutboard, id, size, at, piece)));
   }
   RecordHeader header;
   header.kind = RecordKind::kCommit;
   header.id = id;
   header.size = size;
-  ASSIGN_OR_RETURN(PackLog::GroupPtr group, log_->Add(header, {}, PackLog::Room::kReserved));
-  // In the catalog before the claim on the id is given up.
-  RETURN_IF_ERROR(log_->Flush(group));
-  RETURN_IF_ERROR(Locate(id).status());
-  return group;
+  return groups.Note(log_->Add(header, {}, PackLog::Room::kReserved));
 }
 
 DiskBlobWriter::DiskBlobWriter(DiskStore& store, const base::ContentId& id, uint64_t size,
@@ -181,7 +163,12 @@ absl::Status DiskBlobWriter::AppendToChunk(base::ByteView bytes) {
 
 absl::Status DiskBlobWriter::WriteChunk(base::ByteView chunk) {
   reserved_bytes_ -= kRecordHeaderBytes + chunk.size();
-  return store_.WritePiece(RecordKind::kChunk, id_, size_, offset_ - chunk.size(), chunk);
+  LogGroups groups(*store_.log_);
+  RETURN_IF_ERROR(groups.Note(
+      store_.AddPiece(RecordKind::kChunk, id_, size_, offset_ - chunk.size(), chunk)));
+  RETURN_IF_ERROR(groups.Flush());
+  store_.log_->CheckpointIfDue();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Durable> DiskBlobWriter::Commit() {
@@ -196,8 +183,8 @@ absl::StatusOr<Durable> DiskBlobWriter::Commit() {
 absl::StatusOr<Durable> DiskBlobWriter::CommitSmall() {
   if (base::ContentId::Of(chunk_) != id_) return HashMismatch(id_);
   store_.log_->Unreserve(std::exchange(reserved_bytes_, 0));
-  ASSIGN_OR_RETURN(PackLog::GroupPtr group, store_.AddSmall(id_, chunk_));
-  return store_.SyncGroup(group);
+  ASSIGN_OR_RETURN(const PackLog::GroupPtr group, store_.AddSmall(id_, chunk_));
+  return group == nullptr ? store_.SyncEverything() : store_.SyncGroup(group);
 }
 
 absl::StatusOr<Durable> DiskBlobWriter::CommitLarge() {
@@ -206,10 +193,12 @@ absl::StatusOr<Durable> DiskBlobWriter::CommitLarge() {
     RETURN_IF_ERROR(store_.Drop(RecordKind::kAbandon, id_));
     return HashMismatch(id_);
   }
-  const uint64_t outboard = result.outboard.size();
-  reserved_bytes_ -= outboard + Pieces(outboard) * kRecordHeaderBytes;
-  ASSIGN_OR_RETURN(PackLog::GroupPtr group, store_.FinishLarge(id_, size_, result.outboard));
-  return store_.SyncGroup(group);
+  reserved_bytes_ -= EndBytes(result.outboard.size());
+  LogGroups groups(*store_.log_);
+  RETURN_IF_ERROR(store_.AddEnd(id_, size_, result.outboard, groups));
+  RETURN_IF_ERROR(groups.Flush());
+  RETURN_IF_ERROR(store_.Locate(id_).status());
+  return store_.SyncGroup(groups.last());
 }
 
 absl::Status DiskBlobWriter::WrongSize(absl::string_view what) const {

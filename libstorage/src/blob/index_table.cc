@@ -8,11 +8,26 @@
 namespace cairn::storage {
 
 absl::StatusOr<std::optional<std::string>> IndexTable::Get(absl::string_view key) const {
+  if (const std::optional<std::string>* held = FindHeldBack(key)) return *held;
+  return GetStored(key, *store_.Snapshot());
+}
+
+absl::StatusOr<std::optional<std::string>> IndexTable::Get(
+    absl::string_view key, const base::KvSnapshot& snapshot) const {
+  if (const std::optional<std::string>* held = FindHeldBack(key)) return *held;
+  return GetStored(key, snapshot);
+}
+
+const std::optional<std::string>* IndexTable::FindHeldBack(absl::string_view key) const {
   for (const Changes* changes : {&fresh_, &frozen_}) {
-    if (auto it = changes->find(key); it != changes->end()) return it->second;
+    if (auto it = changes->find(key); it != changes->end()) return &it->second;
   }
-  const auto snapshot = store_.Snapshot();
-  ASSIGN_OR_RETURN(auto value, snapshot->Get(key));
+  return nullptr;
+}
+
+absl::StatusOr<std::optional<std::string>> IndexTable::GetStored(
+    absl::string_view key, const base::KvSnapshot& snapshot) const {
+  ASSIGN_OR_RETURN(auto value, snapshot.Get(key));
   if (!value.has_value()) return std::optional<std::string>();
   return std::optional<std::string>(std::string(*value));
 }
@@ -77,6 +92,7 @@ void IndexTable::Thaw(bool committed) {
     fresh_.swap(frozen_);
   }
   frozen_.clear();
+  ++steps_;
 }
 
 }  // namespace cairn::storage

@@ -25,6 +25,13 @@ class IndexTable {
   explicit IndexTable(base::Kv& store) : store_(store) {}
 
   absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const;
+  // The same for many keys, with one snapshot of the store that was made under the owner's lock.
+  absl::StatusOr<std::optional<std::string>> Get(absl::string_view key,
+                                                 const base::KvSnapshot& snapshot) const;
+  // Whether one of the changes held back is of this key.
+  bool HoldsBack(absl::string_view key) const { return FindHeldBack(key) != nullptr; }
+  // Grows whenever changes that were held back may be found in the store alone.
+  uint64_t steps() const { return steps_; }
   void Put(absl::string_view key, absl::string_view value);
   void Delete(absl::string_view key);
 
@@ -39,14 +46,19 @@ class IndexTable {
   base::KvBatch Freeze();
   // Forgets the frozen changes, or takes them back when the commit failed.
   void Thaw(bool committed);
-  base::Kv& store() { return store_; }
+  base::Kv& store() const { return store_; }
 
  private:
   using Changes = absl::btree_map<std::string, std::optional<std::string>, std::less<>>;
 
+  const std::optional<std::string>* FindHeldBack(absl::string_view key) const;
+  absl::StatusOr<std::optional<std::string>> GetStored(absl::string_view key,
+                                                       const base::KvSnapshot& snapshot) const;
+
   base::Kv& store_;
   Changes fresh_;
   Changes frozen_;
+  uint64_t steps_ = 0;
 };
 
 }  // namespace cairn::storage

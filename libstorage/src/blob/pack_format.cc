@@ -102,11 +102,9 @@ std::optional<RecordHeader> RecordCodec::Decode(base::ByteView bytes) const {
   return header;
 }
 
-uint32_t Crc32c(base::ByteView bytes) {
+uint32_t Crc32c(base::ByteView bytes, uint32_t before) {
   // ISA-L takes an int; a payload has at most 1 MiB.
-  return crc32_iscsi(const_cast<uint8_t*>(bytes.data()), static_cast<int>(bytes.size()),
-                     0xffffffff) ^
-         0xffffffff;
+  return ~crc32_iscsi(const_cast<uint8_t*>(bytes.data()), static_cast<int>(bytes.size()), ~before);
 }
 
 base::Bytes EncodePackHeader(const PackHeader& header) {

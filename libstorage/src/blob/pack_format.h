@@ -72,7 +72,8 @@ class RecordCodec {
   base::Hasher keyed_;
 };
 
-uint32_t Crc32c(base::ByteView bytes);
+// Of bytes that follow others of which it was `before`.
+uint32_t Crc32c(base::ByteView bytes, uint32_t before = 0);
 
 base::Bytes EncodePackHeader(const PackHeader& header);
 std::optional<PackHeader> DecodePackHeader(base::ByteView bytes);

@@ -2,68 +2,17 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "cairn/base/status.h"
 
 namespace cairn::storage {
 namespace {
 
-constexpr uint64_t kAlignedBytes = 256 * 1024;  // records from here on are written in whole blocks
-constexpr size_t kGatherBytes = 64 * 1024;
-constexpr size_t kIdleBlocks = 4;
-constexpr size_t kSpareBytes = 8 << 20;  // of a group's buffer, kept for the next one
-// Nearer to full than this, the disk is asked each time.
-constexpr uint64_t kSpaceMargin = uint64_t{64} << 20;
-// Index steps held back: before writers wait for the one under way; and, when steps fail, before
-// new blobs are refused.
-constexpr size_t kWaitSteps = 4;
-constexpr size_t kRefuseSteps = 8;
-
-absl::Status Full(absl::string_view reason, absl::string_view message, absl::string_view hint) {
-  return base::Error(absl::StatusCode::kResourceExhausted, reason, message, hint);
-}
+constexpr uint64_t kAlignedBytes = 64 * 1024;  // groups with a record of so many are whole blocks
+constexpr uint64_t kGatherBytes = 128 * 1024;
+constexpr size_t kWriters = 2;
+constexpr size_t kIdleMemory = kWriters + 1;
 
 }  // namespace
-
-// A caller who sleeps. Each is woken by itself: a hundred that wake at once for one lock would spend
-// more on the lock than on their records.
-class PackLog::Sleeper {
- public:
-  void Sleep() {
-    std::unique_lock lock(mutex_);
-    told_.wait(lock, [this] { return awake_; });
-  }
-  // The sleeper may be gone when this returns.
-  void Wake() {
-    std::lock_guard lock(mutex_);
-    awake_ = true;
-    told_.notify_one();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable told_;
-  bool awake_ = false;
-};
-
-// Guarded by the log's mutex; `settled` and then `status` are read without it.
-struct PackLog::Group {
-  explicit Group(uint64_t number) : ticket(number) {}
-  const uint64_t ticket;
-  base::Bytes buffer;  // header room and payload of each record
-  std::vector<RecordHeader> records;
-  bool written = false;
-  std::atomic<bool> settled = false;  // durable or failed
-  absl::Status status;
-  std::condition_variable on_written;
-  std::vector<Sleeper*> sleepers;  // until it is settled, or one has to take over a role
-
-  void OfferRole() {
-    if (sleepers.empty()) return;
-    sleepers.back()->Wake();
-    sleepers.pop_back();
-  }
-};
 
 absl::StatusOr<std::shared_ptr<base::File>> CreatePack(base::Disk& disk, const PackHeader& header) {
   const std::string path = PackPath(header.pack);
@@ -78,7 +27,7 @@ absl::StatusOr<std::shared_ptr<base::File>> CreatePack(base::Disk& disk, const P
 PackLog::PackLog(StoreParts& parts, uint32_t pack, std::shared_ptr<base::File> file, uint64_t size,
                  uint64_t next_sequence)
     : parts_(parts),
-      open_(std::make_shared<Group>(1)),
+      open_(std::make_shared<Group>()),
       written_size_(size),
       next_sequence_(next_sequence),
       head_(std::move(file)),
@@ -87,463 +36,236 @@ PackLog::PackLog(StoreParts& parts, uint32_t pack, std::shared_ptr<base::File> f
       head_synced_(size) {}
 
 absl::StatusOr<PackLog::GroupPtr> PackLog::Add(RecordHeader header, base::ByteView payload,
-                                               Room room) {
-  header.payload_crc = header.sequence == 0 ? Crc32c(payload) : header.payload_crc;
+                                               Room room, Keep keep) {
+  const bool copy = header.sequence != 0;
+  const uint64_t bytes = header.record_bytes();
   Lock lock(mutex_);
-  RETURN_IF_ERROR(poison_);
-  if (room == Room::kChecked) RETURN_IF_ERROR(Admit(header.record_bytes()));
-  if (header.sequence == 0) header.sequence = next_sequence_++;
-  Group& group = *open_;
-  if (group.records.empty()) group.buffer.swap(spare_);
-  group.records.push_back(header);
-  const size_t at = group.buffer.size();
-  group.buffer.resize(at + kRecordHeaderBytes);
-  group.buffer.insert(group.buffer.end(), payload.begin(), payload.end());
-  return open_;
+  RETURN_IF_ERROR(WaitForRoom(lock, bytes));
+  if (room == Room::kChecked) RETURN_IF_ERROR(Admit(bytes));
+  if (room == Room::kReserved) reserved_bytes_ -= std::min(reserved_bytes_, bytes);
+  if (!copy) header.sequence = next_sequence_++;
+  const GroupPtr group = open_;
+  if (group->records.empty()) group->records.Adopt(TakeMemory());
+  uint8_t* to = group->records.Take(
+      {.header = header, .copy = copy, .unless_known = keep == Keep::kUnlessKnown});
+  ++group->copying;
+  lock.unlock();
+  RecordGroup::Fill(to, payload);
+  if (--group->copying == 0 && group->closed) {
+    lock.lock();
+    moved_.notify_all();
+  }
+  return group;
 }
 
-absl::Status PackLog::WaitDurable(const GroupPtr& group) {
-  Lock lock(mutex_);
-  while (!group->settled) {
-    // A small group gathers on while somebody syncs, and the next sync takes it along.
-    const bool worth = !syncing_ || group->buffer.size() >= kGatherBytes;
-    if (!group->written && !leading_ && worth) {
+absl::Status PackLog::WaitForRoom(Lock& lock, uint64_t record_bytes) {
+  while (poison_.ok() && !open_->records.Fits(record_bytes, parts_.options.pack_bytes)) {
+    if (CanLead()) {
       Lead(lock);
-    } else if (group->written && !syncing_) {
-      if (!leading_ && !open_->records.empty()) Lead(lock);
-      if (!syncing_) (void)SyncWritten(lock);  // a failure has poisoned the log
     } else {
-      Sleeper self;
-      group->sleepers.push_back(&self);
-      lock.unlock();
-      self.Sleep();
-      if (group->settled) return group->status;
-      lock.lock();
+      moved_.wait(lock);
     }
   }
-  return group->status;
+  return poison_;
 }
 
-// Their callers are woken by WakeSleepers, when the lock is not held.
-void PackLog::Settle(Group& group) {
-  group.settled = true;
-  to_wake_.insert(to_wake_.end(), group.sleepers.begin(), group.sleepers.end());
-  group.sleepers.clear();
+GroupMemory PackLog::TakeMemory() {
+  if (idle_memory_.empty()) return GroupMemory::New();
+  GroupMemory memory = std::move(idle_memory_.back());
+  idle_memory_.pop_back();
+  return memory;
 }
 
-void PackLog::WakeSleepers(Lock& lock) {
-  if (to_wake_.empty()) return;
-  const std::vector<Sleeper*> sleepers = std::exchange(to_wake_, {});
+bool PackLog::CanLead() const { return !leading_ && writing_ < kWriters; }
+
+// A small group gathers on while somebody writes or syncs: the next sync takes it along.
+bool PackLog::IsWorthLeading() const {
+  return (!syncing_ && writing_ == 0) || open_->records.bytes() >= kGatherBytes;
+}
+
+void PackLog::TakeLead(Lock& lock) {
+  moved_.wait(lock, [this] { return !leading_; });
+  leading_ = true;
+}
+
+void PackLog::EndLead(Lock& lock) {
+  leading_ = false;
+  moved_.notify_all();
+  OfferRoles();
+  WakeThem(lock);
+}
+
+void PackLog::Lead(Lock& lock) {
+  leading_ = true;
+  const GroupPtr group = std::exchange(open_, std::make_shared<Group>());
+  group->closed = true;
+  group->counted_bytes = group->records.bytes();
+  writing_bytes_ += group->counted_bytes;
+  moved_.wait(lock, [&] { return group->copying == 0; });
+  absl::Status status = FindPlace(lock, *group);
+  const bool empty = group->records.empty();
+  if (status.ok()) placed_.push_back(group);
+  ++writing_;
+  EndLead(lock);
+  if (status.ok() && !empty) status = WriteAndApply(lock, *group);
+  EndWrite(lock, group, status);
+}
+
+// Groups enter the catalog in the order of their places: a commit comes behind its pieces.
+absl::Status PackLog::WriteAndApply(Lock& lock, Group& group) {
   lock.unlock();
-  for (Sleeper* sleeper : sleepers) sleeper->Wake();
+  const absl::Status written = Write(group);
   lock.lock();
+  if (!written.ok()) return Undo(lock, group, written);
+  moved_.wait(lock, [&] {
+    const auto first = std::find_if(placed_.begin(), placed_.end(),
+                                    [](const GroupPtr& placed) { return !placed->written; });
+    return first->get() == &group;
+  });
+  lock.unlock();
+  absl::Status applied = Apply(group);
+  lock.lock();
+  return applied.ok() ? applied : Poison(lock, applied);
+}
+
+// The index is asked with one snapshot for all, and before the write: Apply has less to do then, with
+// the lock that readers wait for.
+absl::Status PackLog::LeaveOutKnown(Group& group) {
+  const auto may_be_known = [](const RecordGroup::Item& item) { return item.unless_known; };
+  std::vector<RecordGroup::Item>& items = group.records.items();
+  if (std::none_of(items.begin(), items.end(), may_be_known)) return absl::OkStatus();
+  bool known = false;
+  {
+    std::shared_lock catalog(parts_.mutex);
+    group.index_steps = parts_.catalog.steps();
+    const auto snapshot = parts_.catalog.Snapshot();
+    for (RecordGroup::Item& item : items) {
+      if (!item.unless_known) continue;
+      ASSIGN_OR_RETURN(const auto standing, parts_.catalog.StandingOf(item.header.id, *snapshot));
+      item.unknown = standing == Catalog::Standing::kUnknown;
+      item.unless_known = standing == Catalog::Standing::kSound;
+      known = known || item.unless_known;
+    }
+  }
+  if (known) group.records.Remove(may_be_known);
+  return absl::OkStatus();
+}
+
+absl::Status PackLog::FindPlace(Lock& lock, Group& group) {
+  RETURN_IF_ERROR(poison_);
+  lock.unlock();
+  const absl::Status asked = LeaveOutKnown(group);
+  lock.lock();
+  RETURN_IF_ERROR(asked);
+  ChooseFillers(group);
+  const uint64_t end = head_size_ + group.gap + group.records.bytes() + group.tail;
+  if (end > parts_.options.pack_bytes && head_size_ > kPackHeaderBytes && !group.records.empty()) {
+    RETURN_IF_ERROR(RotateHead(lock));
+    ChooseFillers(group);
+  }
+  RETURN_IF_ERROR(poison_);
+  group.ticket = ++last_ticket_;
+  group.begin = head_size_;
+  group.end = head_size_ += group.gap + group.records.bytes() + group.tail;
+  group.synced = head_synced_;
+  return absl::OkStatus();
+}
+
+// So that a group with a large record begins and ends with a block, and goes past the page cache: there
+// it would cost more than it is worth. Small blobs are read again soon. Copies do without fillers:
+// compaction is to free room.
+void PackLog::ChooseFillers(Group& group) const {
+  group.gap = group.tail = 0;
+  const uint64_t bytes = group.records.bytes();
+  if (group.records.largest() < kAlignedBytes || group.records.has_copies()) return;
+  const uint64_t gap = FillerBytes(head_size_), tail = FillerBytes(bytes);
+  const uint64_t used = parts_.catalog.disk_bytes() + WaitingBytes();
+  if (used + gap + tail > parts_.options.quota_bytes) return;
+  group.gap = gap;
+  group.tail = tail;
+}
+
+absl::Status PackLog::Write(Group& group) {
+  group.records.Seal(parts_.codec, group.synced, group.tail);
+  absl::Status status;
+  if (group.gap > 0) {
+    uint8_t filler[kRecordHeaderBytes];
+    parts_.codec.Encode(Filler(group.gap), filler);
+    status = head_->WriteAt(group.begin, filler);
+  }
+  if (status.ok()) {
+    status = head_->WriteAt(group.begin + group.gap, group.records.view(group.tail));
+  }
+  return status;
+}
+
+absl::Status PackLog::Apply(const Group& group) {
+  std::unique_lock lock(parts_.mutex);
+  Catalog& catalog = parts_.catalog;
+  catalog.NotePackBytes(head_pack_, group.end);
+  const bool same_index = catalog.steps() == group.index_steps;
+  for (const RecordGroup::Item& item : group.records.items()) {
+    const RecordHeader& header = item.header;
+    const Place at{head_pack_, static_cast<uint32_t>(group.begin + group.gap + item.at)};
+    const auto applied = item.unknown && same_index ? catalog.ApplyUnknown(header, at)
+                                                    : catalog.Apply(header, at);
+    RETURN_IF_ERROR(applied.status());
+    if (*applied == Catalog::Applied::kIncomplete) catalog.Garbage(header.id, at.pack);
+  }
+  bytes_since_step_ += group.end - group.begin;
+  held_back_ = catalog.held_back();
+  return absl::OkStatus();
+}
+
+// Cuts off what a failed write has left; nobody takes a place behind it meanwhile, for the lock is held.
+absl::Status PackLog::Undo(Lock& lock, const Group& group, const absl::Status& cause) {
+  const bool last = placed_.back().get() == &group;
+  const absl::Status undone = last ? head_->Truncate(group.begin) : CoverPlace(group);
+  if (!undone.ok() || !absl::IsResourceExhausted(cause)) return Poison(lock, cause);
+  if (last) head_size_ = group.begin;
+  return cause;
+}
+
+// Others have their places behind it.
+absl::Status PackLog::CoverPlace(const Group& group) {
+  uint8_t filler[kRecordHeaderBytes];
+  parts_.codec.Encode(Filler(group.end - group.begin), filler);
+  RETURN_IF_ERROR(head_->WriteAt(group.begin, filler));
+  std::unique_lock lock(parts_.mutex);
+  parts_.catalog.NotePackBytes(head_pack_, group.end);
+  return absl::OkStatus();
+}
+
+void PackLog::EndWrite(Lock& lock, const GroupPtr& group, const absl::Status& status) {
+  --writing_;
+  writing_bytes_ -= group->counted_bytes;
+  GroupMemory memory = group->records.GiveBack();
+  if (memory.data() != nullptr && idle_memory_.size() < kIdleMemory) {
+    idle_memory_.push_back(std::move(memory));
+  }
+  group->written = true;
+  group->status = status;
+  if (!status.ok()) {
+    placed_.erase(std::remove(placed_.begin(), placed_.end(), group), placed_.end());
+    Settle(group);
+  }
+  NoteWritten();
+  if (!poison_.ok()) SettleEverybody();
+  moved_.notify_all();
+  OfferRoles();
+  WakeThem(lock);
 }
 
 absl::Status PackLog::Flush(const GroupPtr& group) {
   Lock lock(mutex_);
   while (!group->written && poison_.ok()) {
-    if (leading_) {
-      group->on_written.wait(lock);
-    } else {
+    if (group == open_ && CanLead()) {
       Lead(lock);
+    } else {
+      moved_.wait(lock);
     }
   }
   return group->written ? group->status : poison_;
-}
-
-absl::Status PackLog::WriteNow(RecordHeader header, base::ByteView payload) {
-  std::optional<RecordBlocks> blocks;
-  if (header.record_bytes() >= kAlignedBytes) {
-    blocks.emplace(TakeBlocks());
-    payload = blocks->Fill(header, payload);
-  }
-  header.payload_crc = Crc32c(payload);
-  Lock lock(mutex_);
-  WaitForLead(lock);
-  absl::Status status = poison_;
-  if (status.ok()) {
-    header.sequence = next_sequence_++;
-    writing_bytes_ = header.record_bytes();
-    reserved_bytes_ -= std::min(reserved_bytes_, header.record_bytes());
-    lock.unlock();
-    status = blocks.has_value() ? WriteBlocks(header, *blocks) : WriteRecord(header, payload);
-    lock.lock();
-  }
-  EndLead(lock);
-  if (blocks.has_value() && idle_blocks_.size() < kIdleBlocks) {
-    idle_blocks_.push_back(*std::move(blocks));
-  }
-  return status;
-}
-
-RecordBlocks PackLog::TakeBlocks() {
-  Lock lock(mutex_);
-  if (idle_blocks_.empty()) return RecordBlocks();
-  RecordBlocks blocks = std::move(idle_blocks_.back());
-  idle_blocks_.pop_back();
-  return blocks;
-}
-
-absl::Status PackLog::WriteRecord(RecordHeader header, base::ByteView payload) {
-  RETURN_IF_ERROR(MakeRoom(header.record_bytes()));
-  header.synced = static_cast<uint32_t>(head_synced_);
-  uint8_t bytes[kRecordHeaderBytes];
-  parts_.codec.Encode(header, bytes);
-  absl::Status status = head_->WriteAt(head_size_, bytes);
-  if (status.ok()) status = head_->WriteAt(head_size_ + kRecordHeaderBytes, payload);
-  return status.ok() ? ApplyAll(absl::MakeConstSpan(&header, 1)) : Undo(status);
-}
-
-// Fillers before and behind, so that the record and the next one begin with a block.
-absl::Status PackLog::WriteBlocks(RecordHeader header, RecordBlocks& blocks) {
-  RETURN_IF_ERROR(MakeRoom(FillerBytes(head_size_) + blocks.bytes().size()));
-  std::vector<RecordHeader> headers;
-  const uint64_t gap = FillerBytes(head_size_);
-  if (gap > 0) {
-    headers.push_back(Filler(gap));
-    uint8_t bytes[kRecordHeaderBytes];
-    parts_.codec.Encode(headers.back(), bytes);
-    if (absl::Status status = head_->WriteAt(head_size_, bytes); !status.ok()) return Undo(status);
-  }
-  header.synced = static_cast<uint32_t>(head_synced_);
-  headers.push_back(header);
-  blocks.Seal(parts_.codec, header, headers);
-  const absl::Status status = head_->WriteAt(head_size_ + gap, blocks.bytes());
-  return status.ok() ? ApplyAll(headers) : Undo(status);
-}
-
-absl::Status PackLog::SyncAll() {
-  GroupPtr group;
-  {
-    Lock lock(mutex_);
-    RETURN_IF_ERROR(poison_);
-    if (!leading_ && writes_ == synced_writes_ && open_->records.empty()) return absl::OkStatus();
-    group = open_;
-  }
-  return WaitDurable(group);
-}
-
-void PackLog::WaitForLead(Lock& lock) {
-  lead_free_.wait(lock, [this] { return !leading_; });
-  leading_ = true;
-}
-
-// Whoever is woken and finds that another was faster waits again.
-void PackLog::EndLead(Lock&) {
-  leading_ = false;
-  writing_bytes_ = 0;
-  ++writes_;
-  written_size_ = head_size_;
-  lead_free_.notify_one();
-  open_->on_written.notify_one();
-  open_->OfferRole();
-}
-
-void PackLog::Lead(Lock& lock) {
-  leading_ = true;
-  const GroupPtr group = std::exchange(open_, std::make_shared<Group>(open_->ticket + 1));
-  writing_bytes_ = group->buffer.size();
-  lock.unlock();
-  const absl::Status written = WriteGroup(*group);
-  lock.lock();
-  group->status = written;
-  group->written = true;
-  group->buffer.clear();
-  if (group->buffer.capacity() <= kSpareBytes) spare_.swap(group->buffer);
-  base::Bytes().swap(group->buffer);
-  if (written.ok()) {
-    unsynced_.push_back(group);
-  } else {
-    Settle(*group);
-  }
-  group->on_written.notify_all();
-  if (!poison_.ok()) SettleEverybody(lock);
-  EndLead(lock);
-  WakeSleepers(lock);
-}
-
-// Syncs what has been written so far, while the next group may be written already.
-absl::Status PackLog::SyncWritten(Lock& lock) {
-  sync_free_.wait(lock, [this] { return !syncing_; });
-  RETURN_IF_ERROR(poison_);
-  syncing_ = true;
-  const std::shared_ptr<base::File> file = head_;
-  const uint64_t size = written_size_;
-  const uint64_t writes = writes_;
-  const uint64_t ticket = unsynced_.empty() ? synced_ticket_.load() : unsynced_.back()->ticket;
-  lock.unlock();
-  absl::Status status = file->Sync();
-  if (!status.ok()) status = Poison(status);
-  lock.lock();
-  if (status.ok()) {
-    head_synced_ = size;
-    NoteSynced(ticket, writes);
-  }
-  EndSync(lock);
-  WakeSleepers(lock);
-  return status;
-}
-
-void PackLog::NoteSynced(uint64_t ticket, uint64_t writes) {
-  synced_ticket_ = std::max(synced_ticket_.load(), ticket);
-  synced_writes_ = std::max(synced_writes_, writes);
-  while (!unsynced_.empty() && unsynced_.front()->ticket <= ticket) {
-    Settle(*unsynced_.front());
-    unsynced_.pop_front();
-  }
-}
-
-void PackLog::EndSync(Lock&) {
-  syncing_ = false;
-  sync_free_.notify_all();
-  for (const GroupPtr& group : unsynced_) group->OfferRole();
-  open_->OfferRole();
-}
-
-// Writes the records in as few pieces as the ends of packs allow.
-absl::Status PackLog::WriteGroup(Group& group) {
-  size_t first = 0, begin = 0, at = 0;
-  for (size_t i = 0; i < group.records.size(); ++i) {
-    const uint64_t bytes = group.records[i].record_bytes();
-    if (head_size_ + (at - begin) + bytes > parts_.options.pack_bytes) {
-      RETURN_IF_ERROR(WriteRun(group, first, i, begin, at));
-      RETURN_IF_ERROR(MakeRoom(bytes));
-      first = i;
-      begin = at;
-    }
-    group.records[i].synced = static_cast<uint32_t>(head_synced_);
-    parts_.codec.Encode(group.records[i], group.buffer.data() + at);
-    at += bytes;
-  }
-  return WriteRun(group, first, group.records.size(), begin, at);
-}
-
-absl::Status PackLog::WriteRun(const Group& group, size_t first, size_t last, size_t begin,
-                               size_t end) {
-  if (begin == end) return absl::OkStatus();
-  const base::ByteView run = base::ByteView(group.buffer).subspan(begin, end - begin);
-  if (absl::Status status = head_->WriteAt(head_size_, run); !status.ok()) return Undo(status);
-  return ApplyAll(absl::MakeConstSpan(group.records).subspan(first, last - first));
-}
-
-absl::Status PackLog::MakeRoom(uint64_t record_bytes) {
-  const bool empty = head_size_ <= kPackHeaderBytes;
-  const bool fits = head_size_ + record_bytes <= parts_.options.pack_bytes;
-  return empty || fits ? absl::OkStatus() : RotateHead();
-}
-
-absl::Status PackLog::RotateHead() {
-  Lock lock(mutex_);
-  RETURN_IF_ERROR(SyncWritten(lock));
-  PackHeader header{.pack = head_pack_ + 1, .store = parts_.file.store, .salt = parts_.file.salt};
-  header.first_sequence = next_sequence_;
-  lock.unlock();
-  base::Disk& disk = parts_.files.disk();
-  absl::StatusOr<std::shared_ptr<base::File>> file = CreatePack(disk, header);
-  if (!file.ok()) {
-    // A newer pack must not stay behind while this one is still written to: only the newest is
-    // searched for torn ends.
-    absl::Status gone = disk.Remove(PackPath(header.pack));
-    if (gone.ok()) gone = disk.SyncDir(kPackFolder);
-    const bool harmless =
-        absl::IsResourceExhausted(file.status()) && (gone.ok() || absl::IsNotFound(gone));
-    return harmless ? file.status() : Poison(file.status());
-  }
-  parts_.files.Adopt(header.pack, *file);
-  {
-    std::unique_lock catalog(parts_.mutex);
-    parts_.catalog.NotePackBytes(header.pack, kPackHeaderBytes);
-  }
-  lock.lock();
-  // Nobody leads but us, so nothing was written since; a sync under way is of the old pack.
-  sync_free_.wait(lock, [this] { return !syncing_; });
-  head_ = *std::move(file);
-  head_pack_ = header.pack;
-  head_size_ = written_size_ = head_synced_ = kPackHeaderBytes;
-  return absl::OkStatus();
-}
-
-// Cuts off what a failed write has left.
-absl::Status PackLog::Undo(const absl::Status& cause) {
-  const absl::Status cut = head_->Truncate(head_size_);
-  if (!cut.ok() || !absl::IsResourceExhausted(cause)) return Poison(cause);
-  return cause;
-}
-
-absl::Status PackLog::ApplyAll(absl::Span<const RecordHeader> headers) {
-  std::unique_lock lock(parts_.mutex);
-  for (const RecordHeader& header : headers) {
-    const Place at{head_pack_, static_cast<uint32_t>(head_size_)};
-    const auto applied = parts_.catalog.Apply(header, at);
-    if (!applied.ok()) {
-      lock.unlock();
-      return Poison(applied.status());
-    }
-    if (*applied == Catalog::Applied::kIncomplete) parts_.catalog.Garbage(header.id, at.pack);
-    head_size_ += header.record_bytes();
-    bytes_since_step_ += header.record_bytes();
-  }
-  held_back_ = parts_.catalog.held_back();
-  return absl::OkStatus();
-}
-
-absl::Status PackLog::Poison(const absl::Status& cause) {
-  Lock lock(mutex_);
-  if (poison_.ok()) {
-    poison_ = base::Error(absl::StatusCode::kAborted, "STORE_POISONED",
-                          absl::StrCat("writing to the blob store failed: ", cause.message()),
-                          "Check the disk, then restart the process.");
-    parts_.observer.Report({.severity = base::Severity::kError,
-                            .name = "blob.poisoned",
-                            .message = std::string(cause.message()),
-                            .fields = {{"pack", PackName(head_pack_)}}});
-    SettleEverybody(lock);
-  }
-  return poison_;
-}
-
-// With the failure that has poisoned the log.
-void PackLog::SettleEverybody(Lock& lock) {
-  unsynced_.push_back(open_);
-  for (const GroupPtr& group : unsynced_) {
-    group->status.Update(poison_);
-    Settle(*group);
-    group->on_written.notify_all();
-  }
-  unsynced_.clear();
-  WakeSleepers(lock);
-}
-
-absl::Status PackLog::Reserve(uint64_t bytes) {
-  Lock lock(mutex_);
-  RETURN_IF_ERROR(poison_);
-  RETURN_IF_ERROR(Admit(bytes));
-  reserved_bytes_ += bytes;
-  return absl::OkStatus();
-}
-
-void PackLog::Unreserve(uint64_t bytes) {
-  Lock lock(mutex_);
-  reserved_bytes_ -= std::min(reserved_bytes_, bytes);
-}
-
-absl::Status PackLog::Admit(uint64_t bytes) {
-  const uint64_t waiting = open_->buffer.size() + writing_bytes_ + reserved_bytes_;
-  const uint64_t used = parts_.catalog.disk_bytes();
-  if (index_failed_ && held_back_ > kRefuseSteps * parts_.options.index_step) {
-    return Full("DISK_FULL", "the index of the blob store cannot be written", "Free some space.");
-  }
-  const uint64_t quota = parts_.options.quota_bytes;
-  if (used + waiting + bytes > quota) {
-    return Full("QUOTA_EXCEEDED",
-                absl::StrCat(bytes, " more bytes would exceed the quota: ", used + waiting, " of ",
-                             quota, " are in use"),
-                "Delete blobs and compact, or raise the quota.");
-  }
-  return CheckSpace(bytes, waiting);
-}
-
-absl::Status PackLog::CheckSpace(uint64_t bytes, uint64_t waiting) {
-  const int64_t wanted = static_cast<int64_t>(bytes);
-  if (space_left_ - wanted < static_cast<int64_t>(kSpaceMargin)) {
-    ASSIGN_OR_RETURN(base::DiskSpace space, parts_.files.disk().Space());
-    space_left_ = static_cast<int64_t>(space.free_bytes) -
-                  static_cast<int64_t>(parts_.options.reserve_bytes + waiting);
-    // Others write to the disk too: do not count down for too long.
-    space_left_ = std::min(space_left_, static_cast<int64_t>(16 * kSpaceMargin));
-    if (space_left_ < wanted) {
-      return Full("DISK_FULL",
-                  absl::StrCat("the disk has ", space.free_bytes, " bytes left, of which ",
-                               parts_.options.reserve_bytes, " stay free"),
-                  "Free some space, or put the store on a larger disk.");
-    }
-  }
-  space_left_ -= wanted;
-  return absl::OkStatus();
-}
-
-bool PackLog::CheckpointDue(size_t steps) const {
-  return bytes_since_step_ >= steps * parts_.options.pack_bytes ||
-         held_back_ >= steps * parts_.options.index_step;
-}
-
-void PackLog::CheckpointIfDue() {
-  if (!CheckpointDue(1)) return;
-  {
-    Lock lock(mutex_);
-    if (!poison_.ok() || !CheckpointDue(checkpointing_ ? kWaitSteps : 1)) return;
-    if (checkpointing_) {
-      step_ended_.wait(lock, [this] { return !checkpointing_; });
-      return;
-    }
-    checkpointing_ = true;
-  }
-  if (absl::Status status = Step(); !status.ok()) {
-    parts_.observer.Report({.severity = base::Severity::kWarning,
-                            .name = "blob.index_behind",
-                            .message = std::string(status.message()),
-                            .fields = {}});
-  }
-}
-
-absl::Status PackLog::Health() const {
-  Lock lock(mutex_);
-  return poison_;
-}
-
-absl::Status PackLog::Checkpoint() {
-  {
-    Lock lock(mutex_);
-    step_ended_.wait(lock, [this] { return !checkpointing_; });
-    checkpointing_ = true;
-  }
-  return Step();
-}
-
-// Packs first, then the index that says what is in them. Readers and writers go on meanwhile, but
-// for the moment in which the changes are taken.
-absl::Status PackLog::Step() {
-  Lock lock(mutex_);
-  WaitForLead(lock);
-  lock.unlock();
-  base::KvBatch batch;
-  {
-    std::unique_lock catalog(parts_.mutex);
-    batch =
-        parts_.catalog.Freeze(parts_.file.store, {head_pack_, static_cast<uint32_t>(head_size_)});
-    bytes_since_step_ = 0;
-  }
-  lock.lock();
-  EndLead(lock);
-  absl::Status status = SyncWritten(lock);
-  lock.unlock();
-  if (status.ok()) status = parts_.catalog.kv().Commit(batch);
-  {
-    std::unique_lock catalog(parts_.mutex);
-    parts_.catalog.Thaw(status.ok());
-    held_back_ = parts_.catalog.held_back();
-  }
-  if (!status.ok() && !absl::IsResourceExhausted(status)) status = Poison(status);
-  lock.lock();
-  index_failed_ = !status.ok();
-  checkpointing_ = false;
-  step_ended_.notify_all();
-  return status;
-}
-
-absl::Status PackLog::Rotate() {
-  Lock lock(mutex_);
-  WaitForLead(lock);
-  lock.unlock();
-  const absl::Status status = RotateHead();
-  lock.lock();
-  EndLead(lock);
-  return status;
-}
-
-uint32_t PackLog::head_pack() const {
-  Lock lock(mutex_);
-  return head_pack_;
 }
 
 }  // namespace cairn::storage

@@ -5,8 +5,7 @@
 // the file: every later Sync fails too, because the kernel may have dropped the dirty pages.
 // Paths are relative to the disk's root, '/' separated, without empty, "." or ".." parts (InvalidArgument, reason
 // BAD_PATH); where a folder is meant, "" is the root. A rename is one change and belongs to the folder of the new
-// name. Thread-safe; one File
-// may be used by several threads for ReadAt, by one for writing.
+// name. Thread-safe; several threads may use one File at once, for WriteAt as long as their ranges do not overlap.
 #pragma once
 
 #include <functional>

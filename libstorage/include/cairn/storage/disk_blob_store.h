@@ -1,12 +1,12 @@
 // The blob store on a disk: append-only segment packs, and an index that can always be rebuilt from
 // them.
 //
-// A record is appended to the newest pack; the leader of a group of waiting commits writes them all
-// and syncs once; then they are acknowledged. The index (key-value store) is brought up to date in
-// durable steps behind that; opening replays the packs from the last step on, so the packs alone
-// are the truth. Layout: libstorage/FORMATS.md. Memory: about 1 MiB for each open writer and 0.4 %
-// of the size of the blob it writes, 16 MiB at most for what writers that broke off had begun, a
-// bounded piece of the index, 64 bytes for each pack; nothing per blob.
+// Records gather in memory; a leader of the callers who wait writes a group of them to the newest pack,
+// and one of them syncs all that is written; then they are acknowledged. The index (key-value store) is
+// brought up to date in durable steps behind that; opening replays the packs from the last step on, so
+// the packs alone are the truth. Layout: libstorage/FORMATS.md. Memory: 16 MiB at most for groups, about
+// 1 MiB for each open writer and 0.4 % of the size of the blob it writes, 16 MiB at most for what writers
+// that broke off had begun, a bounded piece of the index, 64 bytes for each pack; nothing per blob.
 #pragma once
 
 #include <memory>
