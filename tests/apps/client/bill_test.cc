@@ -12,9 +12,9 @@ namespace {
 
 namespace pb = chain::pb;
 
-// A provider that writes down three reads of the bucket's owner and anchors the first two.
+// A provider that writes down three reads of the bucket's owner and anchors the first few.
 struct Journal {
-  Journal() {
+  explicit Journal(uint64_t anchored_reads = 2) {
     CreateBucketOptions options;
     options.public_read = true;
     options.policy = base::Redundancy::Parse("replicate:3").value();
@@ -24,7 +24,7 @@ struct Journal {
     provider = network.Find(chain::AccountOf(group.primary()));
     owner = {network.chain_id(), provider->account(), provider->node().public_key()};
     for (int i = 0; i < 3; ++i) Read(100);
-    Anchor(2);
+    if (anchored_reads != 0) Anchor(anchored_reads);
     provider->list_reads = [this](const rpc::v1::ListReadsRequest& request) { return Page(request); };
   }
   void Read(uint64_t sent) {
@@ -82,12 +82,14 @@ struct Journal {
     page.set_sequence(head.sequence);
     page.set_hash(chain::ToField(head.hash));
     page.set_signature(chain::ToField(provider->node().Sign(payment::SigningDigest(owner, head))));
-    auto& anchor = *page.add_anchors();
-    anchor.set_epoch(epoch);
-    anchor.set_sequence(anchored.sequence);
-    anchor.set_hash(chain::ToField(anchored.hash));
-    anchor.set_count(2);
-    for (const base::Digest& sibling : path) anchor.add_path(chain::ToField(sibling));
+    if (anchored) {
+      auto& anchor = *page.add_anchors();
+      anchor.set_epoch(epoch);
+      anchor.set_sequence(anchored->sequence);
+      anchor.set_hash(chain::ToField(anchored->hash));
+      anchor.set_count(2);
+      for (const base::Digest& sibling : path) anchor.add_path(chain::ToField(sibling));
+    }
     page.set_month(payment::MonthOf(network.clock.Now()));
     page.set_free_bytes(1000);
     for (const payment::ReadRecord& record : records) page.set_free_used(page.free_used() + record.free_bytes);
@@ -110,7 +112,7 @@ struct Journal {
   std::vector<payment::ReadRecord> records;
   uint64_t epoch = 0;
   std::vector<base::Digest> path;
-  payment::JournalHead anchored;
+  std::optional<payment::JournalHead> anchored;
 };
 
 using Faults = std::vector<payment::ReadFault>;
@@ -129,6 +131,17 @@ TEST_CASE("an honest journal agrees with its readers and with the ledger, page b
   CHECK(reads.records.size() == 3);
   CHECK(reads.months.begin()->second.free_bytes == 300);
   CHECK(reads.free_used == 300);
+}
+
+TEST_CASE("a root that a provider posts while its journal is read is no fault", "[GF-74]") {
+  Journal journal(0);
+  int asked = 0;
+  journal.provider->list_reads = [&](const rpc::v1::ListReadsRequest& request) {
+    if (asked++ == 1) journal.Anchor(3);
+    return journal.Page(request);
+  };
+  CHECK(journal.Faults().empty());
+  CHECK(asked == 2);
 }
 
 TEST_CASE("what a provider rewrites behind its root, makes up, or anchors nowhere is in the bill", "[GF-74]") {
