@@ -25,7 +25,7 @@ libspdlog-dev                       # structured logs (behind apps/common/log)
 prometheus-cpp-dev                  # metrics registry and text serializer
 catch2                              # tests
 file dpkg-dev                       # cpack finds out what the packages depend on
-b3sum curl tmux openssl procps python3   # the tests compare with, and drive, these programs
+b3sum curl tmux openssl procps iproute2 python3   # the tests compare with, and drive, these programs
 LIST
 )
 for extra in "$@"; do

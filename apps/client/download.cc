@@ -1,22 +1,17 @@
 #include "cairn/storage/download.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
 #include <set>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "apps/client/get.h"
 #include "apps/client/holders.h"
+#include "apps/client/local_file.h"
+#include "apps/client/part_reader.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/pb.h"
 #include "cairn/storage/stripe.h"
@@ -71,9 +66,8 @@ class DownloadDriver {
   void EndBill(uint64_t fetch);
   // Money that is not there for one holder is not there for another one.
   absl::Status KeepUnpaid(const absl::Status& why) {
-    const std::string reason = base::ReasonOf(why);
     std::lock_guard<std::mutex> lock(mutex_);
-    if (reason == "PRICE_GUARD" || absl::StartsWith(reason, "VERDICT_")) unpaid_ = why;
+    if (IsAboutMoney(why)) unpaid_ = why;
     return why;
   }
   absl::Status Unpaid() {
@@ -121,12 +115,6 @@ absl::Status DownloadDriver::Push(Event event) {
   events_.push_back(std::move(event));
   changed_.notify_all();
   return absl::OkStatus();
-}
-
-absl::Status NotAllowed(const absl::Status& spent) {
-  return base::Error(absl::StatusCode::kResourceExhausted, "READ_QUOTA_SPENT", spent.message(),
-                     "--pay needed pays holders for this read, --max-cost AMOUNTusdc limits it",
-                     base::DetailOf(spent).evidence);
 }
 
 absl::Status DownloadDriver::Receive(const storage::FetchAction& action, const GetPart& what) {
@@ -304,32 +292,6 @@ absl::Status DownloadDriver::Run(storage::ObjectDownload& machine) {
   return machine_->state() == storage::TransferState::kDone ? absl::OkStatus() : machine_->status();
 }
 
-absl::Status FileError(const std::string& path) {
-  const int error = errno;
-  const std::string message = absl::StrCat(path, ": ", std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT) {
-    return base::Error(absl::StatusCode::kResourceExhausted, "LOCAL_DISK_FULL", message,
-                       "free space and try again");
-  }
-  return base::Error(absl::StatusCode::kUnknown, "LOCAL_FILE", message,
-                     "look at the disk this file is on");
-}
-
-absl::Status WriteAll(int fd, base::ByteView bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return FileError(path);
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return absl::OkStatus();
-}
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // The stored bytes as one copy, whatever else they were cut into.
 storage::VersionLayout WholeOf(const storage::VersionLayout& stored) {
   storage::VersionLayout whole = stored;
@@ -426,41 +388,66 @@ absl::StatusOr<GetResult> Get(Client& client, const Reference& from, const GetOp
   return result;
 }
 
+namespace {
+
+bool Kept(const Client& client, const ObjectInfo& object, const GetOptions& options) {
+  const bool all = options.range.offset == 0 && options.range.length == UINT64_MAX;
+  return client.purse().when() != PayWhen::kNever && all && object.manifest &&
+         object.manifest->plaintext_hash;
+}
+
+// What an earlier run paid for and wrote down is not bought again. The plaintext's hash tells whether it was sound.
+absl::StatusOr<GetResult> GetRest(Client& client, const Bucket& bucket, const ObjectInfo& object,
+                                  GetOptions options, PartFile& part) {
+  const uint64_t kept = part.size();
+  if (kept != 0) {
+    client.progress().Note(object.ref.ToText(),
+                           absl::StrCat("goes on after ", kept, " bytes of an earlier run"));
+  }
+  GetResult out{.ref = object.ref,
+                .bytes = 0,
+                .content_id = object.manifest->head.stored.content_id,
+                .hedges = 0};
+  options.range = {kept, object.size() - kept};
+  if (options.range.length != 0 || kept == 0) {
+    ASSIGN_OR_RETURN(out, GetObject(client, bucket, object, options,
+                                    [&](base::ByteView bytes) { return part.Append(bytes); }));
+  }
+  out.bytes = part.size();
+  if (part.hash() == *object.manifest->plaintext_hash) return out;
+  RETURN_IF_ERROR(part.Clear());
+  if (kept != 0) return GetRest(client, bucket, object, options, part);
+  return base::Error(absl::StatusCode::kDataLoss, "CONTENT_DIFFERS",
+                     absl::StrCat(object.ref.ToText(), ": the bytes have another hash than the manifest says"),
+                     "storectl verify");
+}
+
+}  // namespace
+
 absl::StatusOr<GetResult> GetFile(Client& client, const Reference& from, const GetOptions& options,
                                   const std::string& path) {
   ASSIGN_OR_RETURN(std::shared_ptr<Bucket> bucket, OpenBucket(client, from.bucket));
   ASSIGN_OR_RETURN(ObjectInfo object, FindObject(client, *bucket, from, options.version));
   client.progress().Begin(from.ToText(), object.size());
+  const int64_t mtime_ms = object.manifest ? object.manifest->mtime_ms : 0;
   absl::StatusOr<GetResult> result = absl::UnknownError("not run");
-  const absl::Status written = WriteFileWhole(
-      path, object.manifest ? object.manifest->mtime_ms : 0, [&](const storage::ByteSink& sink) {
-        result = GetObject(client, *bucket, object, options, sink);
-        return result.status();
-      });
+  std::unique_ptr<PartFile> part;
+  if (Kept(client, object, options)) {
+    ASSIGN_OR_RETURN(part, PartFile::Open(path, object.id, object.size()));
+  }
+  absl::Status written;
+  if (part != nullptr) {
+    result = GetRest(client, *bucket, object, options, *part);
+    written = result.ok() ? part->Publish(mtime_ms) : result.status();
+  } else {
+    written = WriteFileWhole(path, mtime_ms, [&](const storage::ByteSink& sink) {
+      result = GetObject(client, *bucket, object, options, sink);
+      return result.status();
+    });
+  }
   client.progress().End(from.ToText(), written);
   RETURN_IF_ERROR(written);
   return result;
-}
-
-absl::Status WriteFileWhole(const std::string& path, int64_t mtime_ms,
-                            const std::function<absl::Status(const storage::ByteSink&)>& fill) {
-  std::string temporary = absl::StrCat(FolderOf(path), "/.cairn-", getpid(), "-XXXXXX");
-  const int fd = mkostemp(temporary.data(), O_CLOEXEC);
-  if (fd < 0) return FileError(path);
-  absl::Status status = fill([&](base::ByteView bytes) { return WriteAll(fd, bytes, path); });
-  const mode_t mask = umask(0);
-  umask(mask);
-  if (status.ok() && fchmod(fd, 0666 & ~mask) != 0) status = FileError(path);
-  if (status.ok() && mtime_ms != 0) {
-    const timespec when{.tv_sec = mtime_ms / 1000, .tv_nsec = (mtime_ms % 1000) * 1'000'000};
-    const timespec times[2] = {when, when};
-    (void)futimens(fd, times);
-  }
-  if (status.ok() && fdatasync(fd) != 0) status = FileError(path);
-  if (close(fd) != 0 && status.ok()) status = FileError(path);
-  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) status = FileError(path);
-  if (!status.ok()) unlink(temporary.c_str());
-  return status;
 }
 
 }  // namespace cairn::client

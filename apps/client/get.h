@@ -1,7 +1,7 @@
 // Getting: any k holders give the bytes, every byte is verified before anyone sees it.
 //
-// A file appears under its name only complete (written beside, synced, renamed); a failure leaves
-// nothing behind.
+// A file appears under its name only complete (local_file.h). A failure leaves nothing behind, but for what is paid
+// for: that is kept, and the next run buys the rest.
 #pragma once
 
 #include <optional>
@@ -35,10 +35,5 @@ absl::StatusOr<GetResult> GetFile(Client& client, const Reference& from, const G
 // An object that was found already (listings, verify).
 absl::StatusOr<GetResult> GetObject(Client& client, const Bucket& bucket, const ObjectInfo& object,
                                     const GetOptions& options, const storage::ByteSink& sink);
-
-// Writes through a temporary file beside `path`; `fill` gets the sink. Modification time is set
-// when `mtime_ms` is not 0.
-absl::Status WriteFileWhole(const std::string& path, int64_t mtime_ms,
-                            const std::function<absl::Status(const storage::ByteSink&)>& fill);
 
 }  // namespace cairn::client

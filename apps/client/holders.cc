@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "apps/client/part_reader.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/transaction.h"
@@ -64,25 +65,25 @@ absl::StatusOr<base::Bytes> FetchManifest(Client& client, const pb::Object& reco
   ASSIGN_OR_RETURN(std::vector<Holder> holders, HoldersOf(client, record, group));
   if (auto primary = WholeAtPrimary(client, group)) holders.push_back(*std::move(primary));
   const base::Digest root = chain::Trusted<base::Digest>(record.manifest_id());
-  const base::ByteRange whole{0, storage::kMaxManifestBytes};
+  PartReader reader(client, 1);
+  const PartReader::Part manifest{.what = {chain::Trusted<base::ObjectId>(record.id()),
+                                           base::ContentId{root},
+                                           {0, storage::kMaxManifestBytes}},
+                                  .bytes = 0,
+                                  .max_bytes = storage::kMaxManifestBytes,
+                                  .timeout = absl::Seconds(5)};
   base::Evidence tried;
   for (const Holder& holder : holders) {
     base::Bytes out;
-    base::SliceDecoder decoder(root, whole, storage::kMaxManifestBytes);
-    auto stream = client.transport().Get(
-        holder.address, {chain::Trusted<base::ObjectId>(record.id()), base::ContentId{root}, whole},
-        absl::Seconds(5));
-    absl::Status status = stream.ok() ? (*stream)->Run([&](base::ByteView piece) {
-      return decoder.Feed(piece, [&](uint64_t, base::ByteView bytes) {
-        out.insert(out.end(), bytes.begin(), bytes.end());
-        return absl::OkStatus();
-      });
-    })
-                                      : stream.status();
-    if (status.ok()) status = decoder.Finish().status();
+    const absl::Status status = reader.Read(holder.address, manifest, [&](base::ByteView bytes) {
+      out.insert(out.end(), bytes.begin(), bytes.end());
+      return absl::OkStatus();
+    });
     if (status.ok()) return out;
     tried.emplace_back(base::ToText(holder.address.account), std::string(status.message()));
+    if (IsAboutMoney(status)) return status;
   }
+  RETURN_IF_ERROR(reader.unpaid());
   return base::Error(absl::StatusCode::kUnavailable, "NOT_ENOUGH_SHARDS",
                      "no holder gives the object's manifest", "try again when holders are back",
                      std::move(tried));

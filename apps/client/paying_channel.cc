@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/channel_facts.h"
+#include "apps/client/pool_facts.h"
 #include "apps/client/purse.h"
 #include "apps/client/session.h"
 #include "apps/common/key_file.h"
@@ -18,6 +19,7 @@ namespace {
 namespace pb = chain::pb;
 
 constexpr uint64_t kStoreBytes = 64 << 20;  // address space of one channel's store
+constexpr uint64_t kJournalBytes = 128 << 10;
 constexpr absl::Duration kStream = absl::Hours(12);
 constexpr absl::Duration kReconnect = absl::Milliseconds(300);
 constexpr int kAttempts = 4;
@@ -59,31 +61,34 @@ absl::StatusOr<PayerStore> OpenPayerStore(const std::string& folder) {
     out.kv = base::NewMemoryKv();
   } else {
     RETURN_IF_ERROR(app::MakeFolders(folder));
-    ASSIGN_OR_RETURN(out.kv, base::OpenLmdb(folder, {.map_bytes = kStoreBytes}));
+    // Every payment waits until what was signed is in the store.
+    ASSIGN_OR_RETURN(out.kv, base::OpenLmdb(folder, {.map_bytes = kStoreBytes, .journal_bytes = kJournalBytes}));
   }
   ASSIGN_OR_RETURN(out.claims, payment::OpenClaimStore(*out.kv));
   return out;
 }
 
 PayingChannel::PayingChannel(Client& client, Purse& purse, const ProviderAddress& holder,
-                             PayerStore store, payment::Payer payer)
+                             PayerStore store, payment::Payer payer, Grant grant)
     : client_(client),
       purse_(purse),
       id_(payer.facts().id),
       holder_(holder),
+      grant_(std::move(grant)),
       store_(std::move(store)),
       payer_(std::move(payer)) {}
 
 absl::StatusOr<std::shared_ptr<PayingChannel>> PayingChannel::Open(
     Client& client, Purse& purse, const ProviderAddress& holder,
-    const payment::ChannelFacts& facts, PayerStore store, base::Price max_rate) {
+    const payment::ChannelFacts& facts, PayerStore store, base::Price max_rate, Grant grant) {
   ASSIGN_OR_RETURN(const auto last, store.claims->Find(facts.id));
   const payment::PayerLimits limits{.max_rate = max_rate, .max_total = base::Amount::Max()};
   ASSIGN_OR_RETURN(payment::Payer payer,
                    payment::Payer::Reopen(facts, limits, client.keys().signing, client.entropy(),
                                           last));
   std::shared_ptr<PayingChannel> channel(
-      new PayingChannel(client, purse, holder, std::move(store), std::move(payer)));
+      new PayingChannel(client, purse, holder, std::move(store), std::move(payer),
+                        std::move(grant)));
   RETURN_IF_ERROR(channel->Meet(/*first=*/true));
   return channel;
 }
@@ -111,6 +116,7 @@ absl::Status PayingChannel::Meet(bool first) {
   hello.set_generation(store_.claims->generation());
   ASSIGN_OR_RETURN(const uint64_t seen, store_.claims->PeerGeneration(id_));
   hello.set_seen(seen);
+  if (grant_ != nullptr) *hello.mutable_grant() = *grant_;
   {
     const Lock lock(mutex_);
     if (payer_.last()) hello.set_claim(ClaimField(*payer_.last()));
@@ -137,7 +143,9 @@ absl::Status PayingChannel::Meet(bool first) {
   return base::Error(absl::StatusCode::kFailedPrecondition, "CHANNEL_BEHIND",
                      absl::StrCat("reads that broke off left ", sent - started_bytes_,
                                   " bytes of this channel unpaid"),
-                     "close the channel; another one is opened for the next read",
+                     grant_ != nullptr
+                         ? "ask the pool's owner for a capability for another key"
+                         : "close the channel; another one is opened for the next read",
                      {{"channel", id_.ToHexString()}});
 }
 
@@ -281,17 +289,28 @@ absl::Status PayingChannel::OnReject(Lock& lock, const rpc::v1::PayResponse& res
   }
 }
 
-absl::Status PayingChannel::TopUp(Lock& lock) {
-  if (++refusals_ > kMaxRefusals) return payment::ToStatus(payment::Reject::kInsufficientDeposit);
-  const base::Amount amount =
-      std::max(purse_.options_.deposit, base::TransferCost(rate_, Unpromised()));
-  lock.unlock();
+// Of a pool only its owner adds to it: what was added since then may do.
+absl::StatusOr<payment::ChannelFacts> PayingChannel::AddToDeposit(base::Amount amount,
+                                                                  base::Amount needed) {
+  if (grant_ != nullptr) {
+    ASSIGN_OR_RETURN(const PoolLaneView lane, purse_.LaneTo(holder_.account));
+    if (lane.channel().deposit >= needed) return lane.channel();
+    return PoolShort(lane, needed);
+  }
   pb::Operation operation;
   operation.mutable_top_up_channel()->set_channel(chain::ToField(id_));
   *operation.mutable_top_up_channel()->mutable_amount() = chain::ToProto(amount);
-  absl::Status status = client_.sender().Send({operation}).status();
-  absl::StatusOr<payment::ChannelFacts> facts = status;
-  if (status.ok()) facts = AskFacts(client_, id_);
+  RETURN_IF_ERROR(client_.sender().Send({operation}).status());
+  return AskFacts(client_, id_);
+}
+
+absl::Status PayingChannel::TopUp(Lock& lock) {
+  if (++refusals_ > kMaxRefusals) return payment::ToStatus(payment::Reject::kInsufficientDeposit);
+  const base::Amount left = base::TransferCost(rate_, Unpromised());
+  const base::Amount amount = grant_ != nullptr ? left : std::max(purse_.options_.deposit, left);
+  const base::Amount needed = payer_.promised().Plus(amount).value_or(base::Amount::Max());
+  lock.unlock();
+  const absl::StatusOr<payment::ChannelFacts> facts = AddToDeposit(amount, needed);
   lock.lock();
   RETURN_IF_ERROR(facts.status());
   payer_.OnFacts(*facts);

@@ -3,7 +3,8 @@
 // Reads say what they want and what they verified; payments go out as they fall due, one at a time,
 // each one written to the channel's own store on disk before it is sent. So whatever a crash leaves
 // behind, the store knows everything that was signed, and a payee that shows more is believed only
-// with our signature. The folder is locked: two processes never sign for one channel at a time.
+// with our signature. With a grant it is a lane of a pool: the payee is shown the capability first, and
+// only the pool's owner can add to what it covers. The folder is locked: two processes never sign for one channel at a time.
 // Thread-safe. Rules: CD-10, CD-12, CD-40.
 #pragma once
 
@@ -31,6 +32,9 @@ struct PayerStore {
 // An empty folder: in memory.
 absl::StatusOr<PayerStore> OpenPayerStore(const std::string& folder);
 
+// Null: a channel of this wallet.
+using Grant = std::shared_ptr<const rpc::v1::PoolGrant>;
+
 class PayingChannel : public std::enable_shared_from_this<PayingChannel> {
  public:
   // Takes the channel up: tells the payee our newest claim and hears its best one. FailedPrecondition
@@ -39,7 +43,8 @@ class PayingChannel : public std::enable_shared_from_this<PayingChannel> {
                                                              const ProviderAddress& holder,
                                                              const payment::ChannelFacts& facts,
                                                              PayerStore store,
-                                                             base::Price max_rate);
+                                                             base::Price max_rate,
+                                                             Grant grant = nullptr);
 
   base::ChannelId id() const { return id_; }
   const ProviderAddress& holder() const { return holder_; }
@@ -62,7 +67,7 @@ class PayingChannel : public std::enable_shared_from_this<PayingChannel> {
 
  private:
   PayingChannel(Client& client, Purse& purse, const ProviderAddress& holder, PayerStore store,
-                payment::Payer payer);
+                payment::Payer payer, Grant grant);
   using Lock = std::unique_lock<std::mutex>;
 
   absl::Status Meet(bool first);
@@ -72,6 +77,7 @@ class PayingChannel : public std::enable_shared_from_this<PayingChannel> {
   absl::Status Send(const payment::Payment& payment);
   absl::Status OnReject(Lock& lock, const rpc::v1::PayResponse& response);
   absl::Status TopUp(Lock& lock);
+  absl::StatusOr<payment::ChannelFacts> AddToDeposit(base::Amount amount, base::Amount needed);
   void Wake(Lock& lock);
   uint64_t Unpromised() const;  // of what is wanted
 
@@ -79,6 +85,7 @@ class PayingChannel : public std::enable_shared_from_this<PayingChannel> {
   Purse& purse_;
   const base::ChannelId id_;
   const ProviderAddress holder_;
+  const Grant grant_;
   PayerStore store_;
   std::unique_ptr<PayStream> stream_;  // the pump's
 

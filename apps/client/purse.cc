@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "apps/client/channel_facts.h"
 #include "apps/client/channels.h"
+#include "apps/client/pool_facts.h"
 #include "apps/client/session.h"
 #include "cairn/base/charge.h"
 #include "cairn/base/status.h"
@@ -148,6 +149,64 @@ absl::StatusOr<base::ChannelId> Purse::OpenNew(const ProviderAddress& holder,
   return id;
 }
 
+absl::StatusOr<std::shared_ptr<PayingChannel>> Purse::FromChannels(const ProviderAddress& holder,
+                                                                   base::Amount cost,
+                                                                   uint32_t parties,
+                                                                   base::Amount min_deposit) {
+  ASSIGN_OR_RETURN(std::shared_ptr<PayingChannel> channel, Reuse(holder, cost));
+  if (channel != nullptr) return channel;
+  ASSIGN_OR_RETURN(const pb::Params params, client_.Params());
+  const base::Amount fee = chain::FromProto(params.channel_open_fee_usdc());
+  RETURN_IF_ERROR(CheckBudget(Sum(cost, fee), parties));
+  RETURN_IF_ERROR(Reserve(fee));
+  const base::Amount deposit =
+      std::max({options_.deposit, Sum(cost, base::Amount(cost.units() / 4)), min_deposit});
+  auto opened = OpenNew(holder, deposit);
+  if (!opened.ok()) {
+    Return(fee);
+    return opened.status();
+  }
+  ASSIGN_OR_RETURN(channel, Reuse(holder, cost));
+  if (channel != nullptr) return channel;
+  return base::Error(absl::StatusCode::kUnavailable, "NO_CHANNEL",
+                     "the channel that was just opened cannot be used", "try again");
+}
+
+// The lane of our key to the holder, usable now.
+absl::StatusOr<PoolLaneView> Purse::LaneTo(const base::AccountId& holder) {
+  const pb::PoolCapability& capability = options_.pool->capability();
+  const auto pool = chain::FromField<base::ChannelId>(options_.pool->pool());
+  if (!pool) {
+    return base::Error(absl::StatusCode::kInvalidArgument, "BAD_GRANT", "the grant names no pool",
+                       "--pool takes what storectl pool grant printed");
+  }
+  const base::Bytes key = client_.keys().signing.public_key().Encode();
+  if (capability.signer() != base::ToString(key)) {
+    return base::Error(absl::StatusCode::kInvalidArgument, "WRONG_SIGNER",
+                       "the capability is for another key than this wallet's",
+                       "storectl pool key shows the key to ask a capability for");
+  }
+  ASSIGN_OR_RETURN(const PoolRecords records,
+                   AskPool(client_.chain(), *pool, capability.signer(), holder));
+  ASSIGN_OR_RETURN(const PoolLaneView lane, LaneOf(client_.chain_id(), records, capability, holder));
+  ASSIGN_OR_RETURN(const pb::Params params, client_.Params());
+  RETURN_IF_ERROR(CheckUsable(lane, capability, params, client_.LedgerTime()));
+  return lane;
+}
+
+absl::StatusOr<std::shared_ptr<PayingChannel>> Purse::FromPool(const ProviderAddress& holder,
+                                                               base::Amount cost) {
+  ASSIGN_OR_RETURN(const PoolLaneView lane, LaneTo(holder.account));
+  const payment::ChannelFacts facts = lane.channel();
+  ASSIGN_OR_RETURN(PayerStore store, OpenPayerStore(FolderOf(facts.id)));
+  ASSIGN_OR_RETURN(const auto last, store.claims->Find(facts.id));
+  const base::Amount promised =
+      last ? base::WorthOf(*last).value_or(base::Amount()) : base::Amount();
+  if (facts.deposit.MinusOrZero(promised) < cost) return PoolShort(lane, Sum(promised, cost));
+  return PayingChannel::Open(client_, *this, holder, facts, std::move(store), options_.max_rate,
+                             options_.pool);
+}
+
 absl::StatusOr<std::shared_ptr<PayingChannel>> Purse::For(const ProviderAddress& holder,
                                                           uint64_t expected, uint32_t parties) {
   const std::lock_guard one_at_a_time(opening_);
@@ -170,25 +229,11 @@ absl::StatusOr<std::shared_ptr<PayingChannel>> Purse::For(const ProviderAddress&
   const base::Amount cost = base::TransferCost(rate, expected);
   RETURN_IF_ERROR(CheckRate(rate));
   RETURN_IF_ERROR(CheckBudget(cost, parties));
-  ASSIGN_OR_RETURN(channel, Reuse(holder, cost));
-  if (channel == nullptr) {
-    ASSIGN_OR_RETURN(const pb::Params params, client_.Params());
-    const base::Amount fee = chain::FromProto(params.channel_open_fee_usdc());
-    RETURN_IF_ERROR(CheckBudget(Sum(cost, fee), parties));
-    RETURN_IF_ERROR(Reserve(fee));
-    const base::Amount deposit =
-        std::max({options_.deposit, Sum(cost, base::Amount(cost.units() / 4)),
-                  chain::FromProto(info.reads().min_deposit())});
-    auto opened = OpenNew(holder, deposit);
-    if (!opened.ok()) {
-      Return(fee);
-      return opened.status();
-    }
-    ASSIGN_OR_RETURN(channel, Reuse(holder, cost));
-  }
-  if (channel == nullptr) {
-    return base::Error(absl::StatusCode::kUnavailable, "NO_CHANNEL",
-                       "the channel that was just opened cannot be used", "try again");
+  if (options_.pool != nullptr) {
+    ASSIGN_OR_RETURN(channel, FromPool(holder, cost));
+  } else {
+    ASSIGN_OR_RETURN(channel, FromChannels(holder, cost, parties,
+                                           chain::FromProto(info.reads().min_deposit())));
   }
   const std::lock_guard lock(mutex_);
   return channels_[holder.account] = channel;

@@ -3,8 +3,8 @@
 // A purse opens channels or takes up the ones that this wallet has open with a holder, at most one a
 // holder and process. It spends only when its owner allows it, never more than `max_cost` over all
 // channels, and at no higher rate than `max_rate`; each is looked at before anything is signed.
-// Channels stay open for the next read. Thread-safe; For blocks on the ledger and the holder.
-// Rules: CD-09, CD-10, CD-12.
+// Channels stay open for the next read. With a pool it opens none: every holder is a lane of it. Thread-safe; For blocks on the ledger and the holder.
+// Rules: CD-09, CD-10, CD-12, JS-15.
 #pragma once
 
 #include <condition_variable>
@@ -21,6 +21,7 @@
 namespace cairn::client {
 
 class Client;
+struct PoolLaneView;
 
 enum class PayWhen : uint8_t { kNever = 0, kNeeded = 1, kAlways = 2 };
 
@@ -30,6 +31,8 @@ struct PayOptions {
   std::optional<base::Amount> max_cost{};  // payments and fees of opening channels; not the deposits
   base::Amount deposit{uint64_t{500'000}};  // of a new channel, at least
   base::Price max_rate{*base::Amount(uint64_t{1000}).Times(1'048'576'000'000'000'000u)};  // 1 usdc a GB
+  // A pool pays instead of channels of this wallet, under a capability for its key.
+  std::shared_ptr<const rpc::v1::PoolGrant> pool{};
 };
 
 // What was spent over one channel.
@@ -50,7 +53,8 @@ class Purse {
   PayWhen when() const { return options_.when; }
   // The channel that pays this holder for about `expected` bytes. With `parties` that many holders are
   // going to be paid as much, which is looked at first. FailedPrecondition: PRICE_GUARD, NO_CHANNELS;
-  // errors of opening one.
+  // POOL_SHORT, WRONG_SIGNER
+  // and those of CheckUsable with a pool; errors of opening one.
   absl::StatusOr<std::shared_ptr<PayingChannel>> For(const ProviderAddress& holder,
                                                      uint64_t expected, uint32_t parties);
   // Waits until everything that is due was sent and acknowledged.
@@ -67,6 +71,12 @@ class Purse {
   absl::StatusOr<std::shared_ptr<PayingChannel>> Reuse(const ProviderAddress& holder,
                                                        base::Amount cost);
   absl::StatusOr<base::ChannelId> OpenNew(const ProviderAddress& holder, base::Amount deposit);
+  absl::StatusOr<std::shared_ptr<PayingChannel>> FromChannels(const ProviderAddress& holder,
+                                                              base::Amount cost, uint32_t parties,
+                                                              base::Amount min_deposit);
+  absl::StatusOr<PoolLaneView> LaneTo(const base::AccountId& holder);
+  absl::StatusOr<std::shared_ptr<PayingChannel>> FromPool(const ProviderAddress& holder,
+                                                          base::Amount cost);
   absl::Status CheckRate(base::Price rate) const;
   absl::Status CheckBudget(base::Amount each, uint32_t parties) const;
   void Drop(const std::shared_ptr<PayingChannel>& channel);

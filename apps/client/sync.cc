@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "apps/client/get.h"
+#include "apps/client/local_file.h"
 #include "apps/client/remove.h"
 #include "apps/common/key_file.h"
 #include "cairn/base/status.h"

@@ -33,6 +33,7 @@ class ListReadsRequest;
 class ListReadsResponse;
 class PayRequest;
 class PayResponse;
+class PoolGrant;
 class PutOpen;
 class QueryUploadResponse;
 class SubmitReceiptsRequest;

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "apps/client/get.h"
 #include "apps/client/holders.h"
+#include "apps/client/part_reader.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/pb.h"
 
@@ -14,28 +15,23 @@ absl::Status Differs(const Reference& ref, absl::string_view how) {
                      absl::StrCat("not the bytes of ", ref.ToText(), ": ", how));
 }
 
-PartReport Check(Client& client, const ObjectInfo& object, const Holder& holder, bool whole_copy) {
+PartReport Check(PartReader& reader, const ObjectInfo& object, const Holder& holder,
+                 bool whole_copy) {
   PartReport report{
       .position = holder.position, .provider = holder.address.account, .bytes = 0, .status = {}};
   const storage::VersionLayout& layout = object.manifest->head.stored;
   const base::ContentId& part = whole_copy ? layout.content_id : layout.blob(holder.shard);
-  const base::ByteRange whole{
-      0, whole_copy ? layout.stored_size : storage::StripeMap(layout).shard_size()};
-  base::SliceDecoder decoder(part.digest, whole);
-  auto stream = client.transport().Get(holder.address, {object.id, part, whole}, absl::Hours(1));
-  if (!stream.ok()) {
-    report.status = stream.status();
-    return report;
-  }
-  report.status = (*stream)->Run([&](base::ByteView piece) {
-    RETURN_IF_ERROR(client.CheckStop());
-    return decoder.Feed(piece, [&](uint64_t, base::ByteView bytes) {
-      report.bytes += bytes.size();
-      return absl::OkStatus();
-    });
-  });
-  if (report.status.ok()) report.status = decoder.Finish().status();
-  if (report.status.ok() && report.bytes != whole.length)
+  const uint64_t size = whole_copy ? layout.stored_size : storage::StripeMap(layout).shard_size();
+  report.status = reader.Read(holder.address,
+                              {.what = {object.id, part, {0, size}},
+                               .bytes = size,
+                               .max_bytes = size,
+                               .timeout = absl::Hours(1)},
+                              [&](base::ByteView bytes) {
+                                report.bytes += bytes.size();
+                                return absl::OkStatus();
+                              });
+  if (report.status.ok() && report.bytes != size)
     report.status = absl::DataLossError("another size");
   return report;
 }
@@ -54,12 +50,15 @@ absl::StatusOr<VerifyReport> VerifyObject(Client& client, const Bucket&, const O
   const size_t parts = holders.size();
   if (auto primary = WholeAtPrimary(client, group)) holders.push_back(*std::move(primary));
   out.parts.resize(holders.size());
+  PartReader reader(client, static_cast<uint32_t>(holders.size()));
   std::vector<std::function<void()>> tasks;
   for (size_t i = 0; i < holders.size(); ++i) {
-    tasks.push_back([&, i] { out.parts[i] = Check(client, object, holders[i], i >= parts); });
+    tasks.push_back([&, i] { out.parts[i] = Check(reader, object, holders[i], i >= parts); });
   }
   client.RunAll(std::move(tasks));
   RETURN_IF_ERROR(client.CheckStop());
+  RETURN_IF_ERROR(reader.unpaid());
+  RETURN_IF_ERROR(client.purse().Settle());
   for (size_t i = 0; i < parts; ++i) out.good += out.parts[i].status.ok() ? 1 : 0;
   if (holders.size() > parts) {
     out.whole = std::move(out.parts.back());

@@ -35,6 +35,7 @@ constexpr ReasonExit kByReason[] = {
     {"VERDICT_NO_FEE_FUNDS", Exit::kFunds},
     {"VERDICT_UNKNOWN_ACCOUNT", Exit::kFunds},
     {"VERDICT_PAYER_FROZEN", Exit::kFunds},
+    {"POOL_SHORT", Exit::kFunds},
     {"LOCAL_FILE", Exit::kLocalDisk},
     {"LOCAL_DISK_FULL", Exit::kLocalDisk},
     {"TRANSFER_LOCKED", Exit::kLocked},

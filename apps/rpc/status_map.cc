@@ -55,8 +55,26 @@ bool IsReason(const std::string& text) {
 struct Transport {
   const char* reason;
   const char* hint;
-  const char* message = "the call failed";  // when the status brings none that says it better
+  const char* message = "the call failed";
 };
+
+// What the transport's trace of a broken connection says, in words for who waits for it.
+const char* BrokenConnection(absl::string_view trace) {
+  constexpr std::pair<const char*, const char*> kCauses[] = {
+      {"Connection refused", "nothing listens at the address"},
+      {"DNS resolution failed", "the address names no host"},
+      {"No route to host", "there is no way to the address"},
+      {"Network is unreachable", "there is no way to the address"},
+      {"Socket closed", "the connection broke"},
+      {"Connection reset", "the connection broke"},
+      {"Broken pipe", "the connection broke"},
+      {"GOAWAY", "the other side ended the connection"},
+  };
+  for (const auto& [said, means] : kCauses) {
+    if (absl::StrContains(trace, said)) return means;
+  }
+  return "no connection";
+}
 
 // What a status means that no program of ours wrote.
 Transport TransportDetail(const grpc::Status& status) {
@@ -67,15 +85,18 @@ Transport TransportDetail(const grpc::Status& status) {
   }
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
-      return {"UNREACHABLE", "check that it runs and that the address is right"};
+      return {"UNREACHABLE", "check that it runs and that the address is right",
+              BrokenConnection(status.error_message())};
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return {"DEADLINE", "try again, or allow more time"};
+      return {"DEADLINE", "try again, or allow more time", "no answer in time"};
     case grpc::StatusCode::CANCELLED:
-      return {"CANCELLED", ""};
+      return {"CANCELLED", "", "the call was cancelled"};
     case grpc::StatusCode::UNIMPLEMENTED:
-      return {"INCOMPATIBLE_VERSION", "the other side does not offer this call"};
+      return {"INCOMPATIBLE_VERSION", "use programs of one version on both sides",
+              "the other side does not offer this call"};
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
-      return {"TOO_MUCH", "the message is too large or the server is busy"};
+      return {"TOO_MUCH", "send less at once, or try again later",
+              "the message is too large or the server is busy"};
     default:
       return {"TRANSPORT", ""};
   }
@@ -120,12 +141,10 @@ absl::Status FromGrpc(const grpc::Status& status) {
               IsReason(info.reason());
   if (!ours) {
     Transport transport = TransportDetail(status);
-    // What the transport says of a handshake is its own trace, for the evidence.
-    if (absl::string_view(transport.reason) == kPinMismatch)
-      return base::Error(code, transport.reason, transport.message, transport.hint,
-                         {{"handshake", message}});
-    return base::Error(code, transport.reason, message.empty() ? transport.message : message,
-                       transport.hint);
+    // What the transport says itself is its own trace, for the evidence.
+    base::Evidence trace;
+    if (!message.empty()) trace.emplace_back("transport", message);
+    return base::Error(code, transport.reason, transport.message, transport.hint, std::move(trace));
   }
   base::Evidence evidence;
   std::string hint;

@@ -1,6 +1,7 @@
 #include "apps/storaged/channels.h"
 
 #include "apps/common/log.h"
+#include "cairn/base/charge.h"
 
 namespace cairn::storaged {
 namespace {
@@ -25,25 +26,35 @@ payment::PayeePolicy PolicyOf(const Settings& settings) {
   return policy;
 }
 
+payment::LanePolicy LanePolicyOf(const Settings& settings) {
+  payment::LanePolicy policy;
+  policy.window = base::TransferCost(settings.paid_reads.rate, payment::kMaxWindowBytes);
+  return policy;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Channels>> Channels::Open(const Environment& environment) {
   ASSIGN_OR_RETURN(auto store, payment::OpenClaimStore(environment.claims));
-  return std::unique_ptr<Channels>(new Channels(environment, std::move(store)));
+  std::unique_ptr<Channels> channels(new Channels(environment, std::move(store)));
+  RETURN_IF_ERROR(channels->lanes_.Load());
+  return channels;
 }
 
 Channels::Channels(const Environment& environment, std::unique_ptr<payment::ClaimStore> store)
     : env_(environment),
       store_(std::move(store)),
       lane_(env_.client, env_.identity, env_.clock, kChannelLane),
-      reads_({env_.identity, env_.ledger, *store_, env_.clock, env_.stopping, env_.failed},
+      lanes_({env_.identity, env_.ledger, env_.writes, env_.clock}),
+      reads_({env_.identity, env_.ledger, *store_, env_.clock, env_.stopping, env_.failed, &lanes_},
              TermsOf(env_.settings)),
       tower_({env_.identity, env_.ledger, env_.writes, lane_, env_.peers, env_.clock},
              env_.settings.paid_reads.towers),
       settler_({env_.identity, env_.ledger, *store_, reads_, lane_, env_.clock,
                 [this](const payment::ChannelFacts& facts, const base::Claim& claim) {
                   tower_.Entrust(facts, claim);
-                }},
+                },
+                &lanes_, LanePolicyOf(env_.settings)},
                PolicyOf(env_.settings)) {}
 
 void Channels::Start() {
@@ -62,6 +73,11 @@ void Channels::OnChannel(const base::ChannelId& channel) {
     news_.insert(channel);
   }
   round_.Wake();
+}
+
+// Anybody's redemption leaves less for us.
+void Channels::OnPool(const base::ChannelId& pool) {
+  if (lanes_.HasPool(pool)) round_.Wake();
 }
 
 absl::Duration Channels::Round() {
@@ -89,6 +105,7 @@ std::vector<std::pair<std::string, std::function<double()>>> Channels::Numbers()
       {"channels.payers", [this, number] { return number(reads_.payers()); }},
       {"channels.payments", [this, number] { return number(reads_.acknowledged()); }},
       {"channels.withdrawals", [this, number] { return number(settler_.withdrawals()); }},
+      {"channels.redemptions", [this, number] { return number(settler_.redeemed()); }},
       {"channels.disputes", [this, number] { return number(settler_.disputes()); }},
       {"channels.watched", [this, number] { return number(tower_.watched()); }},
       {"channels.entrusted_units",

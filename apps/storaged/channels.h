@@ -39,6 +39,7 @@ class Channels {
   void Stop();
   // Something happened on the ledger to a channel.
   void OnChannel(const base::ChannelId& channel);
+  void OnPool(const base::ChannelId& pool);
 
   ReadChannels& reads() { return reads_; }
   Tower& tower() { return tower_; }
@@ -51,6 +52,7 @@ class Channels {
   const Environment env_;
   std::unique_ptr<payment::ClaimStore> store_;
   Submitter lane_;
+  PoolLanes lanes_;
   ReadChannels reads_;
   Tower tower_;
   Settler settler_;

@@ -181,10 +181,11 @@ void Follower::OnEvent(const pb::Event& event, Touched& touched) {
       if (lives) continue;
       auto parts = env_.index.PartsOf(*id);
       if (!parts.ok() || !parts->empty()) touched.objects.insert(*id);
-    } else if (attribute.key() == "channel" && env_.channel_changed) {
+    } else if (attribute.key() == "channel" || attribute.key() == "pool") {
+      const auto& changed = attribute.key() == "pool" ? env_.pool_changed : env_.channel_changed;
       auto bytes = base::FromHex(attribute.value());
       auto id = base::ChannelId::From(bytes.ok() ? *bytes : base::Bytes());
-      if (id.ok()) env_.channel_changed(*id);
+      if (id.ok() && changed) changed(*id);
     } else if (attribute.key() == "group") {
       uint64_t number = 0;
       if (event.type().rfind("group.", 0) == 0 && absl::SimpleAtoi(attribute.value(), &number)) {

@@ -36,6 +36,7 @@ class Follower {
     std::function<void()> clearable = {};  // a payer may be cleared
     // A channel, anybody's, changed; may be empty.
     std::function<void(const base::ChannelId&)> channel_changed{};
+    std::function<void(const base::ChannelId&)> pool_changed{};  // as this
   };
   explicit Follower(const Environment& environment) : env_(environment) {}
 

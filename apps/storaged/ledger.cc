@@ -200,6 +200,12 @@ absl::StatusOr<pb::Channel> Ledger::Channel(const base::ChannelId& id) {
   return std::move(*answer->mutable_channels(0));
 }
 
+absl::StatusOr<client::PoolRecords> Ledger::Pool(const base::ChannelId& pool,
+                                                 const std::string& signer,
+                                                 const base::AccountId& payee) {
+  return client::AskPool(client_, pool, signer, payee);
+}
+
 absl::StatusOr<std::vector<pb::Channel>> Ledger::ChannelsOfPayee(const base::AccountId& payee) {
   std::vector<pb::Channel> channels;
   pb::QueryRequest request;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "apps/client/pool_facts.h"
 #include "cairn/base/channel.h"
 #include "cairn/base/clock.h"
 #include "cairn/base/id.h"
@@ -101,6 +102,9 @@ class Ledger {
   // Never cached: what it says decides about money. NotFound (NO_SUCH_CHANNEL).
   absl::StatusOr<pb::Channel> Channel(const base::ChannelId& id);
   absl::StatusOr<std::vector<pb::Channel>> ChannelsOfPayee(const base::AccountId& payee);
+  // As these. What a pool has, and what one signer's lane to a payee took of it. NotFound (NO_SUCH_POOL).
+  absl::StatusOr<client::PoolRecords> Pool(const base::ChannelId& pool, const std::string& signer,
+                                           const base::AccountId& payee);
 
   // All groups that name the provider.
   absl::StatusOr<std::vector<pb::Group>> GroupsOf(const base::AccountId& provider);

@@ -101,7 +101,8 @@ absl::StatusOr<std::unique_ptr<base::Kv>> OpenIndex(const Settings& settings) {
 absl::StatusOr<std::unique_ptr<base::Kv>> OpenClaims(const Settings& settings) {
   std::string folder = absl::StrCat(settings.data_dir, "/claims");
   RETURN_IF_ERROR(app::MakeFolders(folder));
-  return base::OpenLmdb(folder);
+  // Payers wait for each of its small commits.
+  return base::OpenLmdb(folder, {.journal_bytes = base::kKvJournalBytes});
 }
 
 absl::StatusOr<std::unique_ptr<storage::DiskBlobStore>> OpenStore(const Settings& settings,

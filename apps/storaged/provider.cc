@@ -85,7 +85,8 @@ Provider::Provider(const Environment& environment)
                    clear_due_ = true;
                    account_.Wake();
                  },
-                 [this](const base::ChannelId& channel) { OnChannel(channel); }}),
+                 [this](const base::ChannelId& channel) { OnChannel(channel); },
+                 [this](const base::ChannelId& pool) { OnPool(pool); }}),
       service_({identity_, ledger_, index_, env_.store, approver_, ingest_, sealer_, follower_,
                 puller_, meter_, scrubber_, faults_, env_.clock, env_.test_network, settings_.store_bytes,
                 [this] { return Room(); }, [this] { return stopping_.load(); },
@@ -115,6 +116,10 @@ absl::Status Provider::OpenChannels() {
 
 void Provider::OnChannel(const base::ChannelId& channel) {
   if (channels_ != nullptr) channels_->OnChannel(channel);
+}
+
+void Provider::OnPool(const base::ChannelId& pool) {
+  if (channels_ != nullptr) channels_->OnPool(pool);
 }
 
 void Provider::Start() {

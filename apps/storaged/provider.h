@@ -83,6 +83,7 @@ class Provider {
   absl::Status Willing();
   absl::Status OpenChannels();
   void OnChannel(const base::ChannelId& channel);
+  void OnPool(const base::ChannelId& pool);
 
   const Environment env_;
   const Settings& settings_;

@@ -32,6 +32,18 @@ std::string ClaimField(const base::Claim& claim) {
   return base::ToString(encoded);
 }
 
+absl::Status NoLanes() {
+  return base::Error(absl::StatusCode::kUnimplemented, "NO_CHANNELS",
+                     "this provider takes no payments from pools", "use a channel of your own");
+}
+
+// A pool pays what its lanes show; nobody closes one.
+absl::Status NotAChannel(const base::ChannelId& lane) {
+  return base::Error(absl::StatusCode::kFailedPrecondition, "NOT_A_CHANNEL",
+                     "that is the lane of a pool: it ends with its capability",
+                     "storectl pool revoke, or pool close", {{"channel", lane.ToHexString()}});
+}
+
 // Why nothing is sent any more; OK when there is something to wait for.
 absl::Status RefusalOf(SendDecision decision) {
   switch (decision) {
@@ -98,11 +110,19 @@ rpc::v1::ReadTerms ReadChannels::terms() const {
   return terms;
 }
 
+absl::StatusOr<payment::ChannelFacts> ReadChannels::FactsOf(const base::ChannelId& channel) {
+  if (env_.lanes != nullptr && env_.lanes->Has(channel)) {
+    ASSIGN_OR_RETURN(const client::PoolLaneView lane, env_.lanes->Look(channel));
+    return lane.channel();
+  }
+  ASSIGN_OR_RETURN(const pb::Channel record, env_.ledger.Channel(channel));
+  return client::FactsOf(env_.identity.chain, record);
+}
+
 // The channel, when it pays us and the caller may speak for it.
 absl::StatusOr<payment::ChannelFacts> ReadChannels::Ask(const base::ChannelId& channel,
                                                         const rpc::Caller& caller) {
-  ASSIGN_OR_RETURN(const pb::Channel record, env_.ledger.Channel(channel));
-  ASSIGN_OR_RETURN(payment::ChannelFacts facts, client::FactsOf(env_.identity.chain, record));
+  ASSIGN_OR_RETURN(payment::ChannelFacts facts, FactsOf(channel));
   const bool ours = facts.payee == env_.identity.id() && facts.asset == base::Asset::kUsdc;
   const bool theirs = caller && (*caller == facts.signer || caller->Account() == facts.payer);
   if (ours && theirs) return facts;
@@ -174,6 +194,10 @@ absl::Status ReadChannels::MakeDurable(Lock& lock) {
 absl::StatusOr<rpc::v1::PayResponse> ReadChannels::Meet(const rpc::Caller& caller,
                                                         const rpc::v1::PayHello& hello) {
   ASSIGN_OR_RETURN(const base::ChannelId channel, ChannelField(hello.channel()));
+  if (hello.has_grant()) {
+    if (env_.lanes == nullptr) return NoLanes();
+    RETURN_IF_ERROR(env_.lanes->Meet(channel, hello.grant()).status());
+  }
   ASSIGN_OR_RETURN(const payment::ChannelFacts facts, Ask(channel, caller));
   ASSIGN_OR_RETURN(const uint64_t seen, env_.store.PeerGeneration(channel));
   std::optional<base::Claim> claim;
@@ -251,6 +275,7 @@ absl::Status ReadChannels::AgreeToClose(const rpc::Caller& caller,
                                         rpc::v1::AgreeToCloseResponse& response) {
   ASSIGN_OR_RETURN(const base::ChannelId channel, ChannelField(request.channel()));
   ASSIGN_OR_RETURN(const payment::ChannelFacts facts, Ask(channel, caller));
+  if (env_.lanes != nullptr && env_.lanes->Has(channel)) return NotAChannel(channel);
   const absl::Time now = env_.clock.Now();
   const absl::Time expires = absl::FromUnixMillis(static_cast<int64_t>(request.expires_ms()));
   const Lock lock(mutex_);

@@ -3,9 +3,10 @@
 // One payee for all channels of this provider, over a claim store on disk. A payment is answered
 // once it is durable; many payers share one commit. A read waits while its channel's credit window
 // is used up and is refused when no payment comes. A payer that shows a newer claim of its own than
-// ours (our store is an older one) is believed: it signed it. Errors of a payment are no status but
+// ours (our store is an older one) is believed: it signed it. A pool's lane is a channel whose
+// capability the payer showed first. Errors of a payment are no status but
 // a payment::Reject with the best claim held. Thread-safe; Begin and Serve ask the ledger.
-// Rules: CD-10, CD-11, CD-36, CD-40.
+// Rules: CD-10, CD-11, CD-36, CD-40, JS-15.
 #pragma once
 
 #include <condition_variable>
@@ -17,6 +18,7 @@
 
 #include "apps/storaged/identity.h"
 #include "apps/storaged/ledger.h"
+#include "apps/storaged/pool_lanes.h"
 #include "apps/storaged/read_billing.h"
 #include "cairn/payment/payee.h"
 #include "cairn/payment/settlement.h"
@@ -38,6 +40,7 @@ class ReadChannels final : public PaidReads {
     const base::Clock& clock;
     std::function<bool()> stopping;
     std::function<void(const absl::Status&)> failed;  // the store is past use
+    PoolLanes* lanes = nullptr;                       // null: no pool pays for reads
   };
   ReadChannels(const Environment& environment, const payment::PayeeTerms& terms)
       : env_(environment), terms_(terms), book_(environment.store, terms) {}
@@ -66,6 +69,7 @@ class ReadChannels final : public PaidReads {
 
   absl::StatusOr<payment::ChannelFacts> Ask(const base::ChannelId& channel,
                                             const rpc::Caller& caller);
+  absl::StatusOr<payment::ChannelFacts> FactsOf(const base::ChannelId& channel);
   absl::Status OpenFor(const base::ChannelId& channel, const rpc::Caller& caller);
   absl::StatusOr<rpc::v1::PayResponse> Meet(const rpc::Caller& caller,
                                             const rpc::v1::PayHello& hello);

@@ -1,5 +1,7 @@
 #include "apps/storaged/settler.h"
 
+#include <algorithm>
+
 #include "apps/client/channel_facts.h"
 #include "apps/common/log.h"
 #include "cairn/chain/convert.h"
@@ -66,6 +68,47 @@ absl::Status Settler::ForgetGone(const std::set<base::ChannelId>& known) {
   return forgotten ? env_.store.Commit().status() : absl::OkStatus();
 }
 
+bool Settler::WorthRedeeming(const payment::LaneFacts& facts, base::Amount promised) const {
+  const base::Amount owed = promised.MinusOrZero(facts.redeemed);
+  if (owed.zero() || payment::LaneCover(facts).zero()) return false;
+  const absl::Time now = env_.clock.Now();
+  if (now >= std::min(facts.pool_due, facts.signer_ends)) return false;
+  const auto decision =
+      payment::WatchLane(facts, promised, env_.lane_policy.window, env_.lane_policy, now);
+  return decision != payment::LaneDecision::kServe || owed >= policy_.withdraw_from;
+}
+
+absl::Status Settler::ForgetLane(const base::ChannelId& lane) {
+  env_.reads.Forget(lane);
+  RETURN_IF_ERROR(env_.store.Commit().status());
+  return env_.lanes->Forget(lane);
+}
+
+// A lane without a claim is kept for as long as its capability can be used.
+absl::Status Settler::RunLane(const base::ChannelId& lane, std::set<base::ChannelId>& known) {
+  const auto view = env_.lanes->Look(lane);
+  if (absl::IsNotFound(view.status())) return ForgetLane(lane);
+  RETURN_IF_ERROR(view.status());
+  known.insert(lane);
+  env_.reads.OnFacts(view->channel());
+  ASSIGN_OR_RETURN(const auto claim, env_.store.Find(lane));
+  if (!claim) {
+    const bool over = env_.clock.Now() >= view->channel().expires;
+    return over ? ForgetLane(lane) : absl::OkStatus();
+  }
+  const base::Amount promised = base::WorthOf(*claim).value_or(base::Amount());
+  if (!WorthRedeeming(view->facts, promised)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(pb::Operation operation, env_.lanes->Redeem(lane, *claim));
+  Submit(lane, std::move(operation), redeemed_);
+  return absl::OkStatus();
+}
+
+absl::Status Settler::RunLanes(std::set<base::ChannelId>& known) {
+  if (env_.lanes == nullptr) return absl::OkStatus();
+  for (const base::ChannelId& lane : env_.lanes->All()) RETURN_IF_ERROR(RunLane(lane, known));
+  return absl::OkStatus();
+}
+
 absl::Status Settler::RunOnce() {
   ASSIGN_OR_RETURN(const auto records, env_.ledger.ChannelsOfPayee(env_.identity.id()));
   std::set<base::ChannelId> known;
@@ -78,6 +121,7 @@ absl::Status Settler::RunOnce() {
     if (env_.held) env_.held(facts, *claim);
     Decide(facts, *claim);
   }
+  RETURN_IF_ERROR(RunLanes(known));
   return ForgetGone(known);
 }
 

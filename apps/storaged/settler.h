@@ -2,7 +2,9 @@
 //
 // One round looks at every channel that pays us and at every claim in the store. It never closes a
 // channel: a withdrawal is a lower bound and a dispute only raises, so neither can harm us when the
-// store is an older one. RunOnce is for one thread. Rules: CD-15, CD-16, CD-18.
+// store is an older one. Of a pool, which pays first come, first served, it takes what a lane is owed
+// as soon as the pool holds less than three windows, something ends soon, or the sum is worth a
+// transaction. RunOnce is for one thread. Rules: CD-15, CD-16, CD-18, JS-15.
 #pragma once
 
 #include <atomic>
@@ -26,6 +28,8 @@ class Settler {
     const base::Clock& clock;
     // Told of every open channel with a claim, in every round.
     std::function<void(const payment::ChannelFacts&, const base::Claim&)> held;
+    PoolLanes* lanes = nullptr;
+    payment::LanePolicy lane_policy{};
   };
   Settler(const Environment& environment, const payment::PayeePolicy& policy)
       : env_(environment), policy_(policy) {}
@@ -34,10 +38,15 @@ class Settler {
 
   uint64_t withdrawals() const { return withdrawals_; }
   uint64_t disputes() const { return disputes_; }
+  uint64_t redeemed() const { return redeemed_; }
 
  private:
   void Decide(const payment::ChannelFacts& facts, const base::Claim& claim);
   void Submit(const base::ChannelId& channel, pb::Operation operation, std::atomic<uint64_t>& done);
+  absl::Status RunLanes(std::set<base::ChannelId>& known);
+  absl::Status ForgetLane(const base::ChannelId& lane);
+  absl::Status RunLane(const base::ChannelId& lane, std::set<base::ChannelId>& known);
+  bool WorthRedeeming(const payment::LaneFacts& facts, base::Amount promised) const;
   absl::Status ForgetGone(const std::set<base::ChannelId>& known);
 
   const Environment env_;
@@ -46,6 +55,7 @@ class Settler {
   std::set<base::ChannelId> under_way_;
   std::atomic<uint64_t> withdrawals_{0};
   std::atomic<uint64_t> disputes_{0};
+  std::atomic<uint64_t> redeemed_{0};
 };
 
 // What a daemon of a tower, or a payee, puts on the ledger.

@@ -1,9 +1,7 @@
 // channel ls, open, top-up, withdraw, close, dispute, settle, show, statement.
 #include <CLI/CLI.hpp>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "apps/client/channel_facts.h"
 #include "apps/client/channels.h"
 #include "apps/storectl/channel_text.h"
@@ -29,13 +27,6 @@ struct ChannelFlags {
   bool csv = false;
   bool compare = false;
 };
-
-absl::StatusOr<base::Amount> ParseUsdc(const std::string& text) {
-  const std::string lower = absl::AsciiStrToLower(text);
-  absl::string_view number = lower;
-  absl::ConsumeSuffix(&number, "usdc");
-  return base::Amount::FromDecimal(absl::StripAsciiWhitespace(number), base::kUsdcDecimals);
-}
 
 // The ledger alone, for what needs no key.
 absl::StatusOr<payment::ChannelFacts> Facts(Context& context, const base::ChannelId& id,

@@ -1,6 +1,8 @@
 #include "apps/storectl/channel_text.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "apps/client/channels.h"
 #include "cairn/base/status.h"
 
@@ -65,6 +67,13 @@ std::string Brief(const std::vector<base::Claim>& lines, size_t at) {
 }
 
 }  // namespace
+
+absl::StatusOr<base::Amount> ParseUsdc(const std::string& text) {
+  const std::string lower = absl::AsciiStrToLower(text);
+  absl::string_view number = lower;
+  absl::ConsumeSuffix(&number, "usdc");
+  return base::Amount::FromDecimal(absl::StripAsciiWhitespace(number), base::kUsdcDecimals);
+}
 
 std::string Money(base::Asset asset, base::Amount amount) {
   return asset == base::Asset::kUsdc ? Usdc(amount) : Crn(amount);

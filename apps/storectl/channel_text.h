@@ -9,6 +9,8 @@
 
 namespace cairn::storectl {
 
+// "0.5" or "0.5usdc".
+absl::StatusOr<base::Amount> ParseUsdc(const std::string& text);
 std::string Money(base::Asset asset, base::Amount amount);
 absl::string_view PhaseText(payment::ChannelPhase phase);
 

@@ -25,6 +25,7 @@ void AddSponsorCommands(CLI::App& app, Context& context);
 void AddPriceCommands(CLI::App& app, Context& context);
 void AddQuotaCommands(CLI::App& app, Context& context);
 void AddChannelCommands(CLI::App& app, Context& context);
+void AddPoolCommands(CLI::App& app, Context& context);
 void AddProviderCommands(CLI::App& app, Context& context);
 void AddChainCommands(CLI::App& app, Context& context);
 void AddConfigCommands(CLI::App& app, Context& context);  // config completion man version
@@ -34,8 +35,8 @@ using AddCommands = void (*)(CLI::App&, Context&);
 inline constexpr AddCommands kCommandFiles[] = {
     AddFileCommands,     AddInspectCommands, AddBucketCommands, AddWalletCommands,
     AddAccountCommands,  AddSponsorCommands, AddPriceCommands,  AddQuotaCommands,
-    AddChannelCommands,  AddBillCommands,    AddProviderCommands, AddChainCommands,
-    AddConfigCommands,   AddDevCommands,
+    AddChannelCommands,  AddPoolCommands,    AddBillCommands,   AddProviderCommands,
+    AddChainCommands,    AddConfigCommands,  AddDevCommands,
 };
 
 }  // namespace cairn::storectl

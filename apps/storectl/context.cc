@@ -13,10 +13,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "apps/client/pools.h"
 #include "apps/common/errors.h"
 #include "apps/common/passphrase.h"
 #include "apps/storectl/progress_view.h"
 #include "cairn/base/status.h"
+#include "cairn/rpc/v1/provider.pb.h"
 
 namespace cairn::storectl {
 namespace {
@@ -243,10 +245,14 @@ absl::StatusOr<client::PayOptions> Context::PayFlags() const {
     ASSIGN_OR_RETURN(out.max_cost, base::Amount::FromDecimal(absl::StripAsciiWhitespace(number),
                                                              base::kUsdcDecimals));
   }
-  // A limit in usdc says that money may be spent.
+  if (!globals.pool.empty()) {
+    ASSIGN_OR_RETURN(rpc::v1::PoolGrant grant, client::ParseGrant(globals.pool));
+    out.pool = std::make_shared<const rpc::v1::PoolGrant>(std::move(grant));
+  }
+  // A limit in usdc, or a pool, says that money may be spent.
   if (globals.pay == "always") {
     out.when = client::PayWhen::kAlways;
-  } else if (globals.pay == "needed" || (globals.pay.empty() && limited)) {
+  } else if (globals.pay == "needed" || (globals.pay.empty() && (limited || out.pool))) {
     out.when = client::PayWhen::kNeeded;
   } else if (!globals.pay.empty() && globals.pay != "never") {
     return BadFlag("BAD_PAY", absl::StrCat("no --pay \"", globals.pay, "\""),

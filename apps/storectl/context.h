@@ -38,6 +38,7 @@ struct Globals {
   std::string passphrase_command;
   std::string max_cost;
   std::string pay;
+  std::string pool;
 };
 
 class Context {

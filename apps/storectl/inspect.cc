@@ -16,6 +16,7 @@
 #include "apps/common/errors.h"
 #include "apps/storectl/commands.h"
 #include "apps/storectl/money_text.h"
+#include "apps/storectl/results.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
 #include "cairn/chain/transaction.h"
@@ -93,7 +94,7 @@ absl::Status ListCommand(Context& context, const ListFlags& flags) {
                        absl::StrCat("no object ", ref.ToText()),
                        absl::StrCat("storectl ls cairn://", ref.bucket, "/"));
   }
-  context.Items("items", items, table);
+  ItemsAndSpent(context, "items", items, table);
   return absl::OkStatus();
 }
 
@@ -245,7 +246,7 @@ absl::Status VerifyStored(Context& context, client::Client& client, const Refere
     table.Row({absl::StrCat(report.good), absl::StrCat(report.needed), object.ref.ToText(),
                trouble.empty() ? "none" : trouble});
   }
-  context.Items("items", items, table);
+  ItemsAndSpent(context, "items", items, table);
   if (damaged) {
     return base::Error(absl::StatusCode::kDataLoss, "DAMAGED",
                        "a holder gave bytes that are not the object's",
@@ -276,6 +277,9 @@ absl::Status VerifyCommand(Context& context, const std::vector<std::string>& wha
       .Text("ref", ref.ToText())
       .Bool("same", true)
       .Number("size_bytes", object.size());
+  const std::vector<std::string> spent = SpentJson(context);
+  if (!spent.empty()) json.List("spent", spent);
+  if (context.text()) SaySpent(context);
   context.Result(json,
                  absl::StrCat("ok  ", app::Printable(what[0]), " is ", app::Printable(ref.ToText()), "  ", object.size(), " B\n"));
   return absl::OkStatus();

@@ -120,8 +120,6 @@ void SaySpent(const Context& context) {
                            " for opening; they stay open: storectl channel ls"));
 }
 
-namespace {
-
 std::vector<std::string> SpentJson(const Context& context) {
   std::vector<std::string> out;
   for (const client::Spending& spending : context.Spent()) {
@@ -136,7 +134,17 @@ std::vector<std::string> SpentJson(const Context& context) {
   return out;
 }
 
-}  // namespace
+void ItemsAndSpent(const Context& context, absl::string_view name,
+                   const std::vector<std::string>& items, const Table& table) {
+  const std::vector<std::string> spent = SpentJson(context);
+  if (spent.empty() || context.format() == Format::kCsv) return context.Items(name, items, table);
+  if (context.format() == Format::kJson) {
+    return context.Print(Json().List(name, items).List("spent", spent).Done() + "\n");
+  }
+  context.Items(name, items, table);
+  if (context.text()) return SaySpent(context);
+  context.Print(Json().List("spent", spent).Done() + "\n");
+}
 
 absl::Status Batch::Finish() {
   const size_t all = done_ + failures_.size();

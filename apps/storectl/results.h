@@ -16,6 +16,11 @@ std::string PutText(const client::PutResult& result);
 
 // What a command paid holders for its reads: for people on stderr, nothing when nothing was paid.
 void SaySpent(const Context& context);
+// The same for programs: one entry a channel.
+std::vector<std::string> SpentJson(const Context& context);
+// Context::Items of a command that may have paid: with "spent" beside the items when it did.
+void ItemsAndSpent(const Context& context, absl::string_view name,
+                   const std::vector<std::string>& items, const Table& table);
 
 // One command's many items: shown as they come under jsonl, together otherwise, failures on stderr.
 // Finish gives the status of the whole: OK, or PARTIAL (exit 3) when some failed, or the error when

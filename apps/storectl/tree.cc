@@ -34,6 +34,8 @@ void AddGlobals(CLI::App& app, Globals& globals) {
   app.add_option("--max-cost", globals.max_cost,
                  "refuse to lock and pay more, in crn; for reads in usdc (0.5usdc)");
   app.add_option("--pay", globals.pay, "never, needed or always: whether channels pay for reads");
+  app.add_option("--pool", globals.pool,
+                 "pay reads from a pool: what storectl pool grant printed");
 }
 
 // --passphrase-file is STORECTL_PASSPHRASE_FILE, on whatever command it stands. Global flags work

@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "kv_journal.h"
 #include "kv_limits.h"
 
 namespace cairn::base {
@@ -21,6 +22,7 @@ constexpr unsigned kFileMode = 0600;
 constexpr uint64_t kLargestWrite = 256 * 1024;  // of LMDB, at once
 constexpr char kDataName[] = "/data.mdb";
 constexpr char kNewDataName[] = "/data.mdb.new";
+constexpr char kJournalName[] = "journal";
 
 MDB_val ToVal(absl::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }
 absl::string_view FromVal(const MDB_val& val) {
@@ -373,7 +375,10 @@ absl::StatusOr<std::unique_ptr<Kv>> OpenLmdb(absl::string_view folder_view, cons
   if (code == 0) code = mdb_dbi_open(txn, nullptr, 0, &env->table);
   if (txn != nullptr) mdb_txn_abort(txn);
   if (code != 0) return ToStatus(code, absl::StrCat("open ", path));
-  return std::make_unique<LmdbKv>(std::move(env));
+  auto kv = std::make_unique<LmdbKv>(std::move(env));
+  ASSIGN_OR_RETURN(const uint64_t pass, JournalPass(*kv));
+  if (options.journal_bytes == 0 && pass == 0) return kv;
+  return OpenJournaledKv(std::move(kv), OpenPosixDisk(folder), kJournalName, options.journal_bytes);
 }
 
 }  // namespace cairn::base

@@ -77,18 +77,21 @@ class KvClaimStore final : public ClaimStore {
   // Of one channel: its newest claim, what the statement's last line is worth and how many it has.
   struct Tail {
     std::optional<base::Claim> newest;
+    bool staged = false;  // the newest is not in the store
     base::Amount stated;
     uint32_t lines = 0;
   };
   static absl::StatusOr<std::optional<base::Claim>> Read(const base::KvSnapshot& snapshot,
                                                          const base::ChannelId& channel);
   Tail& TailOf(const base::ChannelId& channel);
+  void PutClaim(base::KvBatch& batch, const base::ChannelId& channel, const base::Claim& claim);
+  void StageAgain(const std::vector<base::ChannelId>& channels, Changes others);
 
   base::Kv& kv_;
   const uint64_t generation_;
   mutable std::mutex mutex_;
   std::mutex committing_;
-  std::map<base::ChannelId, base::Claim> claims_;  // the newest staged of each channel
+  std::vector<base::ChannelId> staged_channels_;
   std::map<base::ChannelId, base::Nonce16> written_;  // epoch of the voucher in the store
   std::map<base::ChannelId, Tail> tails_;
   Changes others_;
@@ -203,7 +206,7 @@ uint64_t KvClaimStore::Stage(const base::Claim& claim) {
     }
   }
   tail.newest = claim;
-  claims_.insert_or_assign(claim.voucher.channel, claim);
+  if (!std::exchange(tail.staged, true)) staged_channels_.push_back(claim.voucher.channel);
   return ++staged_;
 }
 
@@ -225,7 +228,6 @@ uint64_t KvClaimStore::StagePeerGeneration(const base::ChannelId& channel, uint6
 
 uint64_t KvClaimStore::StageForget(const base::ChannelId& channel) {
   const std::lock_guard lock(mutex_);
-  claims_.erase(channel);
   written_.erase(channel);
   const uint32_t lines = TailOf(channel).lines;
   for (uint32_t line = 0; line < lines; ++line) others_[LineKey(channel, line)] = std::nullopt;
@@ -234,39 +236,53 @@ uint64_t KvClaimStore::StageForget(const base::ChannelId& channel) {
   return ++staged_;
 }
 
+// The newest claim of a channel; its voucher when the store has another one.
+void KvClaimStore::PutClaim(base::KvBatch& batch, const base::ChannelId& channel,
+                            const base::Claim& claim) {
+  const auto written = written_.find(channel);
+  if (written == written_.end() || written->second != claim.voucher.epoch) {
+    const base::Bytes voucher = base::EncodeClaim(base::ClaimOf(claim.voucher));
+    batch.Put(KeyOf('v', channel), base::AsText(voucher));
+    written_.insert_or_assign(channel, claim.voucher.epoch);
+  }
+  batch.Put(KeyOf('t', channel), EncodeTick(claim));
+}
+
+// Nothing of a failed commit counts as written; what was staged meanwhile is newer.
+void KvClaimStore::StageAgain(const std::vector<base::ChannelId>& channels, Changes others) {
+  const std::lock_guard lock(mutex_);
+  for (const base::ChannelId& channel : channels) {
+    written_.erase(channel);
+    const auto tail = tails_.find(channel);
+    if (tail == tails_.end() || std::exchange(tail->second.staged, true)) continue;
+    staged_channels_.push_back(channel);
+  }
+  others_.merge(others);
+}
+
 absl::StatusOr<Durable> KvClaimStore::Commit() {
   const std::lock_guard one_at_a_time(committing_);
-  std::map<base::ChannelId, base::Claim> claims;
+  std::vector<base::ChannelId> channels;
   Changes others;
   uint64_t up_to = 0;
   base::KvBatch batch;
   {
     const std::lock_guard lock(mutex_);
-    claims = std::exchange(claims_, {});
+    channels = std::exchange(staged_channels_, {});
     others = std::exchange(others_, {});
     up_to = staged_;
     // What was forgotten and staged again afterwards stays: the claims come last.
     for (const auto& [key, value] : others) value ? batch.Put(key, *value) : batch.Delete(key);
-    for (const auto& [channel, claim] : claims) {
-      const auto written = written_.find(channel);
-      if (written == written_.end() || written->second != claim.voucher.epoch) {
-        const base::Bytes voucher = base::EncodeClaim(base::ClaimOf(claim.voucher));
-        batch.Put(KeyOf('v', channel), base::AsText(voucher));
-        written_.insert_or_assign(channel, claim.voucher.epoch);
-      }
-      batch.Put(KeyOf('t', channel), EncodeTick(claim));
+    for (const base::ChannelId& channel : channels) {
+      const auto tail = tails_.find(channel);
+      if (tail == tails_.end() || !std::exchange(tail->second.staged, false)) continue;
+      PutClaim(batch, channel, *tail->second.newest);
     }
   }
   if (!batch.empty()) {
     const absl::Status committed = kv_.Commit(batch);
     if (!committed.ok()) {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [channel, claim] : claims) {
-        written_.erase(channel);
-        const bool forgotten = others_.count(KeyOf('v', channel)) != 0;
-        if (!forgotten) claims_.try_emplace(channel, claim);
-      }
-      others_.merge(others);
+      StageAgain(channels, std::move(others));
       return committed;
     }
   }

@@ -58,6 +58,11 @@ absl::Status Refused(absl::string_view reason, absl::string_view message, absl::
   return base::Error(absl::StatusCode::kFailedPrecondition, reason, message, hint);
 }
 
+// Does one total of bytes cost the same under both?
+bool SameTerms(const base::Voucher& a, const base::Voucher& b) {
+  return a.rate == b.rate && a.base_bytes == b.base_bytes && a.base_amount == b.base_amount;
+}
+
 // What can be unpaid after the first chunk was paid, at the rate.
 base::Amount CostOfFirstWindow(base::Price rate) {
   base::Voucher voucher;
@@ -84,10 +89,9 @@ absl::StatusOr<Payee> Payee::Open(const ChannelFacts& facts, const PayeeTerms& t
                                   const std::optional<base::Claim>& best,
                                   const std::optional<Waiver>& waiver, absl::Time now) {
   Payee payee(facts, terms);
-  payee.best_ = best;
+  if (best) payee.Take(*best);
   payee.waiver_ = waiver;
   // The chunk that was paid ahead may not have been sent before the restart: it is still owed.
-  payee.CountCovered();
   payee.durable_ = payee.paid_bytes();
   payee.sent_ = payee.paid_bytes() - std::min(payee.paid_bytes(), base::kTickBytes);
   if (payee.Ended(now)) {
@@ -143,9 +147,7 @@ Reject Payee::CheckAgainstBest(const base::Voucher& voucher) const {
   if (voucher.bytes < paid_bytes()) return Reject::kBytesRegression;
   const base::Amount worth = *base::WorthOf(base::ClaimOf(voucher));
   if (worth < earned()) return Reject::kAmountRegression;
-  const bool same_terms = voucher.rate == held.rate && voucher.base_bytes == held.base_bytes &&
-                          voucher.base_amount == held.base_amount;
-  if (!same_terms) {
+  if (!SameTerms(voucher, held)) {
     // The base is what the last claim under the old terms was worth, ticks that are still on their
     // way included.
     if (voucher.base_bytes < paid_bytes()) return Reject::kBytesRegression;
@@ -169,8 +171,11 @@ void Payee::OnFacts(const ChannelFacts& facts) {
 }
 
 void Payee::Take(const base::Claim& claim) {
+  const bool covers_as_before = best_ && SameTerms(best_->voucher, claim.voucher);
   best_ = claim;
-  CountCovered();
+  ticks_.reset();
+  if (claim.voucher.ticks != 0) ticks_.emplace(claim.voucher.channel, claim.voucher.epoch);
+  if (!covers_as_before) CountCovered();
   waiting_since_.reset();
   refused_until_ = absl::InfinitePast();
 }
@@ -206,9 +211,7 @@ Reject Payee::OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick
   if (total - std::min(total, sent_) > base::kTickBytes + terms_.max_window_bytes) {
     return Reject::kOverpaid;
   }
-  if (!base::TicksConnect(facts_.id, epoch, best_->tick, best_->preimage, tick, x)) {
-    return Reject::kBadTick;
-  }
+  if (!ticks_->Connects(best_->tick, best_->preimage, tick, x)) return Reject::kBadTick;
   best_->tick = tick;
   best_->preimage = x;
   waiting_since_.reset();
@@ -285,8 +288,8 @@ absl::Status PayeeBook::Open(const ChannelFacts& facts, absl::Time now) {
   ASSIGN_OR_RETURN(const auto best, store_.Find(facts.id));
   ASSIGN_OR_RETURN(const auto waiver, store_.FindWaiver(facts.id));
   ASSIGN_OR_RETURN(Payee payee, Payee::Open(facts, terms_, best, waiver, now));
-  payees_.emplace(facts.id, std::move(payee));
-  of_payer_.emplace(facts.payer, facts.id);
+  const auto opened = payees_.emplace(facts.id, std::move(payee)).first;
+  of_payer_.emplace(facts.payer, &opened->second);
   return absl::OkStatus();
 }
 
@@ -296,8 +299,9 @@ Payee* PayeeBook::Find(const base::ChannelId& channel) {
 }
 
 void PayeeBook::StageBest(const Payee& payee) {
-  const base::ChannelId& channel = payee.facts().id;
-  pending_[channel] = {store_.Stage(*payee.best()), {channel, payee.earned(), payee.paid_bytes()}};
+  Pending& pending = pending_[payee.facts().id];
+  pending.claim = *payee.best();
+  pending.number = store_.Stage(pending.claim);
 }
 
 Reject PayeeBook::OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated,
@@ -329,7 +333,7 @@ Reject PayeeBook::Adopt(const base::Claim& claim, absl::Time now) {
 uint64_t PayeeBook::UnpaidOf(const base::AccountId& payer) const {
   uint64_t unpaid = 0;
   const auto [begin, end] = of_payer_.equal_range(payer);
-  for (auto at = begin; at != end; ++at) unpaid += payees_.at(at->second).unpaid_bytes();
+  for (auto at = begin; at != end; ++at) unpaid += at->second->unpaid_bytes();
   return unpaid;
 }
 
@@ -357,7 +361,7 @@ absl::StatusOr<base::CooperativeClose> PayeeBook::AgreeToClose(const base::Chann
 void PayeeBook::Forget(const base::ChannelId& channel) {
   if (const auto found = payees_.find(channel); found != payees_.end()) {
     const auto [begin, end] = of_payer_.equal_range(found->second.facts().payer);
-    of_payer_.erase(std::find_if(begin, end, [&](const auto& at) { return at.second == channel; }));
+    of_payer_.erase(std::find_if(begin, end, [&](const auto& at) { return at.second == &found->second; }));
     payees_.erase(found);
   }
   store_.StageForget(channel);
@@ -373,8 +377,11 @@ std::vector<PayeeBook::Ack> PayeeBook::OnCommitted(const Durable& durable) {
   std::erase_if(pending_, [&](const auto& pending) {
     if (pending.second.number > durable.up_to()) return false;
     if (Payee* payee = Find(pending.first)) {
-      payee->OnDurable(pending.second.ack.paid_bytes);
-      acks.push_back(pending.second.ack);
+      const base::Claim& claim = pending.second.claim;
+      const Ack ack{pending.first, base::WorthOf(claim).value_or(base::Amount()),
+                    base::BytesOf(claim).value_or(0)};
+      payee->OnDurable(ack.paid_bytes);
+      acks.push_back(ack);
     }
     return true;
   });

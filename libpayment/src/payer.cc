@@ -50,6 +50,7 @@ absl::Status Payer::Agree(base::Price rate) {
                    "choose a cheaper provider, or raise the limit");
   }
   rate_ = rate;
+  affordable_.reset();
   return absl::OkStatus();
 }
 
@@ -69,8 +70,8 @@ uint64_t Payer::Target() const {
   return std::max(promised_bytes(), std::min(ahead, wanted_));
 }
 
-// The worth of a promise of so many bytes, at the agreed rate for what is new.
-base::Amount Payer::CostOf(uint64_t bytes) const {
+// Rate and base of a promise, at the agreed rate for what is new.
+base::Voucher Payer::Terms() const {
   base::Voucher terms;
   terms.rate = *rate_;
   if (last_ && last_->voucher.rate == *rate_) {
@@ -80,22 +81,31 @@ base::Amount Payer::CostOf(uint64_t bytes) const {
     terms.base_bytes = promised_bytes();
     terms.base_amount = promised();
   }
-  return base::WorthAt(terms, bytes).value_or(base::Amount::Max());
+  return terms;
 }
 
-absl::Status Payer::CheckAffordable(uint64_t target, absl::Time now) const {
+// Counted once for many payments.
+bool Payer::IsAffordable(uint64_t bytes) {
+  if (!affordable_) {
+    const base::Amount limit = std::min(limits_.max_total, facts_.deposit);
+    affordable_ = base::BytesWithin(Terms(), limit).value_or(0);
+  }
+  return bytes <= *affordable_;
+}
+
+absl::Status Payer::CheckAffordable(uint64_t target, absl::Time now) {
   if (facts_.phase != ChannelPhase::kOpen || now >= facts_.expires) {
     return Refused("CHANNEL_ENDED", "the channel has expired, is closing or is settled",
                    "open another channel");
   }
-  const base::Amount cost = CostOf(target);
+  if (IsAffordable(target)) return absl::OkStatus();
+  const base::Amount cost = base::WorthAt(Terms(), target).value_or(base::Amount::Max());
   if (cost > limits_.max_total) {
     return Refused("PRICE_GUARD",
                    absl::StrCat("the channel's payments would reach ", cost.ToString(),
                                 ", the limit is ", limits_.max_total.ToString()),
                    "raise the limit to go on");
   }
-  if (cost <= facts_.deposit) return absl::OkStatus();
   return Refused("CHANNEL_DEPOSIT",
                  absl::StrCat("the channel's payments would reach ", cost.ToString(),
                               ", its deposit is ", facts_.deposit.ToString()),
@@ -181,6 +191,7 @@ absl::Status Payer::Adopt(const base::Claim& best_of_payee) {
   // Somebody signed with our key what we know nothing of: our store was older than the channel.
   certain_ = false;
   last_ = best_of_payee;
+  affordable_.reset();
   chain_.reset();
   verified_ = std::max(verified_, *bytes);
   wanted_ = std::max(wanted_, verified_);

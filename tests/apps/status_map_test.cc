@@ -35,6 +35,18 @@ TEST_CASE("a status of a stranger gets the reason of its code") {
   CHECK(absl::IsUnknown(FromGrpc({static_cast<grpc::StatusCode>(99), "x"})));
 }
 
+TEST_CASE("a broken connection is told in plain words, and what the transport traced stands in the evidence") {
+  const std::string trace =
+      "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to remote host: "
+      "Connection refused";
+  const absl::Status refused = FromGrpc({grpc::StatusCode::UNAVAILABLE, trace});
+  CHECK(refused.message() == "nothing listens at the address");
+  CHECK(base::DetailOf(refused).evidence == base::Evidence{{"transport", trace}});
+  CHECK(FromGrpc({grpc::StatusCode::UNAVAILABLE, "Socket closed"}).message() == "the connection broke");
+  CHECK(FromGrpc({grpc::StatusCode::UNAVAILABLE, "something new"}).message() == "no connection");
+  CHECK(base::DetailOf(FromGrpc({grpc::StatusCode::UNAVAILABLE, ""})).evidence.empty());
+}
+
 TEST_CASE("hostile details are bounded and cannot name a reason that is none") {
   google::rpc::ErrorInfo info;
   info.set_reason("NOT\nA REASON");

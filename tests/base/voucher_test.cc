@@ -177,12 +177,50 @@ TEST_CASE("every tick of a chain is accepted, and no other preimage [CD-10]") {
   Claim beyond = At(4);
   beyond.tick = 5;
   CHECK(CheckClaim(beyond, Signer().public_key()) == ClaimFault::kTickRange);
-  // Another epoch or channel hashes to other ticks.
-  const Tick x = Chain(4).At(1);
-  CHECK(TickBefore(kChannel, kEpoch, 1, x) == Chain(4).At(0));
-  CHECK_FALSE(TickBefore(Filled<ChannelId>(5), kEpoch, 1, x) == Chain(4).At(0));
-  CHECK_FALSE(TickBefore(kChannel, Filled<Nonce16>(5), 1, x) == Chain(4).At(0));
-  CHECK_FALSE(TickBefore(kChannel, kEpoch, 2, x) == Chain(4).At(0));
+}
+
+TEST_CASE("a tick leads to the one before under its own channel, epoch and number alone [CD-10] [CD-36]") {
+  for (uint32_t tick = 1; tick <= 4; ++tick) {
+    const Tick x = Chain(4).At(tick);
+    const Tick before = Chain(4).At(tick - 1);
+    CHECK(TickHash(kChannel, kEpoch).Before(tick, x) == before);
+    for (size_t i = 0; i < ChannelId::kSize; ++i) {
+      ChannelId channel = kChannel;
+      channel.value[i] ^= 1;
+      CHECK_FALSE(TickHash(channel, kEpoch).Before(tick, x) == before);
+    }
+    for (size_t i = 0; i < Nonce16::kSize; ++i) {
+      Nonce16 epoch = kEpoch;
+      epoch.value[i] ^= 1;
+      CHECK_FALSE(TickHash(kChannel, epoch).Before(tick, x) == before);
+    }
+    for (uint32_t other = 0; other <= 4; ++other) {
+      CHECK((TickHash(kChannel, kEpoch).Before(other, x) == before) == (other == tick));
+    }
+  }
+}
+
+TEST_CASE("a released tick is worth nothing in another channel or under another voucher [CD-10] [CD-36]") {
+  const auto fault = [](auto change) {
+    Claim claim = At(3);
+    change(claim.voucher);
+    claim.voucher = Signed(claim.voucher);
+    return CheckClaim(claim, Signer().public_key());
+  };
+  CHECK(fault([](Voucher&) {}) == ClaimFault::kNone);
+  // The payer signs the very same tip again: what it released before still does not count.
+  CHECK(fault([](Voucher& v) { v.channel = Filled<ChannelId>(5); }) == ClaimFault::kTickChain);
+  CHECK(fault([](Voucher& v) { v.epoch = Filled<Nonce16>(5); }) == ClaimFault::kTickChain);
+}
+
+TEST_CASE("the hash of a tick is keyed BLAKE3, its key a hash of channel and epoch") {
+  const Digest key =
+      Hasher::DeriveKey("cairn v1 tick key").Field(kChannel.view()).Field(kEpoch.view()).Finish();
+  for (uint32_t tick : {1u, 7u, 256u, kMaxTicks}) {
+    const Tick x = Filled<Tick>(static_cast<uint8_t>(tick));
+    const Digest whole = Hasher::Keyed(key).Field(uint64_t{tick}).Field(x.view()).Finish();
+    CHECK(ToHex(TickHash(kChannel, kEpoch).Before(tick, x).view()) == ToHex(whole.view()));
+  }
 }
 
 TEST_CASE("a claim out of shape is refused before a signature is checked") {
@@ -209,8 +247,10 @@ TEST_CASE("a voucher without ticks has no tip, and one of 1,024 ticks walks its 
   CHECK(CheckClaim(ClaimOf(none), Signer().public_key()) == ClaimFault::kNone);
   const Claim longest{Plain(kMaxTicks), kMaxTicks, Chain(kMaxTicks).At(kMaxTicks)};
   CHECK(CheckClaim(longest, Signer().public_key()) == ClaimFault::kNone);
-  CHECK_FALSE(TicksConnect(kChannel, kEpoch, 0, {}, kMaxTicks + 1, {}));
-  CHECK_FALSE(TicksConnect(kChannel, kEpoch, 2, {}, 1, {}));
+  const TickHash hash(kChannel, kEpoch);
+  CHECK(hash.Connects(1023, Chain(kMaxTicks).At(1023), 1024, Chain(kMaxTicks).At(1024)));
+  CHECK_FALSE(hash.Connects(0, {}, kMaxTicks + 1, {}));
+  CHECK_FALSE(hash.Connects(2, {}, 1, {}));
 }
 
 TEST_CASE("an encoded claim decodes to itself, and nothing else decodes") {
@@ -261,7 +301,7 @@ TEST_CASE("the bytes of vouchers, ticks and channel statements are those of the 
   const auto add = [&](ByteView bytes) { all.insert(all.end(), bytes.begin(), bytes.end()); };
   const PublicKey key = Signer().public_key();
   add(SigningDigest(Plain()).view());
-  add(TickBefore(kChannel, kEpoch, 7, Filled<Tick>(6)).view());
+  add(TickHash(kChannel, kEpoch).Before(7, Filled<Tick>(6)).view());
   add(SigningDigest(TowerAppointment{kChain, kChannel, Filled<AccountId>(4), 5}).view());
   add(SigningDigest(CooperativeClose{kChain, kChannel, Amount::Parts(6, 7), 5}).view());
   add(SigningDigest(PoolCapability{kChain, kChannel, key, Amount::Parts(6, 7), 5}).view());

@@ -227,7 +227,7 @@ double SyncsPerSecond(const std::string& dir) {
 double DurableVouchers(const std::string& dir, size_t channels, size_t groups) {
   Keys keys;
   const Folder folder(dir);
-  const auto kv = *base::OpenLmdb(folder.path(), {.map_bytes = 1 << 30});
+  const auto kv = *base::OpenLmdb(folder.path(), {.map_bytes = 1 << 30, .journal_bytes = base::kKvJournalBytes});
   const auto store = *payment::OpenClaimStore(*kv);
   payment::PayeeBook book(*store, Terms());
   std::vector<base::Voucher> vouchers;
@@ -251,7 +251,7 @@ double DurableVouchers(const std::string& dir, size_t channels, size_t groups) {
 }
 
 void Durable(Program& program) {
-  program.Note("B26: signed vouchers of 512 channels, verified on one core, 512 to a commit of LMDB; peer: fdatasync of one appended page");
+  program.Note("B26: signed vouchers of 512 channels, verified on one core, 512 to a commit (journal and LMDB); peer: fdatasync of one appended page");
   program.Compare({"B26", "voucher_durable", "vouchers/s", 20, 200},
                   [&] { return DurableVouchers(program.dir(), 512, program.full() ? 64 : 8); },
                   [&] { return SyncsPerSecond(program.dir()); });
@@ -264,7 +264,7 @@ void EndToEnd(Program& program) {
   constexpr uint64_t kWarm = 1200;  // chunks until the window is open to the full
   Keys keys;
   const Folder folder(program.dir());
-  const auto kv = *base::OpenLmdb(folder.path(), {.map_bytes = 1 << 30});
+  const auto kv = *base::OpenLmdb(folder.path(), {.map_bytes = 1 << 30, .journal_bytes = base::kKvJournalBytes});
   const auto store = *payment::OpenClaimStore(*kv);
   payment::PayeeBook book(*store, Terms());
   const payment::ChannelFacts facts = Facts(keys, 1);
@@ -290,7 +290,7 @@ void EndToEnd(Program& program) {
   deliver(kWarm);
   const uint64_t before = acknowledged;
   const double seconds = WallSeconds([&] { deliver(payments); });
-  program.Note("B27: payments of one chunk each over one channel, committed durably whenever the credit window is used up, counted when acknowledged; the peer is the rate published for Lightning, 89 a second, not measured here");
+  program.Note("B27: payments of one chunk each over one channel, committed durably (journal and LMDB) whenever the credit window is used up, counted when acknowledged; the peer is the rate published for Lightning, 89 a second, not measured here");
   program.Report({"B27", "pay_vs_lightning_published", "x", 100, 1000},
                  static_cast<double>(acknowledged - before) / seconds / kLightning);
 }

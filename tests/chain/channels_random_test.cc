@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "cairn/chain/invariants.h"
-#include "cairn/chain/proof.h"
 #include "catch.h"
 #include "support/channel_rig.h"
 
@@ -208,23 +207,6 @@ class World {
   int accepted_ = 0, refused_ = 0;
 };
 
-// The records of a ledger that executes the public blocks of another over its genesis.
-MapView Replay(LedgerHarness& h) {
-  const auto ledger = Ledger::Create(h.genesis());
-  REQUIRE(ledger.ok());
-  MapView state;
-  state.Merge(ledger->GenesisState());
-  for (uint64_t height = 1; height <= h.engine().height(); ++height) {
-    const pb::Block block = **h.engine().NextBlock(height, absl::ZeroDuration());
-    pb::BlockHeader header;
-    REQUIRE(header.ParseFromString(block.header()));
-    std::vector<PreparedTransaction> transactions;
-    for (const auto& transaction : block.transactions()) transactions.push_back(Prepare(transaction));
-    state.Merge(ledger->ExecuteBlock({height, header.time_ms(), header.gap_ms()}, transactions, state).changes);
-  }
-  return state;
-}
-
 }  // namespace
 
 TEST_CASE("random channels end with every balance where arithmetic by hand puts it [CD-18] [CS-10] [JS-34]") {
@@ -248,18 +230,6 @@ TEST_CASE("random channels end with every balance where arithmetic by hand puts 
     CHECK(world.paid() > 10'000'000);
     CHECK(world.accepted() > steps / 5);
     CHECK(world.refused() > steps / 10);
-  }
-}
-
-TEST_CASE("replaying the ledger from its genesis gives the same balances and channels everywhere [CS-14]") {
-  World world(4);
-  for (int i = 0; i < 400; ++i) world.Step();
-  LedgerHarness& h = world.rig().h;
-  for (int node = 0; node < 4; ++node) {
-    ChangeSet all;
-    const MapView state = Replay(h);
-    for (const auto& [key, value] : state.entries()) all[key] = value;
-    CHECK(UpdateTree(MapView(), all)->root == *TreeRoot(KvView(h.kv(), "t")));
   }
 }
 

@@ -143,13 +143,57 @@ TEST_CASE("a stale close by the payer is disputed by anyone until the window end
   CHECK(rig.Usdc("alice") == Plus(before.payer, Amount(1'000'000)));
 }
 
-TEST_CASE("a dispute after the window is too late, settled or not [CD-16]") {
+TEST_CASE("a dispute when the window ends is too late, settled or not [CD-16]") {
   ChannelRig rig([](pb::Params& params) { params.set_max_due_per_block(1); });
   const std::string id = rig.Open(kDeposit);
   rig.h.Do("alice", rig.Close(id));
   rig.h.Advance(rig.Window() + absl::Milliseconds(1));
   rig.h.Expect(Verdict::kChannelNotClosing, "mallory", rig.Dispute(id, rig.Worth(id, 5'000'000)));
   CHECK(FromProto(rig.Channel(id).paid()).zero());
+
+  // Two windows end at once, and the block of the dispute settles one of them.
+  const std::string a = rig.Open(kDeposit), b = rig.Open(kDeposit), last = std::max(a, b);
+  rig.h.Expect(Verdict::kOk, "alice", {rig.Close(a), rig.Close(b)});
+  rig.h.clock().Advance(rig.Window());
+  rig.h.Expect(Verdict::kDisputeTooLate, "mallory", rig.Dispute(last, rig.Worth(last, 5'000'000)));
+  CHECK(rig.Channel(last).state() == pb::CHANNEL_STATE_SETTLED);
+  CHECK(FromProto(rig.Channel(last).paid()).zero());
+}
+
+TEST_CASE("a payer that never acts again loses nothing but what it signed, whatever payee and strangers do [CD-15][CD-16]") {
+  const auto end = [](const std::function<void(ChannelRig&, const std::string&)>& others, uint64_t owed) {
+    ChannelRig rig;
+    const Balances before(rig);
+    const std::string id = rig.Open(kDeposit);
+    others(rig, id);
+    rig.h.Advance(rig.Window());
+    CHECK(rig.Channel(id).state() == pb::CHANNEL_STATE_SETTLED);
+    CHECK(rig.Usdc("alice") == Minus(before.payer, Amount(owed + kOpenFee)));  // the rest and the reserve are back
+    CHECK(rig.Usdc("node") == Plus(before.payee, Net(owed)));
+  };
+  constexpr uint64_t kOld = 1'000'000, kNew = 4'000'000;
+  // The payee closes below what it could have: its own loss, and no penalty for anybody.
+  end([](ChannelRig& rig, const std::string& id) { rig.h.Do("node", rig.Close(id, rig.Worth(id, kOld))); }, kOld);
+  end([](ChannelRig& rig, const std::string& id) { rig.h.Do("node", rig.Close(id)); }, 0);
+  // A stranger can only raise it, to what the payer signed.
+  end(
+      [](ChannelRig& rig, const std::string& id) {
+        rig.h.Do("node", rig.Close(id, rig.Worth(id, kOld)));
+        rig.h.Do("mallory", rig.Dispute(id, rig.Worth(id, kNew)));
+        rig.h.Expect(Verdict::kClaimNotHigher, "mallory", rig.Dispute(id, rig.Worth(id, kOld)));
+      },
+      kNew);
+  // Nobody closes it for the payer, in its name or by a key that is not the pinned one.
+  end(
+      [](ChannelRig& rig, const std::string& id) {
+        CHECK(VerdictOf(rig.h.Submit(rig.h.Sign("mallory", rig.h.Body("mallory", {rig.Close(id)})))) != Verdict::kOk);
+        CHECK(VerdictOf(rig.h.Submit(rig.h.Sign("mallory", rig.h.Body("mallory", {rig.Together(id, kNew, "mallory")})))) !=
+              Verdict::kOk);
+        base::Voucher forged = rig.Worth(id, kDeposit).voucher;
+        rig.h.Expect(Verdict::kBadVoucher, "node", rig.Close(id, base::ClaimOf(rig.Signed(forged, "mallory"))));
+        rig.h.Do("node", rig.Close(id, rig.Worth(id, kNew)));
+      },
+      kNew);
 }
 
 TEST_CASE("of equal claims the first stands, and a payer that hid nothing pays no penalty") {

@@ -78,7 +78,7 @@ struct Tree {
 Tree Grow(int keys, std::mt19937_64& random) {
   Tree tree;
   ChangeSet changes;
-  for (int i = 0; i < keys; ++i) changes[absl::StrCat("key", i)] = absl::StrCat("value", random());
+  for (int i = 0; i < keys; ++i) changes[absl::StrCat("key", i)] = MakeRecord(absl::StrCat("value", random()));
   auto update = UpdateTree(tree.pages, changes);
   REQUIRE(update.ok());
   tree.pages.Merge(update->pages);
@@ -131,10 +131,10 @@ TEST_CASE("no forged proof says anything of a key but what the tree holds under 
         continue;
       }
       ++accepted;
-      const std::optional<std::string> truth = tree.state.Get(proof.key());
+      const RecordPtr truth = tree.state.Get(proof.key());
       INFO(proof.ShortDebugString());
-      REQUIRE(proof.present() == truth.has_value());
-      if (truth) REQUIRE(proof.value() == *truth);
+      REQUIRE(proof.present() == (truth != nullptr));
+      if (truth) REQUIRE(proof.value() == truth->bytes());
       // And there is one way to say it.
       REQUIRE(proof.SerializeAsString() == Prove(tree.pages, tree.state, proof.key())->SerializeAsString());
     }

@@ -174,6 +174,24 @@ TEST_CASE("while the oracles are silent the price follows the median of what pro
   CHECK(rig.Ask(history).prices_size() >= 4);
 }
 
+TEST_CASE("a provider that has left has no say in the price any more", "[GF-86]") {
+  Feed feed;
+  MoneyRig& rig = feed.rig;
+  rig.Bucket("replicate:3");  // on p0 to p2; p0 to p5 ask 100
+  for (const char* who : {"p3", "p4", "p5"}) {
+    pb::Operation edit;
+    *edit.mutable_edit_provider()->mutable_prices() = Prices(90 * kOne, 200 * kOne);
+    rig.Do(who, edit);
+  }
+  rig.AdvanceSeconds(10);
+  CHECK(feed.Primary() == 95);
+  pb::Operation leave;
+  leave.mutable_exit_provider();
+  rig.Do("p3", leave);
+  rig.AdvanceSeconds(10);
+  CHECK(feed.Primary() == 100);
+}
+
 TEST_CASE("storage is priced in crn, whatever else the payer has", "[GF-85]") {
   MoneyRig rig;
   const uint64_t bucket = rig.Bucket("replicate:6");

@@ -166,8 +166,8 @@ class World {
 // The tree built anew over all records.
 base::Digest FreshRoot(base::Kv& kv) {
   ChangeSet all;
-  KvView(kv, "s").Scan("", "", [&](const std::string& key, const std::string& value) {
-    all[key] = value;
+  KvView(kv, "s").Scan("", "", [&](const std::string& key, const Record& record) {
+    all[key] = MakeRecord(record.bytes());
     return true;
   });
   return UpdateTree(MapView(), all)->root;

@@ -170,20 +170,4 @@ TEST_CASE("a ledger behind with its due work charges nobody beyond the step that
   CHECK(rig.State("alice") == pb::PAYER_STATE_CLEARABLE);
 }
 
-TEST_CASE("an ingress fee goes to each holder with its first receipt, and back when there is none", "[JS-09]") {
-  // 7 units for each MiB taken in.
-  MoneyRig rig(Prices(0, 0, 0, 7), NoTerm);
-  const uint64_t bucket = rig.Bucket("replicate:3");
-  const base::Amount free = rig.Free("alice"), p1 = rig.Free("p1");
-  const std::string id = rig.CreateOne(bucket, {.name = "a", .size = 3 << 20});
-  CHECK(rig.Locked("alice") == Units(3 * 21));
-  rig.Do("p0", rig.Post({id}, {1}));
-  CHECK(Minus(rig.Free("p1"), p1) == Units(21));
-  rig.Do("p0", rig.Post({id}, {1}));
-  CHECK(Minus(rig.Free("p1"), p1) == Units(21));
-  rig.Do("p0", rig.Reject({id}));
-  CHECK(rig.Free("alice") == Minus(free, Units(21)));
-  CHECK(rig.Locked("alice") == base::Amount());
-}
-
 }  // namespace cairn::chain

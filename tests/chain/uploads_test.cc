@@ -135,7 +135,7 @@ TEST_CASE("a primary cannot escape the fine by changing its group itself", "[GF-
   CHECK(FromProto(h.Provider("p0").fined()) == FromProto(h.Params().seal_fine()));
 }
 
-TEST_CASE("an upload requested on the ledger and left unanswered is fined at the deadline; an answer averts it",
+TEST_CASE("an upload requested on the ledger and left unanswered is fined at the deadline, once; an answer averts it",
           "[GF-30]") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
@@ -155,6 +155,7 @@ TEST_CASE("an upload requested on the ledger and left unanswered is fined at the
   const base::Amount deposit = FromProto(h.Provider("p0").deposit());
   const base::Amount balance = h.Free("alice");
   const base::Amount returned = Plus(FromProto(h.Object(ignored).lock()), FromProto(h.Object(ignored).bond()));
+  const auto claim = h.ClaimFine("p0", {h.Object(ignored)});
   h.Advance(absl::Seconds(2));
   CHECK(h.ObjectExists(ignored));  // the request gave the primary a whole window
   h.Advance(Window(h));
@@ -163,6 +164,9 @@ TEST_CASE("an upload requested on the ledger and left unanswered is fined at the
   CHECK_FALSE(h.ObjectExists(answered));
   CHECK(FromProto(h.Provider("p0").deposit()) == Minus(deposit, fine));
   CHECK(h.Free("alice") == Plus(balance, Plus(Plus(returned, returned), fine)));
+  // The primary had signed a receipt for it all the same: that is no second fine.
+  h.Expect(Verdict::kNothingToFine, "alice", claim);
+  CHECK(FromProto(h.Provider("p0").fined()) == fine);
 }
 
 TEST_CASE("a reject returns the whole lock, and only the primary may reject while created", "[GF-26]") {

@@ -2,36 +2,13 @@
 import os
 import shutil
 import urllib.request
-from decimal import Decimal
 
 from harness import expect, main, random_file, rule, same, wait_until
-
-UNITS_PER_BYTE = Decimal(10) / Decimal(10**6)  # 10 usdc a TB, in units of 10^-6 usdc: one for 100,000 bytes
-
-
-def units(money):
-    expect(money["asset"] == "usdc", f"not usdc: {money}")
-    return int(Decimal(money["amount"]) * 10**6)
-
-
-def usdc(home, *account):
-    return units(home.json("wallet", "balance", *account)["usdc"])
-
-
-def price(size):
-    return -(-size // 100_000)
+from paid import channel, price, provider_of, spent_by, units, usdc
 
 
 def spent(home, *arguments):
-    return home.json("--pay", "always", "get", *arguments)["summary"]["spent"]
-
-
-def channel(home, name):
-    return home.json("channel", "show", name)
-
-
-def provider_of(net, account):
-    return next(p for p in net.json("dev", "status")["providers"] if p["account"] == account)
+    return spent_by(home, "--pay", "always", "get", *arguments)
 
 
 def read_back(home, net, name):

@@ -13,7 +13,7 @@ namespace {
 struct Node {
   Node() {
     chain::ChangeSet changes;
-    for (int i = 0; i < 20; ++i) changes[absl::StrCat("key", i)] = absl::StrCat("value", i);
+    for (int i = 0; i < 20; ++i) changes[absl::StrCat("key", i)] = chain::MakeRecord(absl::StrCat("value", i));
     chain::MapView state;
     state.Merge(changes);
     const chain::TreeUpdate tree = *chain::UpdateTree(chain::MapView(), changes);

@@ -23,8 +23,8 @@ void FuzzOne(base::ByteView input) {
   const bool signed_by_known = known.Sign(digest) == claim->voucher.signature;
   FUZZ_CHECK((fault == base::ClaimFault::kBadSignature) == !signed_by_known);
   if (fault == base::ClaimFault::kNone) {
-    FUZZ_CHECK(base::TicksConnect(claim->voucher.channel, claim->voucher.epoch, 0, claim->voucher.tip, claim->tick,
-                                  claim->preimage));
+    const base::TickHash hash(claim->voucher.channel, claim->voucher.epoch);
+    FUZZ_CHECK(hash.Connects(0, claim->voucher.tip, claim->tick, claim->preimage));
   }
 }
 

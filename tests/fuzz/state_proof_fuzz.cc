@@ -10,7 +10,7 @@ void FuzzOne(base::ByteView input) {
   // The tree of tests/vectors/chain/state_tree.hex.
   static const auto root = [] {
     chain::ChangeSet changes;
-    for (int i = 0; i < 20; ++i) changes[absl::StrCat("key", i)] = absl::StrCat("value", i);
+    for (int i = 0; i < 20; ++i) changes[absl::StrCat("key", i)] = chain::MakeRecord(absl::StrCat("value", i));
     return chain::UpdateTree(chain::MapView(), changes)->root;
   }();
   chain::pb::StateProof proof;

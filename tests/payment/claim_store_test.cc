@@ -20,7 +20,7 @@ using base::Amount;
 using base::kTickBytes;
 
 std::unique_ptr<base::Kv> Lmdb(const std::string& folder) {
-  auto kv = base::OpenLmdb(folder, {.map_bytes = 64 << 20});
+  auto kv = base::OpenLmdb(folder, {.map_bytes = 64 << 20, .journal_bytes = 64 << 10});
   INFO(kv.status().ToString());
   REQUIRE(kv.ok());
   return *std::move(kv);
@@ -176,13 +176,23 @@ TEST_CASE("a commit that failed acknowledges nothing, and the next one has every
   kv.fail = false;
   CHECK(book.Commit()->size() == 1);
   CHECK(store->Find(facts.id)->has_value());
+
+  // Forgotten and staged again: the claim outlives a commit that fails in between.
+  const base::Claim again = base::ClaimOf(ends.Voucher(facts, 2 * kTickBytes));
+  store->StageForget(facts.id);
+  store->Stage(again);
+  kv.fail = true;
+  CHECK_FALSE(store->Commit().ok());
+  kv.fail = false;
+  REQUIRE(store->Commit().ok());
+  CHECK(*store->Find(facts.id) == again);
 }
 
 // Takes ticks and acknowledges them through `out` until it is killed: an acknowledgement is the
 // number of the tick, 4 bytes, written after the commit.
 [[noreturn]] void AcknowledgeForEver(const std::string& folder, const ChannelFacts& facts,
                                      Ends& ends, int out) {
-  const auto kv = base::OpenLmdb(folder, {.map_bytes = 64 << 20});
+  const auto kv = base::OpenLmdb(folder, {.map_bytes = 64 << 20, .journal_bytes = 64 << 10});
   if (!kv.ok()) _exit(1);
   const auto store = OpenClaimStore(**kv);
   if (!store.ok()) _exit(1);

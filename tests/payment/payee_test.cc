@@ -128,6 +128,40 @@ TEST_CASE("ticks count from the last one on, and only if they lead to it [CD-10]
   CHECK(tick(5, chain.At(5)) == Reject::kStaleNonce);  // of the voucher before
 }
 
+TEST_CASE("a tick released in one channel or under one voucher is nothing in another, though the tip is the same [CD-10] [CD-36]") {
+  Rig rig;
+  const base::Voucher paid = rig.Voucher(rig.facts, 0, 8);
+  const base::TickChain chain = Ends::Chain(paid);
+  REQUIRE(rig.Send(paid) == Reject::kNone);
+  REQUIRE(rig.payee.OnTick(paid.epoch, 2, chain.At(2), rig.now) == Reject::kNone);
+
+  const ChannelFacts other = rig.Facts();
+  Payee elsewhere = *Payee::Open(other, rig.Terms(), std::nullopt, std::nullopt, rig.now);
+  base::Voucher copy = paid;
+  copy.channel = other.id;
+  REQUIRE(elsewhere.OnVoucher(rig.Signed(copy), rig.wallet.public_key(), rig.now) == Reject::kNone);
+  CHECK(elsewhere.OnTick(paid.epoch, 1, chain.At(1), rig.now) == Reject::kBadTick);
+  CHECK(elsewhere.earned() == Amount(0));
+
+  copy = rig.Voucher(rig.facts, 2 * kTickBytes, 8);
+  copy.tip = paid.tip;
+  REQUIRE(rig.Send(rig.Signed(copy)) == Reject::kNone);
+  CHECK(rig.payee.OnTick(copy.epoch, 1, chain.At(1), rig.now) == Reject::kBadTick);
+  CHECK(rig.payee.OnTick(paid.epoch, 3, chain.At(3), rig.now) == Reject::kStaleNonce);
+  CHECK(rig.payee.paid_bytes() == 2 * kTickBytes);
+}
+
+TEST_CASE("a payee that starts again from its store goes on with the next tick [CD-10]") {
+  Rig rig;
+  const base::Voucher voucher = rig.Voucher(rig.facts, 0, 8);
+  const base::TickChain chain = Ends::Chain(voucher);
+  const base::Claim stored{voucher, 3, chain.At(3)};
+  rig.payee = *Payee::Open(rig.facts, rig.Terms(), stored, std::nullopt, rig.now);
+  CHECK(rig.payee.OnTick(voucher.epoch, 4, chain.At(5), rig.now) == Reject::kBadTick);
+  CHECK(rig.payee.OnTick(voucher.epoch, 4, chain.At(4), rig.now) == Reject::kNone);
+  CHECK(rig.payee.paid_bytes() == 4 * kTickBytes);
+}
+
 TEST_CASE("a raised rate needs a new voucher whose base is the last claim [CD-49]") {
   Rig rig;
   REQUIRE(rig.Send(rig.Voucher(rig.facts, 16 * kTickBytes)) == Reject::kNone);

@@ -26,8 +26,9 @@ base::Amount Crn(uint64_t whole) { return base::Amount(absl::uint128(whole) * 1'
 void MintMoney(const pb::Operation& operation, chain::WriteView& view) {
   if (!operation.has_create_objects()) return;
   const auto first = view.Seek(chain::keys::AccountPrefix());
-  pb::Account account;
-  if (!first || !chain::keys::Decode(first->second, &account)) return;
+  const auto* found = first ? first->second->As<pb::Account>() : nullptr;
+  if (found == nullptr) return;
+  pb::Account account = *found;
   const auto key = chain::keys::Account(chain::Trusted<base::AccountId>(first->first.substr(1)));
   *account.mutable_crn() = chain::ToProto(*chain::FromProto(account.crn()).Plus(base::Amount(1)));
   view.Put(key, account);

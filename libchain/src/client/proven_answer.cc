@@ -23,20 +23,20 @@ std::string Said(pb::QueryResponse answer) {
 
 ProvenView::ProvenView(const google::protobuf::RepeatedPtrField<pb::StateProof>& proofs) {
   for (const pb::StateProof& proof : proofs) {
-    records_[proof.key()] = proof.present() ? std::optional<std::string>(proof.value()) : std::nullopt;
+    records_[proof.key()] = proof.present() ? MakeRecord(proof.value()) : nullptr;
   }
 }
 
-std::optional<std::string> ProvenView::Get(const std::string& key) const {
+RecordPtr ProvenView::Get(const std::string& key) const {
   const auto it = records_.find(key);
   if (it != records_.end()) return it->second;
   if (health_.ok()) health_ = BadProof("a record that the answer rests on has no proof");
-  return std::nullopt;
+  return nullptr;
 }
 
 std::optional<ReadView::Entry> ProvenView::Seek(const std::string& key) const {
   for (auto it = records_.lower_bound(key); it != records_.end(); ++it) {
-    if (it->second) return Entry(it->first, *it->second);
+    if (it->second) return Entry(it->first, it->second);
   }
   return std::nullopt;
 }

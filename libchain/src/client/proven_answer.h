@@ -17,13 +17,13 @@ class ProvenView final : public ReadView {
   explicit ProvenView(const google::protobuf::RepeatedPtrField<pb::StateProof>& proofs);
   ProvenView() = default;
 
-  std::optional<std::string> Get(const std::string& key) const override;
+  RecordPtr Get(const std::string& key) const override;
   // The first record shown to be present; what stands between two of them is not known.
   std::optional<Entry> Seek(const std::string& key) const override;
   absl::Status health() const override { return health_; }
 
  private:
-  std::map<std::string, std::optional<std::string>> records_;
+  std::map<std::string, RecordPtr> records_;
   mutable absl::Status health_;
 };
 

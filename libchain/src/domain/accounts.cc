@@ -54,7 +54,7 @@ Verdict CheckSponsor(const pb::FeeAllowance& allowance, base::Amount fee, const 
   return Verdict::kOk;
 }
 
-Verdict CheckLane(const pb::TransactionBody& body, const std::optional<pb::Lane>& lane, const pb::Account& account,
+Verdict CheckLane(const pb::TransactionBody& body, const Found<pb::Lane>& lane, const pb::Account& account,
                   const Context& context) {
   const uint64_t expected = (lane ? lane->last_number() : 0) + 1;
   if (body.number() != expected) {

@@ -69,7 +69,7 @@ Verdict CheckPlacement(const pb::CreateBucket& op, const Context& context, const
   return Verdict::kOk;
 }
 
-Verdict CheckOwner(const std::optional<pb::Bucket>& bucket, const Context& context) {
+Verdict CheckOwner(const Found<pb::Bucket>& bucket, const Context& context) {
   if (!bucket) return Verdict::kUnknownBucket;
   return bucket->owner() == ToField(context.signer) ? Verdict::kOk : Verdict::kNotOwner;
 }

@@ -29,7 +29,7 @@ Verdict CheckCovered(const std::vector<base::Amount>& parts, pb::Asset asset, co
 }
 
 // The open channel that `party` of it may change.
-Verdict CheckParty(const std::optional<pb::Channel>& channel, bool payer, const Context& context) {
+Verdict CheckParty(const Found<pb::Channel>& channel, bool payer, const Context& context) {
   if (!channel) return Verdict::kUnknownChannel;
   const std::string& party = payer ? channel->payer() : channel->payee();
   if (party != ToField(context.signer)) return Verdict::kNotParty;

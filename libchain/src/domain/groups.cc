@@ -280,7 +280,7 @@ void MarkStoreLost(const base::AccountId& provider, const std::string& store_id,
                    Edits& edits) {
   std::vector<uint64_t> groups;
   const std::string prefix = keys::ProviderGroupPrefix(provider);
-  edits.view().Scan(prefix, "", [&](const std::string& key, const std::string&) {
+  edits.view().Scan(prefix, "", [&](const std::string& key, const Record&) {
     groups.push_back(NumberFromField(absl::string_view(key).substr(prefix.size())));
     return true;
   });

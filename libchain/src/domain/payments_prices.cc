@@ -132,9 +132,8 @@ std::optional<pb::ProviderPrices> MedianPrice(const pb::PriceState& state, const
 
 std::vector<pb::Provider> ProvidersOf(const ReadView& view) {
   std::vector<pb::Provider> providers;
-  view.Scan(keys::ProviderPrefix(), "", [&](const std::string&, const std::string& value) {
-    pb::Provider provider;
-    if (keys::Decode(value, &provider)) providers.push_back(std::move(provider));
+  view.Scan(keys::ProviderPrefix(), "", [&](const std::string&, const Record& record) {
+    if (const auto* provider = record.As<pb::Provider>()) providers.push_back(*provider);
     return true;
   });
   return providers;

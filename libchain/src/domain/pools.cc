@@ -15,7 +15,7 @@ std::string Hex(const std::string& bytes) { return base::ToHex(base::AsBytes(byt
 
 bool KeyValid(const std::string& key) { return base::PublicKey::Decode(base::AsBytes(key)).ok(); }
 
-Verdict CheckOwner(const std::optional<pb::Pool>& pool, const Context& context) {
+Verdict CheckOwner(const Found<pb::Pool>& pool, const Context& context) {
   if (!pool) return Verdict::kUnknownPool;
   if (pool->owner() != ToField(context.signer)) return Verdict::kNotOwner;
   return pool->state() == pb::CHANNEL_STATE_OPEN ? Verdict::kOk : Verdict::kPoolClosed;
@@ -60,7 +60,7 @@ base::Amount Payable(base::Amount worth, const pb::PoolLane& lane, const pb::Poo
 // The entries under a prefix go, at most `most` of them. Returns how many went.
 int DropEntries(const std::string& prefix, int most, Edits& edits) {
   std::vector<std::string> found;
-  edits.view().Scan(prefix, "", [&](const std::string& key, const std::string&) {
+  edits.view().Scan(prefix, "", [&](const std::string& key, const Record&) {
     if (static_cast<int>(found.size()) == most) return false;
     found.push_back(key);
     return true;

@@ -22,9 +22,9 @@ bool Printable(const std::string& text, size_t min, size_t max) {
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
-std::optional<pb::Provider> FindActiveOrBusy(const base::AccountId& id, const ReadView& view) {
+Found<pb::Provider> FindActiveOrBusy(const base::AccountId& id, const ReadView& view) {
   auto provider = view.Find(keys::Provider(id));
-  if (!provider || provider->state() == pb::PROVIDER_STATE_EXITED) return std::nullopt;
+  if (!provider || provider->state() == pb::PROVIDER_STATE_EXITED) return {};
   return provider;
 }
 

@@ -51,9 +51,9 @@ absl::Status Broken(absl::string_view what) {
 }  // namespace
 
 void PutChanges(base::KvBatch& batch, absl::string_view prefix, const ChangeSet& changes) {
-  for (const auto& [key, value] : changes) {
-    if (value) {
-      batch.Put(absl::StrCat(prefix, key), *value);
+  for (const auto& [key, record] : changes) {
+    if (record) {
+      batch.Put(absl::StrCat(prefix, key), record->bytes());
     } else {
       batch.Delete(absl::StrCat(prefix, key));
     }

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <map>
 #include <mutex>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/convert.h"
@@ -51,6 +51,10 @@ struct EmbeddedEngine::State {
   // Takes out what was ordered before; answers it.
   absl::Status AnswerRepeated(const base::KvSnapshot& snapshot, std::vector<Pending>& batch);
   absl::Status FormBlock(uint64_t now_ms, std::vector<Pending>& batch, bool* due_left);
+  // Tree, block and state in one durable commit; the ledger then stands at the block.
+  absl::StatusOr<pb::Block> CommitBlock(const std::shared_ptr<const base::KvSnapshot>& snapshot,
+                                        const BlockContext& context, std::vector<Pending>& batch, BlockResult& result);
+  void ReportBroken(const pb::Block& block, uint64_t height) const;
   pb::Block MakeBlock(const BlockContext& context, std::vector<Pending>& batch, BlockResult& result,
                       const base::Digest& state_root) const;
   void Prune(const base::KvSnapshot& snapshot, uint64_t now_ms, base::KvBatch& batch);
@@ -82,7 +86,7 @@ struct EmbeddedEngine::State {
   mutable std::mutex mutex;
   mutable std::condition_variable changed;
   std::deque<Pending> queue;
-  std::map<base::Digest, Pending*> queued;  // by hash; into `queue`
+  absl::flat_hash_map<base::Digest, Pending*> queued;  // by hash; into `queue`
   Head head;
   uint64_t advanced_ms = 0;
   absl::Status health_status;
@@ -191,7 +195,7 @@ pb::Block EmbeddedEngine::State::MakeBlock(const BlockContext& context, std::vec
     if (!Included(VerdictOf(result.receipts[i]))) continue;
     transactions.push_back(batch[i].transaction.hash);
     *block.add_transactions() = std::move(batch[i].transaction.transaction);
-    *block.add_receipts() = result.receipts[i];
+    *block.add_receipts() = std::move(result.receipts[i]);
   }
   for (pb::Event& event : result.events) *block.add_events() = std::move(event);
   for (const uint32_t marker : result.event_transactions) block.add_event_transactions(marker);
@@ -223,6 +227,27 @@ void EmbeddedEngine::State::Prune(const base::KvSnapshot& snapshot, uint64_t now
   }
 }
 
+absl::StatusOr<pb::Block> EmbeddedEngine::State::CommitBlock(const std::shared_ptr<const base::KvSnapshot>& snapshot,
+                                                             const BlockContext& context, std::vector<Pending>& batch,
+                                                             BlockResult& result) {
+  ASSIGN_OR_RETURN(TreeUpdate tree, UpdateTree(KvView(snapshot, kPagePrefix), result.changes));
+  pb::Block block = MakeBlock(context, batch, result, tree.root);
+  base::KvBatch writes;
+  PutChanges(writes, kStatePrefix, result.changes);
+  PutChanges(writes, kPagePrefix, tree.pages);
+  PutBlock(writes, block, context.height);
+  Prune(*snapshot, context.time_ms, writes);
+  RETURN_IF_ERROR(Commit(writes, /*durable=*/true));
+  alive_ms = context.time_ms;
+  Head next;
+  next.header_bytes = block.header();
+  next.signature = block.signature();
+  next.header.ParseFromString(block.header());
+  Adopt(std::move(next));
+  next_due_ms = NextDueMs(KvView(kv, kStatePrefix));
+  return block;
+}
+
 absl::Status EmbeddedEngine::State::FormBlock(uint64_t now_ms, std::vector<Pending>& batch, bool* due_left) {
   const std::shared_ptr<const base::KvSnapshot> snapshot = kv.Snapshot();
   RETURN_IF_ERROR(AnswerRepeated(*snapshot, batch));
@@ -236,37 +261,33 @@ absl::Status EmbeddedEngine::State::FormBlock(uint64_t now_ms, std::vector<Pendi
   for (size_t i = 0; i < batch.size(); ++i) batch[i].transaction = std::move(transactions[i]);
 
   *due_left = result.due_left;
-  if (!result.changes.empty()) {
-    const KvView pages(snapshot, kPagePrefix);
-    ASSIGN_OR_RETURN(TreeUpdate tree, UpdateTree(pages, result.changes));
-    const pb::Block block = MakeBlock(context, batch, result, tree.root);
-    base::KvBatch writes;
-    PutChanges(writes, kStatePrefix, result.changes);
-    PutChanges(writes, kPagePrefix, tree.pages);
-    PutBlock(writes, block, context.height);
-    Prune(*snapshot, now_ms, writes);
-    RETURN_IF_ERROR(Commit(writes, /*durable=*/true));
-    alive_ms = now_ms;
-    Head next;
-    next.header_bytes = block.header();
-    next.signature = block.signature();
-    next.header.ParseFromString(block.header());
-    Adopt(std::move(next));
-    next_due_ms = NextDueMs(KvView(kv, kStatePrefix));
-    for (const pb::Event& event : block.events()) {
-      if (event.type() == "ledger.invariant_broken") {
-        observer.Report({base::Severity::kError, "chain.invariant_broken",
-                         "a transaction that would break an invariant was undone",
-                         {{"height", absl::StrCat(context.height)}}});
-      }
-    }
+  // Receipts of what is included move into the block.
+  std::vector<pb::TransactionReceipt*> receipts;
+  receipts.reserve(batch.size());
+  for (pb::TransactionReceipt& receipt : result.receipts) {
+    receipts.push_back(Included(VerdictOf(receipt)) ? nullptr : &receipt);
   }
-  for (size_t i = 0; i < batch.size(); ++i) {
-    for (const ReceiptCallback& done : batch[i].done) done(result.receipts[i]);
+  pb::Block block;
+  if (!result.changes.empty()) {
+    ASSIGN_OR_RETURN(block, CommitBlock(snapshot, context, batch, result));
+  }
+  ReportBroken(block, context.height);
+  for (size_t i = 0, included = 0; i < batch.size(); ++i) {
+    if (receipts[i] == nullptr) receipts[i] = block.mutable_receipts(static_cast<int>(included++));
+    const absl::StatusOr<pb::TransactionReceipt> answer = std::move(*receipts[i]);
+    for (const ReceiptCallback& done : batch[i].done) done(answer);
   }
   batch.clear();
   gap_ms = 0;
   return absl::OkStatus();
+}
+
+void EmbeddedEngine::State::ReportBroken(const pb::Block& block, uint64_t height) const {
+  for (const pb::Event& event : block.events()) {
+    if (event.type() != "ledger.invariant_broken") continue;
+    observer.Report({base::Severity::kError, "chain.invariant_broken",
+                     "a transaction that would break an invariant was undone", {{"height", absl::StrCat(height)}}});
+  }
 }
 
 absl::Duration EmbeddedEngine::State::RunOnce() {

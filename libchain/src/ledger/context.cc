@@ -4,20 +4,35 @@
 
 namespace cairn::chain {
 
-void Context::Emit(const char* type, const Attributes& attributes) const {
+namespace {
+
+template <class List>
+pb::Event MakeEvent(const char* type, const List& attributes) {
   pb::Event event;
   event.set_type(type);
+  event.mutable_attributes()->Reserve(static_cast<int>(attributes.size()));
   for (const auto& [key, value] : attributes) {
     pb::Attribute* attribute = event.add_attributes();
     attribute->set_key(key);
-    attribute->set_value(value);
+    attribute->set_value(value.data(), value.size());
   }
-  outcome->events.push_back(std::move(event));
+  return event;
+}
+
+}  // namespace
+
+void Context::Emit(const char* type,
+                   std::initializer_list<std::pair<const char*, absl::string_view>> attributes) const {
+  outcome->events.push_back(MakeEvent(type, attributes));
+}
+
+void Context::Emit(const char* type, const Attributes& attributes) const {
+  outcome->events.push_back(MakeEvent(type, attributes));
 }
 
 std::vector<std::string> Edits::KeysOf(const std::string& prefix) const {
   std::set<std::string> found;
-  view_.Scan(prefix, "", [&](const std::string& key, const std::string&) {
+  view_.Scan(prefix, "", [&](const std::string& key, const Record&) {
     found.insert(key);
     return true;
   });
@@ -32,9 +47,9 @@ std::vector<std::string> Edits::KeysOf(const std::string& prefix) const {
 void Edits::Flush() {
   for (auto& [key, slot] : records_) {
     if (slot.record != nullptr) {
-      view_.Put(Key<Raw>{key}, Raw{keys::Encode(*slot.record)});
+      view_.Put(key, std::make_shared<const Record>(std::move(slot.record)));
     } else if (slot.dropped) {
-      view_.Delete(Key<Raw>{key});
+      view_.Put(key, nullptr);
     }
   }
   records_.clear();

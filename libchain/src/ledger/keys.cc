@@ -134,9 +134,5 @@ std::string Encode(const Raw& record) { return record.bytes; }
 bool Decode(const std::string& value, google::protobuf::MessageLite* record) {
   return record->ParseFromString(value);
 }
-bool Decode(const std::string& value, Raw* record) {
-  record->bytes = value;
-  return true;
-}
 
 }  // namespace cairn::chain::keys

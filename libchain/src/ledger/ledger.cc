@@ -86,9 +86,9 @@ constexpr uint32_t kDueMarker = UINT32_MAX;
 class Block {
  public:
   Block(const Ledger& ledger, const LedgerHooks& hooks, const BlockContext& context, const ReadView& view)
-      : ledger_(ledger), hooks_(hooks), context_(context), memo_(&view), state_(&memo_) {
-    params_ = memo_.Find(keys::Params()).value_or(pb::Params());
-    stopped_ms_ = memo_.Find(keys::StreamClock()).value_or(pb::StreamClock()).stopped_ms();
+      : ledger_(ledger), hooks_(hooks), context_(context), state_(&view) {
+    params_ = state_.Find(keys::Params()).value_or(pb::Params());
+    stopped_ms_ = state_.Find(keys::StreamClock()).value_or(pb::StreamClock()).stopped_ms();
     HoldStreams();
   }
 
@@ -114,8 +114,7 @@ class Block {
   const Ledger& ledger_;
   const LedgerHooks& hooks_;
   BlockContext context_;
-  MemoView memo_;
-  WriteView state_;
+  BlockView state_;
   pb::Params params_;
   uint64_t stopped_ms_ = 0;
   uint64_t streams_ms_ = 0;  // the ledger's time up to which streams are charged
@@ -140,16 +139,18 @@ void Block::Alarm(const absl::Status& broken, const std::string& transaction, ui
 void Block::PostponeDeadlines() {
   if (context_.gap_ms == 0) return;
   std::vector<keys::DueEntry> open;
-  state_.Scan(keys::DuePrefix(), "", [&](const std::string& key, const std::string&) {
+  state_.Scan(keys::DuePrefix(), "", [&](const std::string& key, const Record&) {
     // What was overdue moves as well: the streams' clock must meet all of them in the order they had.
     open.push_back(keys::ParseDue(key));
     return true;
   });
-  Edits edits(state_);
+  WriteView scratch(&state_);
+  Edits edits(scratch);
   for (const keys::DueEntry& due : open) Postpone(due, context_.gap_ms, params_, edits);
   stopped_ms_ += context_.gap_ms;
   edits.At(keys::StreamClock()).set_stopped_ms(stopped_ms_);
   edits.Flush();
+  state_.Merge(scratch.TakeChanges());
   HoldStreams();
 }
 
@@ -173,7 +174,7 @@ void Block::RunDueWork() {
       Keep(std::move(outcome), kDueMarker);
     } else {
       // The entry goes all the same, or the ledger would stand still before it for ever.
-      state_.Delete(Key<Raw>{first->first});
+      state_.Merge({{first->first, nullptr}});
       Alarm(sound, "", kDueMarker);
     }
   }
@@ -225,10 +226,11 @@ void Block::Execute(const PreparedTransaction& transaction) {
   }
   Verdict verdict = Admit(transaction, context);
   if (verdict == Verdict::kOk) {
-    Edits admission(state_);
+    WriteView scratch(&state_);
+    Edits admission(scratch);
     *receipt.mutable_fee() = ToProto(ApplyAdmission(transaction.body, context, admission));
     admission.Flush();
-    WriteView scratch(&state_);
+    state_.Merge(scratch.TakeChanges());
     verdict = RunOperations(transaction.body, context, scratch, &receipt);
     if (verdict == Verdict::kOk) {
       const absl::Status sound = CheckChanges(scratch, ledger_.genesis().network_class());

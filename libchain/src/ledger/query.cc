@@ -49,10 +49,10 @@ class Answer {
   template <class R>
   bool Show(const Key<R>& key, R* out) {
     Remember(key.bytes);
-    auto record = view_.Find(key);
+    const auto record = view_.Find(key);
     if (!record) return false;
     bytes_ += SizeOf(*record) + kProofBytes;
-    *out = *std::move(record);
+    *out = *record;
     return true;
   }
   void Remember(const std::string& key) {
@@ -118,12 +118,12 @@ template <class F>
 void Answer::Page(const std::string& prefix, const std::string& from, F visit) {
   const std::string& cursor = request_.page().cursor();
   uint32_t added = 0, visited = 0;
-  view_.Scan(prefix, std::max(from, cursor), [&](const std::string& key, const std::string& value) {
+  view_.Scan(prefix, std::max(from, cursor), [&](const std::string& key, const Record& record) {
     if (added >= limit_ || visited++ >= kMaxVisited || bytes_ >= kMaxPageBytes) {
       response_.set_next_cursor(key);
       return false;
     }
-    added += visit(key, value);
+    added += visit(key, record);
     return true;
   });
 }
@@ -152,7 +152,7 @@ absl::Status Answer::Providers() {
     ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.provider()));
     return One(keys::Provider(id), response_.mutable_providers(), "provider");
   }
-  Page(keys::ProviderPrefix(), "", [&](const std::string& key, const std::string&) {
+  Page(keys::ProviderPrefix(), "", [&](const std::string& key, const Record&) {
     Show(Key<pb::Provider>{key}, response_.add_providers());
     return 1;
   });
@@ -165,7 +165,7 @@ absl::Status Answer::Groups() {
   }
   ASSIGN_OR_RETURN(const base::AccountId id, Id(request_.groups_of_provider()));
   const std::string prefix = keys::ProviderGroupPrefix(id);
-  Page(prefix, "", [&](const std::string& key, const std::string&) {
+  Page(prefix, "", [&](const std::string& key, const Record&) {
     const uint64_t group = NumberFromField(absl::string_view(key).substr(prefix.size()));
     Listed(key);
     Show(keys::Group(group), response_.add_groups());
@@ -186,9 +186,9 @@ absl::Status Answer::Buckets() {
     return One(keys::Bucket(NumberFromField(id.bytes)), response_.mutable_buckets(), "bucket");
   }
   ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.buckets_of()));
-  Page(keys::BucketNamePrefix(owner), "", [&](const std::string& key, const std::string& value) {
+  Page(keys::BucketNamePrefix(owner), "", [&](const std::string& key, const Record& record) {
     Listed(key);
-    Show(keys::Bucket(NumberFromField(value)), response_.add_buckets());
+    Show(keys::Bucket(NumberFromField(record.bytes())), response_.add_buckets());
     return 1;
   });
   return absl::OkStatus();
@@ -233,18 +233,18 @@ absl::Status Answer::Objects() {
   if (!question.start_after().empty()) {
     from = std::max(from, keys::Name(question.bucket(), question.start_after()).bytes + '\0');
   }
-  Page(prefix, from, [&](const std::string& key, const std::string& value) {
-    pb::Name name;
-    const bool wanted = keys::Decode(value, &name) && absl::string_view(name.name()).substr(
-                                                          0, question.prefix().size()) == question.prefix();
+  Page(prefix, from, [&](const std::string& key, const Record& record) {
+    const auto* name = record.As<pb::Name>();
+    const bool wanted = name != nullptr && absl::string_view(name->name()).substr(0, question.prefix().size()) ==
+                                               question.prefix();
     if (!wanted) return 0;
     const int before = response_.objects_size();
     if (question.versions()) {
-      for (const std::string& id : VersionsOf(name, view_)) ShowObject(id);
+      for (const std::string& id : VersionsOf(*name, view_)) ShowObject(id);
     } else {
-      ShowObject(name.current());
+      ShowObject(name->current());
     }
-    if (question.pending()) ShowObject(name.pending());
+    if (question.pending()) ShowObject(name->pending());
     if (response_.objects_size() != before) Listed(key);
     return response_.objects_size() - before;
   });
@@ -257,7 +257,7 @@ absl::Status Answer::GroupObjects() {
   if (!Show(keys::Group(question.group()), &group)) return Missing("group");
   if (question.missing_position() >= group.positions_size()) return BadQuery("the group has no such position");
   const std::string prefix = keys::GroupObjectPrefix(question.group());
-  Page(prefix, "", [&](const std::string& key, const std::string&) {
+  Page(prefix, "", [&](const std::string& key, const Record&) {
     const std::string id = key.substr(prefix.size());
     if (question.missing_position() >= 0) {
       const auto object = view_.Find(keys::Object(id));
@@ -284,7 +284,7 @@ absl::Status Answer::Streams() {
   }
   ASSIGN_OR_RETURN(const base::AccountId payer, Id(request_.flows_from()));
   const std::string prefix = keys::FlowPrefix(payer);
-  Page(prefix, "", [&](const std::string& key, const std::string&) {
+  Page(prefix, "", [&](const std::string& key, const Record&) {
     auto* entry = response_.add_flows();
     entry->set_receiver(key.substr(prefix.size()));
     Show(Key<pb::Flow>{key}, entry->mutable_flow());
@@ -301,7 +301,7 @@ absl::Status Answer::Channels() {
   const bool payer = request_.question_case() == pb::QueryRequest::kChannelsOfPayer;
   ASSIGN_OR_RETURN(const base::AccountId id, Id(payer ? request_.channels_of_payer() : request_.channels_of_payee()));
   const std::string prefix = payer ? keys::PayerChannelPrefix(id) : keys::PayeeChannelPrefix(id);
-  Page(prefix, "", [&](const std::string& key, const std::string&) {
+  Page(prefix, "", [&](const std::string& key, const Record&) {
     Listed(key);
     Show(keys::Channel(key.substr(prefix.size())), response_.add_channels());
     return 1;
@@ -331,7 +331,7 @@ absl::Status Answer::PaymentAccounts() {
 absl::Status Answer::Bills() {
   pb::Bucket bucket;
   if (!Show(keys::Bucket(request_.bills_of()), &bucket)) return Missing("bucket");
-  Page(keys::Bill(bucket.group(), bucket.id(), "").bytes, "", [&](const std::string& key, const std::string&) {
+  Page(keys::Bill(bucket.group(), bucket.id(), "").bytes, "", [&](const std::string& key, const Record&) {
     Show(Key<pb::Bill>{key}, response_.add_bills());
     return 1;
   });
@@ -341,7 +341,7 @@ absl::Status Answer::Bills() {
 absl::Status Answer::Sponsorships() {
   ASSIGN_OR_RETURN(const base::AccountId sponsor, Id(request_.sponsorships_of()));
   const std::string prefix = keys::SponsorshipPrefix(sponsor);
-  Page(prefix, "", [&](const std::string& key, const std::string&) {
+  Page(prefix, "", [&](const std::string& key, const Record&) {
     auto* entry = response_.add_sponsorships();
     entry->set_account(key.substr(prefix.size()));
     Show(Key<pb::Sponsorship>{key}, entry->mutable_sponsorship());
@@ -353,7 +353,7 @@ absl::Status Answer::Sponsorships() {
 absl::Status Answer::Consents() {
   ASSIGN_OR_RETURN(const base::AccountId account, Id(request_.consents_of()));
   const std::string prefix = keys::ConsentPrefix(account);
-  Page(prefix, "", [&](const std::string& key, const std::string&) {
+  Page(prefix, "", [&](const std::string& key, const Record&) {
     auto* entry = response_.add_consents();
     entry->set_bucket(NumberFromField(absl::string_view(key).substr(prefix.size())));
     Show(Key<pb::PaymentConsent>{key}, entry->mutable_consent());
@@ -367,7 +367,7 @@ absl::Status Answer::Prices() {
     Show(keys::PriceState(), response_.mutable_price());
     return absl::OkStatus();
   }
-  Page(keys::PricePrefix(), "", [&](const std::string& key, const std::string&) {
+  Page(keys::PricePrefix(), "", [&](const std::string& key, const Record&) {
     Show(Key<pb::PriceRecord>{key}, response_.add_prices());
     return 1;
   });
@@ -401,7 +401,7 @@ absl::Status Answer::Pools() {
   }
   ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.pools_of()));
   const std::string prefix = keys::OwnerPoolPrefix(owner);
-  Page(prefix, "", [&](const std::string& key, const std::string&) {
+  Page(prefix, "", [&](const std::string& key, const Record&) {
     Listed(key);
     Show(keys::Pool(key.substr(prefix.size())), response_.add_pools());
     return 1;

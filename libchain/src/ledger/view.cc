@@ -4,26 +4,22 @@
 
 namespace cairn::chain {
 
-std::optional<std::string> WriteView::Get(const std::string& key) const {
-  const auto changed = changes_.find(key);
-  return changed == changes_.end() ? below_.Get(key) : changed->second;
-}
-
-std::optional<ReadView::Entry> WriteView::Seek(const std::string& key) const {
-  auto changed = changes_.lower_bound(key);
-  std::optional<Entry> lower = below_.Seek(key);
-  while (true) {
-    if (changed == changes_.end()) return lower;
+std::optional<ReadView::Entry> SeekOver(const ChangeSet& changes, const ReadView& below, const std::string& key) {
+  auto changed = changes.lower_bound(key);
+  std::optional<ReadView::Entry> lower = below.Seek(key);
+  while (changed != changes.end()) {
     if (lower && lower->first < changed->first) return lower;
     const bool same = lower && lower->first == changed->first;
-    if (changed->second) return Entry(changed->first, *changed->second);
-    if (same) lower = below_.Seek(changed->first + '\0');
+    if (changed->second) return ReadView::Entry(changed->first, changed->second);
+    if (same) lower = below.Seek(changed->first + '\0');
     ++changed;
   }
+  return lower;
 }
 
-void WriteView::Merge(ChangeSet changes) {
-  for (auto& [key, value] : changes) changes_[key] = std::move(value);
+RecordPtr WriteView::Get(const std::string& key) const {
+  const auto changed = changes_.find(key);
+  return changed == changes_.end() ? below_.Get(key) : changed->second;
 }
 
 KvView::KvView(const base::Kv& kv, std::string prefix)
@@ -32,33 +28,46 @@ KvView::KvView(const base::Kv& kv, std::string prefix)
 KvView::KvView(std::shared_ptr<const base::KvSnapshot> snapshot, std::string prefix)
     : snapshot_(std::move(snapshot)), prefix_(std::move(prefix)) {}
 
-std::optional<std::string> KvView::Get(const std::string& key) const {
-  auto value = snapshot_->Get(prefix_ + key);
+RecordPtr KvView::Get(const std::string& key) const {
+  const auto value = snapshot_->Get(prefix_ + key);
   if (!value.ok()) {
     if (health_.ok()) health_ = value.status();
-    return std::nullopt;
+    return nullptr;
   }
-  if (!*value) return std::nullopt;
-  return std::string(**value);
+  return *value ? MakeRecord(std::string(**value)) : nullptr;
 }
 
 std::optional<ReadView::Entry> KvView::Seek(const std::string& key) const {
   if (!cursor_) cursor_ = snapshot_->NewCursor();
   cursor_->Seek(prefix_ + key);
   if (!cursor_->Valid() || cursor_->key().substr(0, prefix_.size()) != prefix_) return std::nullopt;
-  return Entry(std::string(cursor_->key().substr(prefix_.size())), std::string(cursor_->value()));
+  return Entry(std::string(cursor_->key().substr(prefix_.size())), MakeRecord(std::string(cursor_->value())));
 }
 
-std::optional<std::string> MemoView::Get(const std::string& key) const {
+RecordPtr BlockView::Get(const std::string& key) const {
   const auto [found, fresh] = known_.try_emplace(key);
   if (fresh) found->second = below_.Get(key);
   return found->second;
 }
 
-std::optional<std::string> MapView::Get(const std::string& key) const {
+void BlockView::Merge(ChangeSet changes) {
+  for (auto& [key, record] : changes) {
+    known_[key] = record;
+    changes_[key] = std::move(record);
+  }
+}
+
+ChangeSet BlockView::TakeChanges() {
+  for (const auto& [key, record] : changes_) {
+    if (record) record->bytes();
+  }
+  known_.clear();
+  return std::exchange(changes_, {});
+}
+
+RecordPtr MapView::Get(const std::string& key) const {
   const auto found = entries_.find(key);
-  if (found == entries_.end()) return std::nullopt;
-  return found->second;
+  return found == entries_.end() ? nullptr : found->second;
 }
 
 std::optional<ReadView::Entry> MapView::Seek(const std::string& key) const {
@@ -68,9 +77,9 @@ std::optional<ReadView::Entry> MapView::Seek(const std::string& key) const {
 }
 
 void MapView::Merge(const ChangeSet& changes) {
-  for (const auto& [key, value] : changes) {
-    if (value) {
-      entries_[key] = *value;
+  for (const auto& [key, record] : changes) {
+    if (record) {
+      entries_[key] = record;
     } else {
       entries_.erase(key);
     }

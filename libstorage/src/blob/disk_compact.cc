@@ -112,7 +112,7 @@ absl::StatusOr<uint64_t> DiskStore::RemovePack(const PackFile& victim) {
     if (live == 0) parts_->catalog.Doom(victim.pack);
   }
   if (live > 0) {
-    RETURN_IF_ERROR(MarkRegion(victim.pack, 0, UINT32_MAX, "its record cannot be read", nullptr));
+    RETURN_IF_ERROR(MendRegion({victim.pack, 0, UINT32_MAX}, "its record cannot be read", nullptr));
     return uint64_t{0};
   }
   PackScanner scanner(*victim.file, parts_->codec, kPackHeaderBytes, victim.bytes,

@@ -1,7 +1,6 @@
 // Scrub: packs in order, record by record, so that the disk is read from front to back.
 //
-// The cursor is the next place, as text: "pack:offset". What lies in bytes that hold no record any
-// more is found through the index, which knows what should begin there.
+// The cursor is the next place, as text: "pack:offset".
 #include <algorithm>
 
 #include "absl/strings/numbers.h"
@@ -28,15 +27,15 @@ absl::StatusOr<Place> ParseCursor(absl::string_view cursor) {
                      "the cursor is not one that a scrub has returned", "Start with an empty one.");
 }
 
-void Note(const DamagedBlob& damage, ScrubReport* report) {
+}  // namespace
+
+void DiskStore::Note(const DamagedBlob& damage, ScrubReport* report) {
   if (report == nullptr) return;
   const auto same = [&](const DamagedBlob& known) { return known.id == damage.id; };
   if (std::none_of(report->damaged.begin(), report->damaged.end(), same)) {
     report->damaged.push_back(damage);
   }
 }
-
-}  // namespace
 
 absl::StatusOr<ScrubReport> DiskStore::Scrub(absl::string_view cursor, uint64_t budget_bytes) {
   std::lock_guard lock(maintenance_mutex_);
@@ -53,7 +52,7 @@ absl::StatusOr<ScrubReport> DiskStore::Scrub(absl::string_view cursor, uint64_t 
     if (report.finished || seen >= budget_bytes) break;
     absl::StatusOr<PackFile> pack = OpenPack(at.pack);
     if (absl::IsNotFound(pack.status())) {
-      RETURN_IF_ERROR(MarkRegion(at.pack, 0, UINT32_MAX, "its pack is gone", &report));
+      RETURN_IF_ERROR(MendRegion({at.pack, 0, UINT32_MAX}, "its pack is gone", &report));
       at = {at.pack + 1, kPackHeaderBytes};
       continue;
     }
@@ -70,7 +69,7 @@ absl::StatusOr<ScrubReport> DiskStore::Scrub(absl::string_view cursor, uint64_t 
     }
     if (at.offset < pack->bytes) continue;
     if (pack->bytes < pack->claimed) {
-      RETURN_IF_ERROR(MarkRegion(at.pack, pack->bytes, UINT32_MAX, "its pack was cut", &report));
+      RETURN_IF_ERROR(MendRegion({at.pack, pack->bytes, UINT32_MAX}, "its pack was cut", &report));
     }
     at = {at.pack + 1, kPackHeaderBytes};
   }
@@ -88,7 +87,7 @@ absl::StatusOr<ScrubReport> DiskStore::Scrub(absl::string_view cursor, uint64_t 
 absl::Status DiskStore::ScrubRecord(const PackFile& pack, const PackScanner::Item& item,
                                     base::ByteView payload, ScrubReport* report) {
   if (!item.header.has_value()) {
-    return MarkRegion(pack.pack, item.offset, item.offset + item.bytes, "its record cannot be read",
+    return MendRegion({pack.pack, item.offset, item.offset + item.bytes}, "its record cannot be read",
                       report);
   }
   const RecordHeader& header = *item.header;
@@ -106,20 +105,24 @@ absl::Status DiskStore::ScrubRecord(const PackFile& pack, const PackScanner::Ite
   return MarkDamaged(damage, std::nullopt);
 }
 
-// A record that a damaged index has forgotten is taken in again.
+// A record that a damaged index has forgotten is taken in again, and one of which it has wrong numbers corrects them.
 absl::StatusOr<bool> DiskStore::IsLiveOrFound(const RecordHeader& header, Place at) {
+  bool mistaken = false;
   {
     std::shared_lock lock(parts_->mutex);
     ASSIGN_OR_RETURN(const bool live, parts_->catalog.IsLive(header, at));
-    if (live) return true;
+    ASSIGN_OR_RETURN(mistaken, parts_->catalog.IsMistaken(header, at));
+    if (live && !mistaken) return true;
     ASSIGN_OR_RETURN(const bool forgotten, parts_->catalog.IsForgotten(header, at.pack));
-    if (!forgotten) return false;
+    if (!forgotten && !mistaken) return false;
   }
   parts_->observer.Report({.severity = base::Severity::kError,
                            .name = "blob.index_damaged",
-                           .message = "the index did not know a record",
+                           .message = mistaken ? "the index was wrong about a record" : "the index did not know a record",
                            .fields = {{"blob", header.id.ToText()}, {"where", ToString(at)}}});
   std::unique_lock lock(parts_->mutex);
+  ASSIGN_OR_RETURN(mistaken, parts_->catalog.IsMistaken(header, at));
+  if (mistaken) parts_->catalog.Correct(header, at);
   ASSIGN_OR_RETURN(const Catalog::Applied applied, parts_->catalog.Apply(header, at));
   return applied == Catalog::Applied::kLive;
 }
@@ -140,22 +143,6 @@ absl::Status DiskStore::ProveChunk(const RecordHeader& header, base::ByteView pa
         return absl::OkStatus();
       },
       [](base::ByteView) { return absl::OkStatus(); });
-}
-
-absl::Status DiskStore::MarkRegion(uint32_t pack, uint64_t from, uint64_t to,
-                                   absl::string_view what, ScrubReport* report) {
-  std::set<base::ContentId> ids;
-  {
-    std::shared_lock lock(parts_->mutex);
-    ASSIGN_OR_RETURN(ids, parts_->catalog.FindInRegion(pack, from, to));
-  }
-  for (const base::ContentId& id : ids) {
-    const DamagedBlob damage{id, std::string(what),
-                             ToString(Place{pack, static_cast<uint32_t>(from)})};
-    Note(damage, report);
-    RETURN_IF_ERROR(MarkDamaged(damage, std::nullopt));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace cairn::storage

@@ -1,6 +1,6 @@
 // The disk store put together from log, catalog and files. Sources: disk_store.cc (put, stat,
 // delete, open), disk_batch.cc (many puts at once), disk_read.cc (reads), disk_writer.cc (blobs that
-// arrive in order), disk_compact.cc, disk_scrub.cc.
+// arrive in order), disk_compact.cc, disk_scrub.cc, disk_mend.cc.
 #pragma once
 
 #include <memory>
@@ -113,8 +113,18 @@ class DiskStore final : public DiskBlobStore {
                            base::ByteView payload, ScrubReport* report);
   absl::StatusOr<bool> IsLiveOrFound(const RecordHeader& header, Place at);
   absl::Status ProveChunk(const RecordHeader& header, base::ByteView payload);
-  absl::Status MarkRegion(uint32_t pack, uint64_t from, uint64_t to, absl::string_view what,
-                          ScrubReport* report);
+  struct Region {
+    uint32_t pack;
+    uint64_t from, to;
+  };
+  // Nothing in the region can be read as a record.
+  absl::Status MendRegion(const Region& region, absl::string_view what, ScrubReport* report);
+  // Writes the blob's records that begin in the region anew, from what the index knows of them. False: the blob does
+  // not prove itself.
+  absl::StatusOr<bool> Mend(const base::ContentId& id, const Region& region);
+  absl::StatusOr<std::vector<std::pair<RecordHeader, Place>>> RecordsIn(
+      const Region& region, const base::ContentId& id, const Catalog::Entry& blob) const;
+  static void Note(const DamagedBlob& damage, ScrubReport* report);
 
   Owned owned_;
   std::unique_ptr<StoreParts> parts_;

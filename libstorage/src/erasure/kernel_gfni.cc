@@ -21,6 +21,7 @@ namespace {
 constexpr uint32_t kGroupRows = 8;  // outputs of one pass
 constexpr size_t kMatrixBytes = 8;  // one coefficient
 constexpr size_t kVector = 64;
+constexpr int kXorOfThree = 0x96;
 
 // Bit i of the product is the parity of x and byte 7 - i.
 uint64_t BitMatrix(uint8_t factor) {
@@ -34,10 +35,26 @@ uint64_t BitMatrix(uint8_t factor) {
   return matrix;
 }
 
+// Which input comes n-th. Units mostly lie at equal distances in memory, and a processor that sees one load step by the
+// same distance again and again fetches ahead what lies behind the last unit. So both loads of a pair of inputs go from
+// both ends inwards.
+constexpr uint32_t Turn(uint32_t n, uint32_t columns) {
+  const uint32_t step = n / 2 + (n % 2 == 0 ? 0 : (columns + 1) / 2);
+  return step % 2 == 0 ? step / 2 : columns - 1 - step / 2;
+}
+
 // A few rows need more bytes in flight to keep the units busy; many rows need the registers.
 constexpr size_t LanesFor(uint32_t rows) { return rows <= 4 ? 4 : 2; }
 
-// `kRows` outputs of kLanes * 64 bytes at `at`. `matrix` holds the group's coefficients column by column.
+// The index-th coefficient, in every place.
+CAIRN_GFNI __m512i Factor(const uint8_t* matrix, size_t index) {
+  uint64_t coefficient;
+  std::memcpy(&coefficient, matrix + index * kMatrixBytes, sizeof coefficient);
+  return _mm512_set1_epi64(static_cast<long long>(coefficient));
+}
+
+// `kRows` outputs of kLanes * 64 bytes at `at`. `matrix` holds the group's coefficients column by column; columns and
+// inputs are in the order of their turns.
 template <uint32_t kRows, size_t kLanes>
 CAIRN_GFNI void Tile(const uint8_t* matrix, uint32_t columns, const uint8_t* const* in,
                      uint8_t* const* out, size_t at) {
@@ -47,20 +64,33 @@ CAIRN_GFNI void Tile(const uint8_t* matrix, uint32_t columns, const uint8_t* con
 #pragma GCC unroll 4
     for (size_t l = 0; l < kLanes; ++l) sum[r][l] = _mm512_setzero_si512();
   }
-  for (uint32_t c = 0; c < columns; ++c) {
-    __m512i x[kLanes];
+  uint32_t c = 0;
+  for (; c + 2 <= columns; c += 2, matrix += 2 * kRows * kMatrixBytes) {
+    __m512i x[kLanes], y[kLanes];
 #pragma GCC unroll 4
-    for (size_t l = 0; l < kLanes; ++l) x[l] = _mm512_loadu_si512(in[c] + at + l * kVector);
+    for (size_t l = 0; l < kLanes; ++l) {
+      x[l] = _mm512_loadu_si512(in[c] + at + l * kVector);
+      y[l] = _mm512_loadu_si512(in[c + 1] + at + l * kVector);
+    }
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < kRows; ++r) {
-      uint64_t coefficient;
-      std::memcpy(&coefficient, matrix, sizeof coefficient);
-      const __m512i factor = _mm512_set1_epi64(static_cast<long long>(coefficient));
-      matrix += kMatrixBytes;
+      const __m512i one = Factor(matrix, r);
+      const __m512i two = Factor(matrix, kRows + r);
 #pragma GCC unroll 4
       for (size_t l = 0; l < kLanes; ++l) {
-        sum[r][l] =
-            _mm512_xor_si512(sum[r][l], _mm512_gf2p8affine_epi64_epi8(x[l], factor, 0));
+        sum[r][l] = _mm512_ternarylogic_epi64(sum[r][l], _mm512_gf2p8affine_epi64_epi8(x[l], one, 0),
+                                              _mm512_gf2p8affine_epi64_epi8(y[l], two, 0), kXorOfThree);
+      }
+    }
+  }
+  if (c < columns) {
+#pragma GCC unroll 8
+    for (uint32_t r = 0; r < kRows; ++r) {
+      const __m512i factor = Factor(matrix, r);
+#pragma GCC unroll 4
+      for (size_t l = 0; l < kLanes; ++l) {
+        const __m512i x = _mm512_loadu_si512(in[c] + at + l * kVector);
+        sum[r][l] = _mm512_xor_si512(sum[r][l], _mm512_gf2p8affine_epi64_epi8(x, factor, 0));
       }
     }
   }
@@ -81,15 +111,12 @@ CAIRN_GFNI void Rest(const uint8_t* matrix, uint32_t columns, const uint8_t* con
   __m512i sum[kRows];
 #pragma GCC unroll 8
   for (uint32_t r = 0; r < kRows; ++r) sum[r] = _mm512_setzero_si512();
-  for (uint32_t c = 0; c < columns; ++c) {
+  for (uint32_t c = 0; c < columns; ++c, matrix += kRows * kMatrixBytes) {
     const __m512i x = _mm512_maskz_loadu_epi8(mask, in[c] + at);
 #pragma GCC unroll 8
     for (uint32_t r = 0; r < kRows; ++r) {
-      uint64_t coefficient;
-      std::memcpy(&coefficient, matrix, sizeof coefficient);
-      matrix += kMatrixBytes;
-      const __m512i factor = _mm512_set1_epi64(static_cast<long long>(coefficient));
-      sum[r] = _mm512_xor_si512(sum[r], _mm512_gf2p8affine_epi64_epi8(x, factor, 0));
+      sum[r] =
+          _mm512_xor_si512(sum[r], _mm512_gf2p8affine_epi64_epi8(x, Factor(matrix, r), 0));
     }
   }
 #pragma GCC unroll 8
@@ -121,7 +148,7 @@ class Gfni final : public ErasureKernel {
  public:
   const char* name() const override { return "gfni"; }
 
-  // Groups of rows; in a group column by column, as `Tile` reads them.
+  // Groups of rows; in a group column by column in the order of their turns, as `Tile` reads them.
   base::Bytes Prepare(base::ByteView matrix, uint32_t rows, uint32_t columns) const override {
     base::Bytes prepared(kMatrixBytes * rows * columns);
     uint8_t* next = prepared.data();
@@ -129,7 +156,7 @@ class Gfni final : public ErasureKernel {
       const uint32_t past = std::min(rows, first + kGroupRows);
       for (uint32_t c = 0; c < columns; ++c) {
         for (uint32_t r = first; r < past; ++r) {
-          const uint64_t bits = BitMatrix(matrix[r * columns + c]);
+          const uint64_t bits = BitMatrix(matrix[r * columns + Turn(c, columns)]);
           std::memcpy(next, &bits, sizeof bits);
           next += sizeof bits;
         }
@@ -146,7 +173,7 @@ class Gfni final : public ErasureKernel {
     std::array<uint8_t*, kMaxShards> to;
     for (size_t at = 0; at < length; at += strip) {
       const size_t n = std::min(strip, length - at);
-      for (uint32_t c = 0; c < columns; ++c) from[c] = in[c] + at;
+      for (uint32_t c = 0; c < columns; ++c) from[c] = in[Turn(c, columns)] + at;
       for (uint32_t r = 0; r < rows; ++r) to[r] = out[r] + at;
       const uint8_t* matrix = prepared.data();
       for (uint32_t first = 0; first < rows; first += kGroupRows) {

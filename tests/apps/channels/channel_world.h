@@ -8,6 +8,7 @@
 #include "apps/storaged/settler.h"
 #include "apps/storaged/tower.h"
 #include "apps/storaged/world.h"
+#include "cairn/base/charge.h"
 #include "cairn/chain/convert.h"
 #include "cairn/payment/payer.h"
 #include "cairn/rpc/v1/provider.pb.h"
@@ -47,18 +48,23 @@ class ChannelWorld {
     settler.reset();
     reads.reset();
     store = *payment::OpenClaimStore(*claims_);
+    lanes = std::make_unique<PoolLanes>(PoolLanes::Environment{
+        provider().identity, provider()->ledger, provider()->writes, world.clock});
+    (void)lanes->Load();
     lane = std::make_unique<Submitter>(*world.client, provider().identity, world.clock, 8);
     payment::PayeeTerms terms;
     terms.rate = {*base::Amount(kUnitsPerMib).Times(base::kPriceScale)};
     reads = std::make_unique<ReadChannels>(
         ReadChannels::Environment{provider().identity, provider()->ledger, *store, world.clock,
                                   [] { return false; },
-                                  [this](const absl::Status& why) { failed = why; }},
+                                  [this](const absl::Status& why) { failed = why; }, lanes.get()},
         terms);
     settler = std::make_unique<Settler>(
         Settler::Environment{provider().identity, provider()->ledger, *store, *reads, *lane,
-                             world.clock, nullptr},
-        payment::PayeePolicy{.withdraw_from = base::Amount(uint64_t{1})});
+                             world.clock, nullptr, lanes.get(),
+                             payment::LanePolicy{.window = base::TransferCost(
+                                                     terms.rate, payment::kMaxWindowBytes)}},
+        payment::PayeePolicy{.withdraw_from = withdraw_from});
   }
   // The claim store as it is now, to be restored later.
   std::unique_ptr<base::Kv> Backup() const {
@@ -146,7 +152,9 @@ class ChannelWorld {
 
   World world;
   std::unique_ptr<payment::ClaimStore> store;
+  base::Amount withdraw_from{uint64_t{1}};  // from the next Restart on
   std::unique_ptr<Submitter> lane;
+  std::unique_ptr<PoolLanes> lanes;
   std::unique_ptr<ReadChannels> reads;
   std::unique_ptr<Settler> settler;
   absl::Status failed;

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "cairn/base/bytes.h"
+#include "cairn/base/disk.h"
 
 namespace cairn::base {
 
@@ -77,9 +78,23 @@ class Kv {
 
 std::unique_ptr<Kv> NewMemoryKv();
 
+inline constexpr uint64_t kKvJournalBytes = 1 << 20;
+
+// A store in front of `below` whose durable commits cost one sync of a file that does not grow: for many small commits.
+// A commit is appended to a journal (`path` on `disk`, of `bytes`, made when it is not there) and kept in memory; when
+// the journal is full, `below` takes all of it in one durable commit, during which Snapshot waits. A commit that the
+// journal cannot hold goes to `below` at once. Whoever opens `below` afterwards must open it with the journal: a store
+// that had one and has none is DataLoss (reason STORE_DAMAGED), as is a broken record that was durable. One key of
+// `below` is the journal's own: it is not seen through the store and refused in a batch (InvalidArgument, reason
+// RESERVED_KEY).
+absl::StatusOr<std::unique_ptr<Kv>> OpenJournaledKv(std::shared_ptr<Kv> below, std::shared_ptr<Disk> disk,
+                                                    absl::string_view path, uint64_t bytes = kKvJournalBytes);
+
 struct LmdbOptions {
   uint64_t map_bytes = uint64_t{64} << 30;  // address space, not disk
   bool create = true;
+  // Above 0: behind a journal in the same folder. A store that has one is opened with it in any case.
+  uint64_t journal_bytes = 0;
 };
 // `folder` must exist (or its parent, when `create`). FailedPrecondition (reason STORE_LOCKED) when another process
 // has it open for writing.

@@ -149,7 +149,6 @@ DueEntry ParseDue(const std::string& key);
 std::string Encode(const google::protobuf::MessageLite& record);
 std::string Encode(const Raw& record);
 bool Decode(const std::string& value, google::protobuf::MessageLite* record);
-bool Decode(const std::string& value, Raw* record);
 
 }  // namespace keys
 }  // namespace cairn::chain

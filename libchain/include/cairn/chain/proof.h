@@ -1,7 +1,7 @@
 // The state root: a binary Merkle tree over BLAKE3(key), and proofs that a record is, or is not, under a root.
 //
 // A leaf stands at the first depth at which it is alone; a subtree with one leaf is that leaf, an empty one the zero
-// digest. Leaf = H("cairn v1 state leaf", BLAKE3(key), BLAKE3(value)); node = H("cairn v1 state node", left, right).
+// digest. Leaf = H("cairn v1 state leaf", BLAKE3(key), BLAKE3(value)); node = H("cairn v1 state node", left, right), without lengths.
 // The tree does not depend on the order of changes. Verifying needs no ledger: a header signed by the engine, a proof,
 // and these functions. Nodes are kept four levels to a page; an update touches the pages of changed leaves only.
 #pragma once

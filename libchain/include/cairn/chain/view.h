@@ -18,44 +18,45 @@
 #include "absl/strings/string_view.h"
 #include "cairn/base/kv.h"
 #include "cairn/chain/keys.h"
+#include "cairn/chain/record.h"
 
 namespace cairn::chain {
 
-// Sorted changes; nullopt deletes.
-using ChangeSet = absl::btree_map<std::string, std::optional<std::string>>;
+// Sorted changes; null deletes.
+using ChangeSet = absl::btree_map<std::string, RecordPtr>;
 
 class ReadView {
  public:
-  using Entry = std::pair<std::string, std::string>;
+  using Entry = std::pair<std::string, RecordPtr>;
   virtual ~ReadView() = default;
 
-  virtual std::optional<std::string> Get(const std::string& key) const = 0;
+  // Null when there is none.
+  virtual RecordPtr Get(const std::string& key) const = 0;
   // First entry at or after `key`.
   virtual std::optional<Entry> Seek(const std::string& key) const = 0;
   virtual absl::Status health() const = 0;
 
   template <class R>
-  std::optional<R> Find(const Key<R>& key) const {
-    std::optional<std::string> value = Get(key.bytes);
-    if (!value) return std::nullopt;
-    R record;
-    if (!keys::Decode(*value, &record)) return std::nullopt;
-    return record;
+  Found<R> Find(const Key<R>& key) const {
+    return Found<R>(Get(key.bytes));
   }
   template <class R>
   bool Has(const Key<R>& key) const {
-    return Get(key.bytes).has_value();
+    return Get(key.bytes) != nullptr;
   }
-  // Entries whose key begins with `prefix`, from `from` on, until `visit` returns false.
+  // Entries whose key begins with `prefix`, from `from` on, until `visit` (key, record) returns false.
   template <class F>
   void Scan(const std::string& prefix, const std::string& from, F visit) const {
     std::optional<Entry> entry = Seek(std::max(prefix, from));
     while (entry && absl::string_view(entry->first).substr(0, prefix.size()) == prefix) {
-      if (!visit(entry->first, entry->second)) return;
+      if (!visit(entry->first, *entry->second)) return;
       entry = Seek(entry->first + '\0');
     }
   }
 };
+
+// First entry at or after `key` of what `changes` make of `below`.
+std::optional<ReadView::Entry> SeekOver(const ChangeSet& changes, const ReadView& below, const std::string& key);
 
 class WriteView final : public ReadView {
  public:
@@ -64,24 +65,23 @@ class WriteView final : public ReadView {
   WriteView(const WriteView&) = delete;
   WriteView& operator=(const WriteView&) = delete;
 
-  std::optional<std::string> Get(const std::string& key) const override;
-  std::optional<Entry> Seek(const std::string& key) const override;
+  RecordPtr Get(const std::string& key) const override;
+  std::optional<Entry> Seek(const std::string& key) const override { return SeekOver(changes_, below_, key); }
   absl::Status health() const override { return below_.health(); }
 
   template <class R>
-  void Put(const Key<R>& key, const R& record) {
-    changes_[key.bytes] = keys::Encode(record);
+  void Put(const Key<R>& key, R record) {
+    Put(key.bytes, MakeRecord(std::move(record)));
   }
   template <class R>
   void Delete(const Key<R>& key) {
-    changes_[key.bytes] = std::nullopt;
+    Put(key.bytes, nullptr);
   }
+  void Put(const std::string& key, RecordPtr record) { changes_[key] = std::move(record); }
   // The state below, without these changes: what invariants compare with.
   const ReadView& below() const { return below_; }
   const ChangeSet& changes() const { return changes_; }
   ChangeSet TakeChanges() { return std::exchange(changes_, {}); }
-  // Lays `changes` over this view.
-  void Merge(ChangeSet changes);
 
  private:
   const ReadView& below_;
@@ -93,7 +93,7 @@ class KvView final : public ReadView {
  public:
   KvView(const base::Kv& kv, std::string prefix);
   explicit KvView(std::shared_ptr<const base::KvSnapshot> snapshot, std::string prefix);
-  std::optional<std::string> Get(const std::string& key) const override;
+  RecordPtr Get(const std::string& key) const override;
   std::optional<Entry> Seek(const std::string& key) const override;
   absl::Status health() const override { return health_; }
 
@@ -104,30 +104,40 @@ class KvView final : public ReadView {
   mutable absl::Status health_;
 };
 
-// Another view, each entry of which is read once. For as long as nothing below changes.
-class MemoView final : public ReadView {
+// Another view with many changes over it: every record is looked for below once, and found again at one step however
+// many there are. For as long as nothing below changes.
+class BlockView final : public ReadView {
  public:
-  explicit MemoView(const ReadView* below) : below_(*below) {}
-  std::optional<std::string> Get(const std::string& key) const override;
-  std::optional<Entry> Seek(const std::string& key) const override { return below_.Seek(key); }
+  explicit BlockView(const ReadView* below) : below_(*below) {}
+  BlockView(const BlockView&) = delete;
+  BlockView& operator=(const BlockView&) = delete;
+
+  RecordPtr Get(const std::string& key) const override;
+  std::optional<Entry> Seek(const std::string& key) const override { return SeekOver(changes_, below_, key); }
   absl::Status health() const override { return below_.health(); }
+
+  // Lays `changes` over this view.
+  void Merge(ChangeSet changes);
+  // All that was merged, the bytes of every record made.
+  ChangeSet TakeChanges();
 
  private:
   const ReadView& below_;
-  mutable absl::flat_hash_map<std::string, std::optional<std::string>> known_;
+  mutable absl::flat_hash_map<std::string, RecordPtr> known_;
+  ChangeSet changes_;
 };
 
 // A state in memory: tests, simulators, the state before genesis.
 class MapView final : public ReadView {
  public:
-  std::optional<std::string> Get(const std::string& key) const override;
+  RecordPtr Get(const std::string& key) const override;
   std::optional<Entry> Seek(const std::string& key) const override;
   absl::Status health() const override { return absl::OkStatus(); }
   void Merge(const ChangeSet& changes);
-  const std::map<std::string, std::string>& entries() const { return entries_; }
+  const std::map<std::string, RecordPtr>& entries() const { return entries_; }
 
  private:
-  std::map<std::string, std::string> entries_;
+  std::map<std::string, RecordPtr> entries_;
 };
 
 }  // namespace cairn::chain

@@ -128,6 +128,7 @@ class Payee {
   ChannelFacts facts_;
   PayeeTerms terms_;
   std::optional<base::Claim> best_;
+  std::optional<base::TickHash> ticks_;  // of the best claim's voucher, when it has any
   std::optional<Waiver> waiver_;
   uint64_t sent_ = 0;
   uint64_t durable_ = 0;  // bytes paid by the claim in the store
@@ -175,14 +176,14 @@ class PayeeBook {
  private:
   struct Pending {
     uint64_t number = 0;  // what a Durable must reach
-    Ack ack;
+    base::Claim claim;
   };
   void StageBest(const Payee& payee);
 
   ClaimStore& store_;
   PayeeTerms terms_;
   std::map<base::ChannelId, Payee> payees_;
-  std::multimap<base::AccountId, base::ChannelId> of_payer_;
+  std::multimap<base::AccountId, const Payee*> of_payer_;
   std::map<base::ChannelId, Pending> pending_;  // the newest of each channel
 };
 

@@ -46,7 +46,10 @@ class Payer {
                                       const base::SigningKey& key, base::Entropy& entropy,
                                       const std::optional<base::Claim>& last);
 
-  void OnFacts(const ChannelFacts& facts) { facts_ = facts; }
+  void OnFacts(const ChannelFacts& facts) {
+    facts_ = facts;
+    affordable_.reset();
+  }
   // The payee's rate, from its signed answer. FailedPrecondition (reason PRICE_GUARD) above the
   // limit: nothing is signed at it.
   absl::Status Agree(base::Price rate);
@@ -86,8 +89,9 @@ class Payer {
         base::Entropy& entropy)
       : facts_(facts), limits_(limits), key_(&key), entropy_(&entropy) {}
   uint64_t Target() const;
-  absl::Status CheckAffordable(uint64_t target, absl::Time now) const;
-  base::Amount CostOf(uint64_t bytes) const;
+  base::Voucher Terms() const;
+  bool IsAffordable(uint64_t bytes);
+  absl::Status CheckAffordable(uint64_t target, absl::Time now);
   base::Voucher Sign(uint64_t bytes, uint32_t ticks);
 
   ChannelFacts facts_;
@@ -97,6 +101,7 @@ class Payer {
   std::optional<base::Price> rate_;
   std::optional<base::Claim> last_;
   std::optional<base::TickChain> chain_;  // of the last voucher; none after a restart
+  std::optional<uint64_t> affordable_;    // bytes, until rate, deposit or base change
   uint64_t wanted_ = 0;    // both count the channel's whole life
   uint64_t verified_ = 0;
   bool certain_ = true;

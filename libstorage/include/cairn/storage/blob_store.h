@@ -80,6 +80,7 @@ struct ScrubReport {
   bool finished = false;       // everything has been looked at since the empty cursor
   uint64_t checked_blobs = 0;  // records of blobs: a large blob counts once for each pack piece
   uint64_t checked_bytes = 0;
+  std::vector<DamagedBlob> mended;   // records that could not be read, written anew: the blobs are sound
   std::vector<DamagedBlob> damaged;  // found by this call; by the one that finishes, all that is still marked
 };
 
@@ -153,7 +154,8 @@ class BlobStore {
   // on the disk.
   virtual absl::StatusOr<uint64_t> Compact(uint64_t budget_bytes) = 0;
   // Reads and proves about `budget_bytes` from `cursor` on (empty: from the start). Damaged blobs
-  // stay marked until they are deleted or stored again.
+  // stay marked until they are deleted or stored again; a record that cannot be read, of a blob that
+  // proves itself all the same, is written anew.
   virtual absl::StatusOr<ScrubReport> Scrub(absl::string_view cursor, uint64_t budget_bytes) = 0;
 
  protected:

@@ -1,13 +1,14 @@
 // What the rules of an operation are given besides the operation: the block, the signer, the records, the way to say why.
 #pragma once
 
-#include <map>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/strings/string_view.h"
 #include "cairn/base/id.h"
 #include "cairn/chain/pb.h"
@@ -43,6 +44,7 @@ struct Context {
     return verdict;
   }
   // Values that are bytes appear as lower-case hex.
+  void Emit(const char* type, std::initializer_list<std::pair<const char*, absl::string_view>> attributes) const;
   void Emit(const char* type, const Attributes& attributes) const;
   void Created(std::string id) const { outcome->created.push_back(std::move(id)); }
 };
@@ -61,7 +63,7 @@ class Edits {
     if (slot.record == nullptr) {
       auto record = std::make_unique<R>();
       if (!slot.dropped) {
-        if (auto found = view_.Find(key)) *record = *std::move(found);
+        if (const auto found = view_.Find(key)) *record = *found;
       }
       slot.record = std::move(record);
     }
@@ -72,9 +74,12 @@ class Edits {
   template <class R>
   std::optional<R> Peek(const Key<R>& key) const {
     const auto slot = records_.find(key.bytes);
-    if (slot == records_.end()) return view_.Find(key);
-    if (slot->second.record == nullptr) return std::nullopt;
-    return static_cast<const R&>(*slot->second.record);
+    if (slot != records_.end()) {
+      if (slot->second.record == nullptr) return std::nullopt;
+      return static_cast<const R&>(*slot->second.record);
+    }
+    const auto found = view_.Find(key);
+    return found ? std::optional<R>(*found) : std::nullopt;
   }
   template <class R>
   bool Has(const Key<R>& key) const {
@@ -102,7 +107,7 @@ class Edits {
     bool dropped = false;
   };
   WriteView& view_;
-  std::map<std::string, Slot> records_;
+  absl::btree_map<std::string, Slot> records_;
 };
 
 inline void AddDue(Edits& edits, uint64_t time_ms, DueKind kind, const std::string& id) {
