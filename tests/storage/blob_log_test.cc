@@ -208,6 +208,33 @@ TEST_CASE("a blob that is here already takes no room and needs none") {
   CHECK(rig.store->Usage().blobs == stored.size());
 }
 
+TEST_CASE("a scrub corrects an index that has a wrong size or number for a record", "[MP-20]") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample sample = MakeSample(GENERATE(4'100, 700'000), 1);
+  REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
+  REQUIRE(rig.store->Checkpoint().ok());
+  const BlobUsage before = rig.store->Usage();
+  rig.store.reset();
+  const std::string key = "b" + std::string(base::AsText(sample.id.digest.view()));
+  std::string value(*rig.kv->Snapshot()->Get(key).value());
+  const size_t wrong = GENERATE(7, 9, 12);  // of sequence (8 bytes) and size (8 bytes)
+  value[wrong] = static_cast<char>(value[wrong] ^ 4);
+  base::KvBatch batch;
+  batch.Put(key, value);
+  REQUIRE(rig.kv->Commit(batch).ok());
+  REQUIRE(rig.Open().ok());
+  const auto report = rig.store->Scrub("", kRoomy);
+  REQUIRE(report.ok());
+  CHECK(report->damaged.empty());
+  CHECK(rig.observer.seen("blob.index_damaged") == 1);
+  CHECK(Reads(rig, sample));
+  CHECK(rig.store->Usage().live_bytes == before.live_bytes);
+  CHECK(rig.store->Usage().reclaimable_bytes == before.reclaimable_bytes);
+  REQUIRE(rig.store->Scrub("", kRoomy).ok());
+  CHECK(rig.observer.seen("blob.index_damaged") == 1);
+}
+
 TEST_CASE("a large blob that is named twice in one batch is stored once, and a damaged one again") {
   BlobRig rig;
   REQUIRE(rig.Open().ok());

@@ -443,6 +443,27 @@ absl::StatusOr<bool> Catalog::IsLive(const RecordHeader& header, Place at) const
   return entry.has_value() && entry->place == at;
 }
 
+std::string Catalog::KeyOf(const RecordHeader& header) {
+  if (header.kind == RecordKind::kFiller) return "";
+  if (IsTombstone(header.kind)) return Key(TombstoneKey(header.kind), header.id);
+  if (IsPiece(header.kind)) return Key(PieceKey(header.kind), header.id, header.index());
+  return Key(kBlobKey, header.id);
+}
+
+absl::StatusOr<bool> Catalog::IsMistaken(const RecordHeader& header, Place at) const {
+  if (header.kind == RecordKind::kFiller) return false;
+  ASSIGN_OR_RETURN(const auto entry, Find(KeyOf(header)));
+  const uint64_t size = IsPiece(header.kind) ? header.length : header.size;
+  return entry.has_value() && entry->place == at &&
+         (entry->size != size || entry->sequence != header.sequence);
+}
+
+void Catalog::Correct(const RecordHeader& header, Place at) {
+  hot_.Forget(header.id);
+  const uint64_t size = IsPiece(header.kind) ? header.length : header.size;
+  Set(KeyOf(header), {header.sequence, size, at});
+}
+
 absl::StatusOr<bool> Catalog::IsForgotten(const RecordHeader& header, uint32_t pack) const {
   std::optional<Entry> known;
   if (header.kind == RecordKind::kBlob || header.kind == RecordKind::kCommit) {

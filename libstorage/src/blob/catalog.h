@@ -95,6 +95,10 @@ class Catalog {
   absl::StatusOr<std::vector<DamagedBlob>> Damage() const;  // all that is marked
   // Whether the record at `at` is the one the index means.
   absl::StatusOr<bool> IsLive(const RecordHeader& header, Place at) const;
+  // Whether the index means the record at `at` but has other numbers for it than the record itself: the index is
+  // damaged. Correct takes them from the record; what was counted by it was counted before the damage.
+  absl::StatusOr<bool> IsMistaken(const RecordHeader& header, Place at) const;
+  void Correct(const RecordHeader& header, Place at);
   absl::StatusOr<bool> HasGarbage(const base::ContentId& id) const;
   // A record with content that the index neither means nor has noted as garbage, of something it does not know at all:
   // the index is damaged. Packs that are about to go have no notes left.
@@ -158,6 +162,7 @@ class Catalog {
   absl::StatusOr<bool> PiecesComplete(const RecordHeader& commit) const;
   absl::Status ReleasePieces(RecordKind kind, const base::ContentId& id, uint64_t below_sequence);
   absl::StatusOr<std::optional<Entry>> Find(absl::string_view key) const;
+  static std::string KeyOf(const RecordHeader& header);  // empty: of a filler
   void Set(absl::string_view key, const Entry& entry);
   void Release(const base::ContentId& id, Place place, uint64_t record_bytes);
   void AddLive(uint32_t pack, int64_t bytes);

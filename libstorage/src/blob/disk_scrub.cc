@@ -105,20 +105,24 @@ absl::Status DiskStore::ScrubRecord(const PackFile& pack, const PackScanner::Ite
   return MarkDamaged(damage, std::nullopt);
 }
 
-// A record that a damaged index has forgotten is taken in again.
+// A record that a damaged index has forgotten is taken in again, and one of which it has wrong numbers corrects them.
 absl::StatusOr<bool> DiskStore::IsLiveOrFound(const RecordHeader& header, Place at) {
+  bool mistaken = false;
   {
     std::shared_lock lock(parts_->mutex);
     ASSIGN_OR_RETURN(const bool live, parts_->catalog.IsLive(header, at));
-    if (live) return true;
+    ASSIGN_OR_RETURN(mistaken, parts_->catalog.IsMistaken(header, at));
+    if (live && !mistaken) return true;
     ASSIGN_OR_RETURN(const bool forgotten, parts_->catalog.IsForgotten(header, at.pack));
-    if (!forgotten) return false;
+    if (!forgotten && !mistaken) return false;
   }
   parts_->observer.Report({.severity = base::Severity::kError,
                            .name = "blob.index_damaged",
-                           .message = "the index did not know a record",
+                           .message = mistaken ? "the index was wrong about a record" : "the index did not know a record",
                            .fields = {{"blob", header.id.ToText()}, {"where", ToString(at)}}});
   std::unique_lock lock(parts_->mutex);
+  ASSIGN_OR_RETURN(mistaken, parts_->catalog.IsMistaken(header, at));
+  if (mistaken) parts_->catalog.Correct(header, at);
   ASSIGN_OR_RETURN(const Catalog::Applied applied, parts_->catalog.Apply(header, at));
   return applied == Catalog::Applied::kLive;
 }

@@ -28,9 +28,9 @@
 #include <vector>
 
 #include "blob/catalog.h"
-#include "blob/gate.h"
 #include "blob/pack_files.h"
 #include "blob/record_group.h"
+#include "cairn/base/gate.h"
 #include "cairn/base/observer.h"
 #include "cairn/storage/disk_blob_store.h"
 
@@ -196,7 +196,7 @@ struct PackLog::Group {
   std::atomic<bool> settled = false;  // durable or failed
   absl::Status status;
   size_t sleepers = 0;
-  Gate gate;
+  base::Gate gate;
 };
 
 }  // namespace cairn::storage

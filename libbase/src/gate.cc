@@ -1,4 +1,4 @@
-#include "blob/gate.h"
+#include "cairn/base/gate.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -6,7 +6,7 @@
 
 #include <climits>
 
-namespace cairn::storage {
+namespace cairn::base {
 namespace {
 
 void Futex(std::atomic<uint32_t>& word, int operation, uint32_t value) {
@@ -28,4 +28,4 @@ void Gate::WakeAll() {
   Futex(word_, FUTEX_WAKE_PRIVATE, INT_MAX);
 }
 
-}  // namespace cairn::storage
+}  // namespace cairn::base

@@ -9,7 +9,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace cairn::storage {
+namespace cairn::base {
 
 class Gate {
  public:
@@ -23,4 +23,4 @@ class Gate {
   std::atomic<uint32_t> word_ = 0;
 };
 
-}  // namespace cairn::storage
+}  // namespace cairn::base
