@@ -570,6 +570,7 @@ class SlowSyncs final : public base::Disk {
   }
   // True when `done` came true while the second sync had not ended yet.
   bool early() const { return early_; }
+  bool stalled() const { return stalled_; }
   std::atomic<bool> done = false;
 
   absl::StatusOr<std::unique_ptr<base::File>> Open(absl::string_view path, base::OpenMode mode) override {
@@ -619,7 +620,7 @@ class SlowSyncs final : public base::Disk {
     if (!armed_) return;
     const int sync = ++syncs_;
     std::unique_lock lock(mutex_);
-    if (sync == 1) changed_.wait(lock, [&] { return writes_ >= 3; });
+    if (sync == 1) stalled_ = !changed_.wait_for(lock, std::chrono::seconds(60), [&] { return writes_ >= 3; });
     // Who is told too early is told at once; who is not, waits for this sync.
     if (sync == 2) early_ = changed_.wait_for(lock, std::chrono::milliseconds(300), [&] { return done.load(); });
   }
@@ -631,6 +632,7 @@ class SlowSyncs final : public base::Disk {
   int writes_ = 0;
   std::atomic<int> syncs_ = 0;
   std::atomic<bool> early_ = false;
+  std::atomic<bool> stalled_ = false;  // nobody wrote while somebody synced
 };
 
 }  // namespace
@@ -641,8 +643,8 @@ TEST_CASE("what is written while a sync is under way waits for the next one") {
   rig.other_disk = &disk;
   REQUIRE(rig.Open({.reserve_bytes = 0}).ok());
   std::vector<Sample> samples;
-  for (uint64_t i = 0; i < 61; ++i) samples.push_back(MakeSample(4'096, i));
-  // More than a group gathers while somebody syncs.
+  for (uint64_t i = 0; i < 81; ++i) samples.push_back(MakeSample(4'096, i));
+  // More than a group gathers while somebody syncs (128 KiB).
   const auto put = [&](size_t from, size_t to) {
     std::vector<std::pair<base::ContentId, base::ByteView>> batch;
     for (size_t i = from; i < to; ++i) batch.emplace_back(samples[i].id, samples[i].bytes);
@@ -653,13 +655,14 @@ TEST_CASE("what is written while a sync is under way waits for the next one") {
   std::thread first([&] { failed += !put(0, 1); });
   disk.AwaitWrites(1);
   std::thread second([&] {
-    failed += !put(1, 31);
+    failed += !put(1, 41);
     disk.done = true;
   });
   disk.AwaitWrites(2);
-  std::thread third([&] { failed += !put(31, 61); });  // written once the second is waiting
+  std::thread third([&] { failed += !put(41, 81); });  // written once the second is waiting
   for (std::thread* thread : {&first, &second, &third}) thread->join();
   CHECK(failed == 0);
+  CHECK_FALSE(disk.stalled());
   CHECK_FALSE(disk.early());
   rig.other_disk = nullptr;
   rig.store.reset();
