@@ -29,8 +29,7 @@ absl::Status Unusable(absl::string_view reason, absl::string_view why) {
 
 }  // namespace
 
-absl::StatusOr<PoolRecords> AskPool(chain::Client& chain, const base::ChannelId& pool,
-                                    const std::string& signer, const base::AccountId& payee) {
+absl::StatusOr<pb::Pool> FindPool(chain::Client& chain, const base::ChannelId& pool) {
   pb::QueryRequest request;
   request.set_pool(chain::ToField(pool));
   auto answer = chain.Query(request);
@@ -39,8 +38,14 @@ absl::StatusOr<PoolRecords> AskPool(chain::Client& chain, const base::ChannelId&
                        absl::StrCat("no pool ", pool.ToHexString()), "storectl pool ls");
   }
   RETURN_IF_ERROR(answer.status());
+  return std::move(*answer->mutable_pools(0));
+}
+
+absl::StatusOr<PoolRecords> AskPool(chain::Client& chain, const base::ChannelId& pool,
+                                    const std::string& signer, const base::AccountId& payee) {
   PoolRecords out;
-  out.pool = std::move(*answer->mutable_pools(0));
+  ASSIGN_OR_RETURN(out.pool, FindPool(chain, pool));
+  pb::QueryRequest request;
   request.mutable_pool_lane()->set_pool(chain::ToField(pool));
   request.mutable_pool_lane()->set_signer(signer);
   request.mutable_pool_lane()->set_payee(chain::ToField(payee));

@@ -1,7 +1,7 @@
 // Pools as both ends see them: a deposit of one owner, capabilities that let keys sign for it, and a
 // lane for each signer and payee, which works like a channel.
 //
-// Pure but for AskPool, which blocks on the ledger. Rule: JS-15.
+// Pure but for FindPool and AskPool, which block on the ledger. Rule: JS-15.
 #pragma once
 
 #include <string>
@@ -22,7 +22,10 @@ struct PoolRecords {
   chain::pb::PoolLane lane;
   chain::pb::PoolSigner signer;
 };
-// NotFound (NO_SUCH_POOL). `signer` is an encoded public key.
+// NotFound (NO_SUCH_POOL).
+absl::StatusOr<chain::pb::Pool> FindPool(chain::Client& chain, const base::ChannelId& pool);
+// The pool, and what was redeemed for the signer and for its lane to the payee. NotFound (NO_SUCH_POOL). `signer` is an
+// encoded public key.
 absl::StatusOr<PoolRecords> AskPool(chain::Client& chain, const base::ChannelId& pool,
                                     const std::string& signer, const base::AccountId& payee);
 

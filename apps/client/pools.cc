@@ -63,18 +63,6 @@ absl::Status ClosePool(Client& client, const base::ChannelId& pool) {
   return Do(client, std::move(operation)).status();
 }
 
-absl::StatusOr<pb::Pool> FindPool(chain::Client& chain, const base::ChannelId& pool) {
-  pb::QueryRequest request;
-  request.set_pool(chain::ToField(pool));
-  auto answer = chain.Query(request);
-  if (absl::IsNotFound(answer.status()) || (answer.ok() && answer->pools_size() != 1)) {
-    return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_POOL",
-                       absl::StrCat("no pool ", pool.ToHexString()), "storectl pool ls");
-  }
-  RETURN_IF_ERROR(answer.status());
-  return std::move(*answer->mutable_pools(0));
-}
-
 absl::StatusOr<std::vector<pb::Pool>> ListPools(chain::Client& chain,
                                                 const base::AccountId& owner) {
   std::vector<pb::Pool> out;

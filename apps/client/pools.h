@@ -4,12 +4,13 @@
 
 #include <vector>
 
+#include "apps/client/pool_facts.h"
 #include "apps/client/session.h"
 #include "cairn/chain/pb.h"
 
 namespace cairn::client {
 
-// In usdc; capabilities are signed by this wallet's key.
+// `deposit` in the smallest units of usdc; capabilities are signed by this wallet's key.
 absl::StatusOr<base::ChannelId> OpenPool(Client& client, base::Amount deposit);
 absl::Status FundPool(Client& client, const base::ChannelId& pool, base::Amount amount);
 // No key signs for the pool any more once the dispute window is over; what it promised until then can be
@@ -17,8 +18,6 @@ absl::Status FundPool(Client& client, const base::ChannelId& pool, base::Amount 
 absl::Status RevokeSigner(Client& client, const base::ChannelId& pool, const base::PublicKey& signer);
 // Payees redeem until the window ends, then the rest comes back.
 absl::Status ClosePool(Client& client, const base::ChannelId& pool);
-// NotFound (NO_SUCH_POOL).
-absl::StatusOr<chain::pb::Pool> FindPool(chain::Client& chain, const base::ChannelId& pool);
 absl::StatusOr<std::vector<chain::pb::Pool>> ListPools(chain::Client& chain,
                                                        const base::AccountId& owner);
 

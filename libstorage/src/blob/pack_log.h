@@ -7,9 +7,9 @@
 // Whoever waits for a written group while nobody syncs does so for all that is written up to the first
 // group that is still under way. A record enters the catalog once it is written, and all that has a
 // place before it; it is durable once a sync that began later has succeeded. Groups become durable in
-// the order of their places. Syncs are made
-// one after the other, so that no failure is reported to one and missed by another. A pack is synced
-// before the next one is begun, so only the newest can be torn by a crash.
+// the order of their places. Syncs are made one after the other, so that no failure is reported to one
+// and missed by another. A pack is synced before the next one is begun, so only the newest can be torn
+// by a crash.
 //
 // After a failed sync every later write fails (STORE_POISONED). A full disk fails the group that
 // hit it, is cut off again or covered with a filler, and does no other harm. Thread-safe. Takes the
