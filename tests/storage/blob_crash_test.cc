@@ -10,6 +10,7 @@
 
 #include "storage/blob_rig.h"
 #include "storage/blob_script.h"
+#include "support/forwarding_disk.h"
 
 namespace cairn::storage {
 namespace {
@@ -39,52 +40,24 @@ std::vector<Keep> Remainders(uint64_t seed) {
 }
 
 // A disk on which a sync of files, or of folders, does nothing.
-class ForgetfulDisk final : public base::Disk {
+class ForgetfulDisk final : public base::ForwardingDisk {
  public:
-  ForgetfulDisk(base::Disk& inner, bool files) : inner_(inner), files_(files) {}
+  ForgetfulDisk(base::Disk& inner, bool files) : ForwardingDisk(inner), files_(files) {}
+  absl::Status SyncDir(absl::string_view folder) override {
+    return files_ ? ForwardingDisk::SyncDir(folder) : absl::OkStatus();
+  }
 
-  absl::StatusOr<std::unique_ptr<base::File>> Open(absl::string_view path,
-                                                   base::OpenMode mode) override {
-    ASSIGN_OR_RETURN(auto file, inner_.Open(path, mode));
+ private:
+  class ForgetfulFile final : public base::ForwardingFile {
+   public:
+    using ForwardingFile::ForwardingFile;
+    absl::Status Sync() override { return absl::OkStatus(); }
+  };
+  std::unique_ptr<base::File> Wrap(std::unique_ptr<base::File> file) override {
     if (!files_) return file;
     return std::make_unique<ForgetfulFile>(std::move(file));
   }
-  absl::Status MakeDirs(absl::string_view path) override { return inner_.MakeDirs(path); }
-  absl::Status Rename(absl::string_view from, absl::string_view to) override {
-    return inner_.Rename(from, to);
-  }
-  absl::Status Remove(absl::string_view path) override { return inner_.Remove(path); }
-  absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) override {
-    return inner_.List(folder);
-  }
-  absl::StatusOr<bool> Exists(absl::string_view path) override { return inner_.Exists(path); }
-  absl::Status SyncDir(absl::string_view folder) override {
-    return files_ ? inner_.SyncDir(folder) : absl::OkStatus();
-  }
-  absl::StatusOr<base::DiskSpace> Space() override { return inner_.Space(); }
 
- private:
-  class ForgetfulFile final : public base::File {
-   public:
-    explicit ForgetfulFile(std::unique_ptr<base::File> inner) : inner_(std::move(inner)) {}
-    absl::StatusOr<size_t> ReadAt(uint64_t offset, base::MutableByteView out) override {
-      return inner_->ReadAt(offset, out);
-    }
-    absl::Status WriteAt(uint64_t offset, base::ByteView bytes) override {
-      return inner_->WriteAt(offset, bytes);
-    }
-    absl::Status Truncate(uint64_t size) override { return inner_->Truncate(size); }
-    absl::StatusOr<uint64_t> Size() override { return inner_->Size(); }
-    absl::Status Sync() override { return absl::OkStatus(); }
-    absl::Status PunchHole(uint64_t offset, uint64_t length) override {
-      return inner_->PunchHole(offset, length);
-    }
-
-   private:
-    std::unique_ptr<base::File> inner_;
-  };
-
-  base::Disk& inner_;
   const bool files_;
 };
 

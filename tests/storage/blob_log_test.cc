@@ -6,6 +6,7 @@
 #include "cairn/base/status.h"
 #include "catch.h"
 #include "storage/blob_rig.h"
+#include "support/forwarding_disk.h"
 
 namespace cairn::storage {
 namespace {
@@ -17,9 +18,9 @@ using blob_store_suite::Sample;
 constexpr size_t kLarge = 200'000;  // a group of its own
 
 // Holds the first large write back, while later ones pass; then lets it go, or fail.
-class HeldDisk final : public base::Disk {
+class HeldDisk final : public base::ForwardingDisk {
  public:
-  explicit HeldDisk(base::Disk& inner) : inner_(inner) {}
+  using ForwardingDisk::ForwardingDisk;
 
   void HoldNext(absl::Status outcome) {
     std::lock_guard lock(mutex_);
@@ -41,42 +42,24 @@ class HeldDisk final : public base::Disk {
     moved_.notify_all();
   }
 
-  absl::StatusOr<std::unique_ptr<base::File>> Open(absl::string_view path, base::OpenMode mode) override {
-    auto file = inner_.Open(path, mode);
-    if (!file.ok()) return file.status();
-    return std::make_unique<HeldFile>(*this, *std::move(file));
-  }
-  absl::Status MakeDirs(absl::string_view path) override { return inner_.MakeDirs(path); }
-  absl::Status Rename(absl::string_view from, absl::string_view to) override { return inner_.Rename(from, to); }
-  absl::Status Remove(absl::string_view path) override { return inner_.Remove(path); }
-  absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) override { return inner_.List(folder); }
-  absl::StatusOr<bool> Exists(absl::string_view path) override { return inner_.Exists(path); }
-  absl::Status SyncDir(absl::string_view folder) override { return inner_.SyncDir(folder); }
-  absl::StatusOr<base::DiskSpace> Space() override { return inner_.Space(); }
-
  private:
-  class HeldFile final : public base::File {
+  class HeldFile final : public base::ForwardingFile {
    public:
-    HeldFile(HeldDisk& disk, std::unique_ptr<base::File> inner) : disk_(disk), inner_(std::move(inner)) {}
-    absl::StatusOr<size_t> ReadAt(uint64_t offset, base::MutableByteView out) override {
-      return inner_->ReadAt(offset, out);
-    }
+    HeldFile(HeldDisk& disk, std::unique_ptr<base::File> inner) : ForwardingFile(std::move(inner)), disk_(disk) {}
     absl::Status WriteAt(uint64_t offset, base::ByteView bytes) override {
-      if (bytes.size() < kLarge) return inner_->WriteAt(offset, bytes);
+      if (bytes.size() < kLarge) return ForwardingFile::WriteAt(offset, bytes);
       RETURN_IF_ERROR(disk_.Hold());
-      const absl::Status written = inner_->WriteAt(offset, bytes);
+      const absl::Status written = ForwardingFile::WriteAt(offset, bytes);
       disk_.Pass();
       return written;
     }
-    absl::Status Truncate(uint64_t size) override { return inner_->Truncate(size); }
-    absl::StatusOr<uint64_t> Size() override { return inner_->Size(); }
-    absl::Status Sync() override { return inner_->Sync(); }
-    absl::Status PunchHole(uint64_t offset, uint64_t length) override { return inner_->PunchHole(offset, length); }
 
    private:
     HeldDisk& disk_;
-    std::unique_ptr<base::File> inner_;
   };
+  std::unique_ptr<base::File> Wrap(std::unique_ptr<base::File> file) override {
+    return std::make_unique<HeldFile>(*this, std::move(file));
+  }
 
   absl::Status Hold() {
     std::unique_lock lock(mutex_);
@@ -92,7 +75,6 @@ class HeldDisk final : public base::Disk {
     moved_.notify_all();
   }
 
-  base::Disk& inner_;
   std::mutex mutex_;
   std::condition_variable moved_;
   absl::Status outcome_;

@@ -15,6 +15,7 @@
 #include "cairn/storage/memory_blob_store.h"
 #include "libstorage/src/blob/pack_format.h"
 #include "storage/blob_rig.h"
+#include "support/forwarding_disk.h"
 #include "support/temp_dir.h"
 
 namespace cairn::storage {
@@ -560,9 +561,9 @@ TEST_CASE("puts from many threads share their syncs") {
 namespace {
 
 // Its first sync ends only when two more writes have come, its second one only when that has been looked at.
-class SlowSyncs final : public base::Disk {
+class SlowSyncs final : public base::ForwardingDisk {
  public:
-  explicit SlowSyncs(base::Disk& inner) : inner_(inner) {}
+  using ForwardingDisk::ForwardingDisk;
   void Arm() { armed_ = true; }
   void AwaitWrites(int count) {
     std::unique_lock lock(mutex_);
@@ -573,43 +574,27 @@ class SlowSyncs final : public base::Disk {
   bool stalled() const { return stalled_; }
   std::atomic<bool> done = false;
 
-  absl::StatusOr<std::unique_ptr<base::File>> Open(absl::string_view path, base::OpenMode mode) override {
-    ASSIGN_OR_RETURN(auto file, inner_.Open(path, mode));
-    return std::make_unique<File>(*this, std::move(file));
-  }
-  absl::Status MakeDirs(absl::string_view path) override { return inner_.MakeDirs(path); }
-  absl::Status Rename(absl::string_view from, absl::string_view to) override { return inner_.Rename(from, to); }
-  absl::Status Remove(absl::string_view path) override { return inner_.Remove(path); }
-  absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) override { return inner_.List(folder); }
-  absl::StatusOr<bool> Exists(absl::string_view path) override { return inner_.Exists(path); }
-  absl::Status SyncDir(absl::string_view folder) override { return inner_.SyncDir(folder); }
-  absl::StatusOr<base::DiskSpace> Space() override { return inner_.Space(); }
-
  private:
-  class File final : public base::File {
+  class SlowFile final : public base::ForwardingFile {
    public:
-    File(SlowSyncs& disk, std::unique_ptr<base::File> inner) : disk_(disk), inner_(std::move(inner)) {}
-    absl::StatusOr<size_t> ReadAt(uint64_t offset, base::MutableByteView out) override {
-      return inner_->ReadAt(offset, out);
-    }
+    SlowFile(SlowSyncs& disk, std::unique_ptr<base::File> inner) : ForwardingFile(std::move(inner)), disk_(disk) {}
     absl::Status WriteAt(uint64_t offset, base::ByteView bytes) override {
-      const absl::Status status = inner_->WriteAt(offset, bytes);
+      const absl::Status status = ForwardingFile::WriteAt(offset, bytes);
       disk_.OnWrite();
       return status;
     }
-    absl::Status Truncate(uint64_t size) override { return inner_->Truncate(size); }
-    absl::StatusOr<uint64_t> Size() override { return inner_->Size(); }
     absl::Status Sync() override {
-      const absl::Status status = inner_->Sync();
+      const absl::Status status = ForwardingFile::Sync();
       disk_.OnSynced();
       return status;
     }
-    absl::Status PunchHole(uint64_t offset, uint64_t length) override { return inner_->PunchHole(offset, length); }
 
    private:
     SlowSyncs& disk_;
-    std::unique_ptr<base::File> inner_;
   };
+  std::unique_ptr<base::File> Wrap(std::unique_ptr<base::File> file) override {
+    return std::make_unique<SlowFile>(*this, std::move(file));
+  }
 
   void OnWrite() {
     std::lock_guard lock(mutex_);
@@ -625,7 +610,6 @@ class SlowSyncs final : public base::Disk {
     if (sync == 2) early_ = changed_.wait_for(lock, std::chrono::milliseconds(300), [&] { return done.load(); });
   }
 
-  base::Disk& inner_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::atomic<bool> armed_ = false;
