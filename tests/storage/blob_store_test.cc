@@ -363,6 +363,52 @@ TEST_CASE("a scrub writes a record anew of which only the header is damaged: the
   }
 }
 
+// Reads that touch one range fail, for good.
+class BadSectorDisk final : public base::ForwardingDisk {
+ public:
+  BadSectorDisk(base::Disk& inner, uint64_t begin, uint64_t end) : ForwardingDisk(inner), begin_(begin), end_(end) {}
+
+ private:
+  class BadFile final : public base::ForwardingFile {
+   public:
+    BadFile(const BadSectorDisk& disk, std::unique_ptr<base::File> inner)
+        : ForwardingFile(std::move(inner)), disk_(disk) {}
+    absl::StatusOr<size_t> ReadAt(uint64_t offset, base::MutableByteView out) override {
+      const bool touched = offset < disk_.end_ && offset + out.size() > disk_.begin_;
+      if (touched) return base::Error(absl::StatusCode::kInternal, "IO_ERROR", "a bad sector");
+      return ForwardingFile::ReadAt(offset, out);
+    }
+
+   private:
+    const BadSectorDisk& disk_;
+  };
+  std::unique_ptr<base::File> Wrap(std::unique_ptr<base::File> file) override {
+    return std::make_unique<BadFile>(*this, std::move(file));
+  }
+  const uint64_t begin_, end_;
+};
+
+TEST_CASE("a scrub goes on over a bad sector: it marks the blob there and checks the others", "[GF-41][MP-20]") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample before = MakeSample(9'000, 1), hit = MakeSample(9'000, 2), after = MakeSample(9'000, 3);
+  for (const Sample* s : {&before, &hit, &after}) REQUIRE(rig.store->Put(s->id, s->bytes).ok());
+  const std::vector<RecordPlace> records = RecordsOf(rig, hit.id);
+  REQUIRE(records.size() == 1);
+  const uint64_t sector = (records[0].offset + 87) / 4'096 * 4'096;  // header, or header and payload
+  BadSectorDisk disk(rig.sim, sector, sector + 4'096);
+  rig.other_disk = &disk;
+  REQUIRE(rig.Open().ok());
+  const auto report = rig.store->Scrub("", kRoomy);
+  REQUIRE(report.ok());
+  CHECK(report->finished);
+  CHECK(std::any_of(report->damaged.begin(), report->damaged.end(), [&](const auto& it) { return it.id == hit.id; }));
+  CHECK(std::none_of(report->damaged.begin(), report->damaged.end(), [&](const auto& it) { return it.id == after.id; }));
+  CheckReads(*rig.store, {after});
+  rig.store.reset();
+  rig.other_disk = nullptr;
+}
+
 TEST_CASE("a whole scrub names damage that is known already until it is mended, also without a record that tells",
           "[GF-41][MP-20]") {
   BlobRig rig;
