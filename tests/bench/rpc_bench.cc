@@ -50,7 +50,9 @@ class Provider final : public rpc::FakeProvider {
       ASSIGN_OR_RETURN(rpc::PutReader::Step step, reader.Next());
       if (std::holds_alternative<rpc::PutReader::End>(step)) return absl::OkStatus();
       if (std::holds_alternative<std::shared_ptr<const rpc::v1::PutCommit>>(step)) {
-        RETURN_IF_ERROR(reader.Respond({}));
+        rpc::v1::PutResponse response;
+        response.mutable_receipt();  // what a client waits for after its commit
+        RETURN_IF_ERROR(reader.Respond(response));
       }
     }
   }
