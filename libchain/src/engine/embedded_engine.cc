@@ -54,7 +54,8 @@ struct EmbeddedEngine::State {
   // Tree, block and state in one durable commit; the ledger then stands at the block.
   absl::StatusOr<pb::Block> CommitBlock(const std::shared_ptr<const base::KvSnapshot>& snapshot,
                                         const BlockContext& context, std::vector<Pending>& batch, BlockResult& result);
-  void ReportBroken(const pb::Block& block, uint64_t height) const;
+  void ReportBroken(uint64_t height) const;
+  // Without its events.
   pb::Block MakeBlock(const BlockContext& context, std::vector<Pending>& batch, BlockResult& result,
                       const base::Digest& state_root) const;
   void Prune(const base::KvSnapshot& snapshot, uint64_t now_ms, base::KvBatch& batch);
@@ -197,8 +198,6 @@ pb::Block EmbeddedEngine::State::MakeBlock(const BlockContext& context, std::vec
     *block.add_transactions() = std::move(batch[i].transaction.transaction);
     *block.add_receipts() = std::move(result.receipts[i]);
   }
-  for (pb::Event& event : result.events) *block.add_events() = std::move(event);
-  for (const uint32_t marker : result.event_transactions) block.add_event_transactions(marker);
 
   pb::BlockHeader header;
   header.set_chain_id(ToField(ledger.chain_id()));
@@ -235,7 +234,7 @@ absl::StatusOr<pb::Block> EmbeddedEngine::State::CommitBlock(const std::shared_p
   base::KvBatch writes;
   PutChanges(writes, kStatePrefix, result.changes);
   PutChanges(writes, kPagePrefix, tree.pages);
-  PutBlock(writes, block, context.height);
+  PutBlock(writes, block, result, context.height);
   Prune(*snapshot, context.time_ms, writes);
   RETURN_IF_ERROR(Commit(writes, /*durable=*/true));
   alive_ms = context.time_ms;
@@ -271,7 +270,7 @@ absl::Status EmbeddedEngine::State::FormBlock(uint64_t now_ms, std::vector<Pendi
   if (!result.changes.empty()) {
     ASSIGN_OR_RETURN(block, CommitBlock(snapshot, context, batch, result));
   }
-  ReportBroken(block, context.height);
+  if (result.invariant_broken) ReportBroken(context.height);
   for (size_t i = 0, included = 0; i < batch.size(); ++i) {
     if (receipts[i] == nullptr) receipts[i] = block.mutable_receipts(static_cast<int>(included++));
     const absl::StatusOr<pb::TransactionReceipt> answer = std::move(*receipts[i]);
@@ -282,12 +281,9 @@ absl::Status EmbeddedEngine::State::FormBlock(uint64_t now_ms, std::vector<Pendi
   return absl::OkStatus();
 }
 
-void EmbeddedEngine::State::ReportBroken(const pb::Block& block, uint64_t height) const {
-  for (const pb::Event& event : block.events()) {
-    if (event.type() != "ledger.invariant_broken") continue;
-    observer.Report({base::Severity::kError, "chain.invariant_broken",
-                     "a transaction that would break an invariant was undone", {{"height", absl::StrCat(height)}}});
-  }
+void EmbeddedEngine::State::ReportBroken(uint64_t height) const {
+  observer.Report({base::Severity::kError, "chain.invariant_broken",
+                   "a transaction that would break an invariant was undone", {{"height", absl::StrCat(height)}}});
 }
 
 absl::Duration EmbeddedEngine::State::RunOnce() {
@@ -372,7 +368,7 @@ absl::Status EmbeddedEngine::State::CommitGenesis(const pb::Genesis& record) {
   base::KvBatch writes;
   PutChanges(writes, kStatePrefix, changes);
   PutChanges(writes, kPagePrefix, tree.pages);
-  PutBlock(writes, block, 0);
+  PutBlock(writes, block, nothing, 0);
   return kv.Commit(writes);
 }
 

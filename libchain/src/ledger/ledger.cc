@@ -108,7 +108,7 @@ class Block {
   Verdict Admit(const PreparedTransaction& transaction, const Context& context) const;
   Verdict RunOperations(const pb::TransactionBody& body, Context& context, WriteView& view,
                         pb::TransactionReceipt* receipt) const;
-  void Keep(Outcome outcome, uint32_t marker);
+  void Keep(const Outcome& outcome, uint32_t marker);
   void Alarm(const absl::Status& broken, const std::string& transaction, uint32_t marker);
 
   const Ledger& ledger_;
@@ -122,18 +122,17 @@ class Block {
   BlockResult result_;
 };
 
-void Block::Keep(Outcome outcome, uint32_t marker) {
-  for (pb::Event& event : outcome.events) {
-    result_.events.push_back(std::move(event));
-    result_.event_transactions.push_back(marker);
-  }
+void Block::Keep(const Outcome& outcome, uint32_t marker) {
+  result_.events.Append(outcome.events);
+  result_.event_transactions.insert(result_.event_transactions.end(), outcome.events.size(), marker);
 }
 
 void Block::Alarm(const absl::Status& broken, const std::string& transaction, uint32_t marker) {
   Outcome outcome;
   MakeContext(&outcome).Emit("ledger.invariant_broken", {{"transaction", base::ToHex(base::AsBytes(transaction))},
                                                          {"invariant", std::string(broken.message())}});
-  Keep(std::move(outcome), marker);
+  Keep(outcome, marker);
+  result_.invariant_broken = true;
 }
 
 void Block::PostponeDeadlines() {
@@ -171,7 +170,7 @@ void Block::RunDueWork() {
     const absl::Status sound = CheckChanges(scratch, ledger_.genesis().network_class());
     if (sound.ok()) {
       state_.Merge(scratch.TakeChanges());
-      Keep(std::move(outcome), kDueMarker);
+      Keep(outcome, kDueMarker);
     } else {
       // The entry goes all the same, or the ledger would stand still before it for ever.
       state_.Merge({{first->first, nullptr}});
@@ -249,7 +248,7 @@ void Block::Execute(const PreparedTransaction& transaction) {
   receipt.set_verdict(static_cast<uint32_t>(verdict));
   if (verdict == Verdict::kOk) {
     for (std::string& id : outcome.created) *receipt.add_created() = std::move(id);
-    Keep(std::move(outcome), index);
+    Keep(outcome, index);
   } else {
     receipt.set_detail(outcome.detail);
   }

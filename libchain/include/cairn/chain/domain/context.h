@@ -11,6 +11,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/strings/string_view.h"
 #include "cairn/base/id.h"
+#include "cairn/chain/event_log.h"
 #include "cairn/chain/pb.h"
 #include "cairn/chain/verdict.h"
 #include "cairn/chain/view.h"
@@ -19,7 +20,7 @@ namespace cairn::chain {
 
 // What an operation leaves behind besides changed records.
 struct Outcome {
-  std::vector<pb::Event> events;
+  EventLog events;
   std::vector<std::string> created;
   std::string detail;
 };
