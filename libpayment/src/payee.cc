@@ -274,7 +274,10 @@ absl::StatusOr<base::CooperativeClose> Payee::AgreeToClose(base::Amount amount, 
                                 facts_.deposit.ToString(), ", the close says ", amount.ToString()),
                    "ask the payee for its best claim and agree on that");
   }
-  waiver_ = Waiver{amount, expires};
+  // An earlier close that lives longer can still settle the channel at its own amount: whatever was
+  // taken after this one's end would be lost to it.
+  const absl::Time until = waiver_ ? std::max(waiver_->expires, expires) : expires;
+  waiver_ = Waiver{amount, until};
   return base::CooperativeClose{facts_.chain, facts_.id, amount,
                                 static_cast<uint64_t>(absl::ToUnixMillis(expires))};
 }
