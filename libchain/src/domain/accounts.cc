@@ -126,9 +126,9 @@ void Apply(const pb::DropLane& op, const Context& context, Edits& edits) {
   const auto key = keys::Lane(context.signer, op.lane());
   const base::Amount bond = FromProto(edits.At(key).bond());
   edits.Drop(key);
-  Unlock(edits, context.signer, bond);
   pb::Account& account = edits.At(keys::Account(context.signer));
   account.set_lanes(account.lanes() - 1);
+  GiveBack(edits, context, context.signer, bond);
 }
 
 Verdict CheckAdmission(const pb::TransactionBody& body, const Context& context, const ReadView& view) {

@@ -180,7 +180,7 @@ void Apply(const pb::DeleteBucket& op, const Context& context, Edits& edits) {
   edits.DropRaw(keys::BucketName(context.signer, bucket.name()));
   pb::Account& account = edits.At(keys::Account(context.signer));
   account.set_buckets(account.buckets() - 1);
-  Unlock(edits, context.signer, FromProto(bucket.bond()));
+  GiveBack(edits, context, context.signer, FromProto(bucket.bond()));
   pb::Group& group = edits.At(keys::Group(bucket.group()));
   group.set_buckets(group.buckets() - 1);
   if (group.buckets() == 0) DropGroup(group.id(), edits);

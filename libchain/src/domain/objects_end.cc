@@ -113,17 +113,19 @@ void Apply(const pb::CancelObjects& op, const Context& context, Edits& edits) {
     const pb::Object object = edits.At(keys::Object(id));
     const bool stored_somewhere = std::any_of(object.receipt_generations().begin(), object.receipt_generations().end(),
                                               [](uint32_t generation) { return generation != 0; });
-    RemoveObject(id, EndReason::kDeleted, context, edits);
-    ForgetPending(object, edits);
     if (stored_somewhere) {
+      // Before the lock returns: a payer that is short puts all of that into its streams.
       const base::Amount effort = std::min(FromProto(context.params.effort_fee()), FromProto(object.lock()));
-      MoveFree(edits, context, AccountOf(object.locked_by()), AccountOf(object.primary()), pb::ASSET_CRN, effort);
+      TakeFrom(edits.At(keys::Object(id)).mutable_lock(), effort);
+      PayFromLocked(edits, context, AccountOf(object.locked_by()), AccountOf(object.primary()), effort);
       context.Emit("object.effort_paid", {{"object", Hex(id)},
                                           {"owner", Hex(object.owner())},
                                           {"payer", Hex(object.locked_by())},
                                           {"primary", Hex(object.primary())},
                                           {"amount", effort.ToString()}});
     }
+    RemoveObject(id, EndReason::kDeleted, context, edits);
+    ForgetPending(object, edits);
     Tell("object.cancelled", object, context);
   }
 }

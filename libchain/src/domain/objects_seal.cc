@@ -10,6 +10,7 @@
 #include "cairn/chain/domain/objects.h"
 #include "cairn/chain/transaction.h"
 #include "domain/billing.h"
+#include "domain/money.h"
 #include "domain/object_records.h"
 
 namespace cairn::chain {
@@ -110,6 +111,7 @@ bool TakeReceipts(const Receipts& receipts, pb::Group& group, pb::Object& object
       position.set_receipted(position.receipted() + 1);
       if (first) ReleaseLock(object, context, edits);
       BillPosition(object, receipt.position(), context, edits);
+      if (first) Refill(edits, context, AccountOf(object.locked_by()));
     }
   }
   return sealed && !whole_before && IsDurable(object, group);

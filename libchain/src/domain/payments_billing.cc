@@ -148,7 +148,7 @@ base::Amount PayRebate(const pb::Object& object, const base::AccountId& payer, b
   const base::Amount rebate = std::min({wanted.value_or(base::Amount()), taxed, FromProto(supply.treasury())});
   TakeFrom(supply.mutable_treasury(), rebate);
   AddTo(supply.mutable_free(), rebate);
-  AddTo(edits.At(keys::Account(payer)).mutable_crn(), rebate);
+  CreditFree(edits, context, payer, pb::ASSET_CRN, rebate);
   return rebate;
 }
 

@@ -218,7 +218,7 @@ void Apply(const pb::ExitProvider&, const Context& context, Edits& edits) {
   provider.set_maintenance_until_ms(0);
   provider.set_state(pb::PROVIDER_STATE_EXITED);
   edits.DropRaw(keys::NodeKey(provider.node_key()));
-  Unlock(edits, context.signer, deposit);
+  GiveBack(edits, context, context.signer, deposit);
   AskedPricesChanged(context, edits);
   context.Emit("provider.exited", {{"provider", context.signer.ToHexString()}, {"deposit", deposit.ToString()}});
 }
