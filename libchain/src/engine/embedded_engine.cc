@@ -87,6 +87,7 @@ struct EmbeddedEngine::State {
   mutable std::condition_variable changed;
   std::deque<Pending> queue;
   absl::flat_hash_map<base::Digest, Pending*> queued;  // by hash; into `queue`
+  size_t queued_bytes = 0;                             // of the bodies in `queue`
   Head head;
   uint64_t advanced_ms = 0;
   absl::Status health_status;
@@ -162,6 +163,7 @@ std::vector<Pending> EmbeddedEngine::State::Drain() {
     const size_t size = queue.front().transaction.transaction.body().size();
     if (!batch.empty() && bytes + size > options.max_block_bytes) break;
     bytes += size;
+    queued_bytes -= size;
     queued.erase(queue.front().transaction.hash);
     batch.push_back(std::move(queue.front()));
     queue.pop_front();
@@ -172,8 +174,9 @@ std::vector<Pending> EmbeddedEngine::State::Drain() {
 absl::Status EmbeddedEngine::State::AnswerRepeated(const base::KvSnapshot& snapshot, std::vector<Pending>& batch) {
   // Every look-up comes before the first answer, so that an error leaves all of them to the caller.
   std::vector<std::optional<pb::TransactionReceipt>> earlier(batch.size());
+  ReceiptReader reader(snapshot);
   for (size_t i = 0; i < batch.size(); ++i) {
-    ASSIGN_OR_RETURN(earlier[i], FindReceipt(snapshot, base::AsText(batch[i].transaction.hash.view())));
+    ASSIGN_OR_RETURN(earlier[i], reader.Find(base::AsText(batch[i].transaction.hash.view())));
   }
   std::vector<Pending> fresh;
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -394,7 +397,9 @@ absl::Status EmbeddedEngine::State::Resume(const std::shared_ptr<const base::KvS
   ASSIGN_OR_RETURN(advanced_ms, GetMark(*snapshot, Mark::kAdvancedMs));
   ASSIGN_OR_RETURN(const uint64_t alive, GetMark(*snapshot, Mark::kAliveMs));
   clock_lead = (clock.Now() - absl::UnixEpoch()) - clock.Monotonic();
-  next_due_ms = NextDueMs(KvView(snapshot, kStatePrefix));
+  const KvView state(snapshot, kStatePrefix);
+  next_due_ms = NextDueMs(state);
+  RETURN_IF_ERROR(state.health());
   const uint64_t last_ms = std::max<uint64_t>(alive, head.header.time_ms());
   const uint64_t now_ms = NowMs();
   // With no deadline open there is nothing to postpone.
@@ -440,18 +445,27 @@ void EmbeddedEngine::Submit(const pb::SignedTransaction& transaction, ReceiptCal
   State& s = *state_;
   PreparedTransaction prepared = Prepare(transaction);
   const bool refused = prepared.bytes != Verdict::kOk || !prepared.signature_valid;
-  absl::Status status;
+  absl::Status status = s.health();
+  if (status.ok() && !refused) {
+    // Anybody may send the ledger's whole history again for nothing: whoever does reads its blocks here, not on the one
+    // thread that makes blocks.
+    const auto earlier = FindReceipt(*s.kv.Snapshot(), base::AsText(prepared.hash.view()));
+    if (!earlier.ok()) return done(earlier.status());
+    if (*earlier) return done(**earlier);
+  }
   {
     std::lock_guard lock(s.mutex);
-    status = s.health_status;
+    if (status.ok()) status = s.health_status;
     if (status.ok() && !refused) {
       const auto same = s.queued.find(prepared.hash);
       if (same != s.queued.end()) {
         same->second->done.push_back(std::move(done));
         return;
       }
-      if (s.queue.size() < s.options.max_queue) {
+      const size_t bytes = prepared.transaction.body().size();
+      if (s.queue.size() < s.options.max_queue && s.queued_bytes + bytes <= s.options.max_queue_bytes) {
         const base::Digest hash = prepared.hash;
+        s.queued_bytes += bytes;
         s.queue.push_back({std::move(prepared), {}});
         s.queue.back().done.push_back(std::move(done));
         s.queued[hash] = &s.queue.back();

@@ -40,7 +40,12 @@ RecordPtr KvView::Get(const std::string& key) const {
 std::optional<ReadView::Entry> KvView::Seek(const std::string& key) const {
   if (!cursor_) cursor_ = snapshot_->NewCursor();
   cursor_->Seek(prefix_ + key);
-  if (!cursor_->Valid() || cursor_->key().substr(0, prefix_.size()) != prefix_) return std::nullopt;
+  if (!cursor_->Valid()) {
+    // A store that cannot be read ends like one that has no more: whoever drives the rules must be able to tell.
+    if (health_.ok()) health_ = cursor_->status();
+    return std::nullopt;
+  }
+  if (cursor_->key().substr(0, prefix_.size()) != prefix_) return std::nullopt;
   return Entry(std::string(cursor_->key().substr(prefix_.size())), MakeRecord(std::string(cursor_->value())));
 }
 
