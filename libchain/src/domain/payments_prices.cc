@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "cairn/base/key.h"
@@ -115,19 +116,29 @@ std::optional<Components> Asked(const std::vector<pb::Provider>& providers) {
 }
 
 // The median, as near as the bound lets it; nullopt when that is the price there is.
-std::optional<pb::ProviderPrices> MedianPrice(const pb::PriceState& state, const std::vector<pb::Provider>& providers,
-                                              const Context& context) {
-  auto wanted = Asked(providers);
-  if (!wanted) return std::nullopt;
+std::optional<pb::ProviderPrices> MedianPrice(const pb::PriceState& state,
+                                              const std::optional<pb::ProviderPrices>& asked, const Context& context) {
+  if (!asked) return std::nullopt;
+  Components wanted = Split(*asked);
   if (Newest(state).number() != 0) {
     const Components base = Split(EpochBase(state, context));
     for (size_t i = 0; i < kComponents; ++i) {
       const Range range = RangeOf(base[i], context.params);
-      (*wanted)[i] = std::clamp((*wanted)[i], range.low, range.high);
+      wanted[i] = std::clamp(wanted[i], range.low, range.high);
     }
-    if (*wanted == Split(Newest(state).prices())) return std::nullopt;
+    if (wanted == Split(Newest(state).prices())) return std::nullopt;
   }
-  return Join(*wanted);
+  return Join(wanted);
+}
+
+// Once a block, by whoever asks first: it reads every provider there ever was, and the operations that ask weigh next to
+// nothing. What providers ask later in the block counts from the next look on.
+template <class Read>
+const std::optional<pb::ProviderPrices>& AskedOnce(const Context& context, Read providers) {
+  BlockMemo& memo = *context.memo;
+  if (std::exchange(memo.asks_known, true)) return memo.asked;
+  if (const auto median = Asked(providers())) memo.asked = Join(*median);
+  return memo.asked;
 }
 
 std::vector<pb::Provider> ProvidersOf(const ReadView& view) {
@@ -211,7 +222,8 @@ Verdict Check(const pb::RefreshPrice&, const Context& context, const ReadView& v
   const auto state = view.Find(keys::PriceState()).value_or(pb::PriceState());
   if (FeedSpeaks(state, context)) return Verdict::kFeedSpeaks;
   if (Pending(state, context.time_ms)) return Verdict::kPriceTooSoon;
-  return MedianPrice(state, ProvidersOf(view), context) ? Verdict::kOk : Verdict::kNoNewPrice;
+  const auto& asked = AskedOnce(context, [&] { return ProvidersOf(view); });
+  return MedianPrice(state, asked, context) ? Verdict::kOk : Verdict::kNoNewPrice;
 }
 
 void Apply(const pb::RefreshPrice&, const Context& context, Edits& edits) { AskedPricesChanged(context, edits); }
@@ -219,11 +231,14 @@ void Apply(const pb::RefreshPrice&, const Context& context, Edits& edits) { Aske
 void AskedPricesChanged(const Context& context, Edits& edits) {
   const auto state = edits.Peek(keys::PriceState()).value_or(pb::PriceState());
   if (FeedSpeaks(state, context) || Pending(state, context.time_ms)) return;
-  std::vector<pb::Provider> providers;
-  for (const std::string& key : edits.KeysOf(keys::ProviderPrefix())) {
-    if (auto provider = edits.Peek(Key<pb::Provider>{key})) providers.push_back(*std::move(provider));
-  }
-  const auto price = MedianPrice(state, providers, context);
+  const auto& asked = AskedOnce(context, [&] {
+    std::vector<pb::Provider> providers;
+    for (const std::string& key : edits.KeysOf(keys::ProviderPrefix())) {
+      if (auto provider = edits.Peek(Key<pb::Provider>{key})) providers.push_back(*std::move(provider));
+    }
+    return providers;
+  });
+  const auto price = MedianPrice(state, asked, context);
   if (price) Announce(*price, pb::PRICE_SOURCE_MEDIAN, 0, context, edits);
 }
 

@@ -98,10 +98,10 @@ class Block {
   BlockResult Take();
 
  private:
-  Context MakeContext(Outcome* outcome) const {
+  Context MakeContext(Outcome* outcome) {
     return {.chain = ledger_.chain_id(), .params = params_, .height = context_.height, .time_ms = context_.time_ms,
             .stream_s = (streams_ms_ - std::min(stopped_ms_, streams_ms_)) / 1000, .stopped_ms = stopped_ms_,
-            .signer = {}, .transaction = "", .operation = nullptr, .outcome = outcome};
+            .signer = {}, .transaction = "", .operation = nullptr, .outcome = outcome, .memo = &memo_};
   }
   // The streams' clock does not pass what is due and not handled: so no payer is charged beyond a step it should take.
   void HoldStreams();
@@ -119,6 +119,7 @@ class Block {
   uint64_t stopped_ms_ = 0;
   uint64_t streams_ms_ = 0;  // the ledger's time up to which streams are charged
   uint32_t included_ = 0;
+  BlockMemo memo_;
   BlockResult result_;
 };
 
