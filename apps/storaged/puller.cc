@@ -50,31 +50,50 @@ absl::Status Puller::RunOnce(const std::function<bool()>& stopping) {
 }
 
 absl::Status Puller::RunCopies() {
-  while (true) {
-    std::pair<base::GroupId, std::vector<Copy>> next;
-    {
-      std::lock_guard lock(mutex_);
-      if (copies_.empty()) return absl::OkStatus();
-      next = std::move(copies_.front());
-      copies_.pop_front();
-    }
-    ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group(next.first));
-    std::vector<base::ObjectId> ids;
-    for (const Copy& copy : next.second) ids.push_back(copy.object);
-    ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> objects, env_.ledger.Objects(ids));
-    for (int position = 0; position < group->positions_size(); ++position) {
-      if (group->positions(position).provider() != chain::ToField(env_.identity.id())) continue;
-      Target target{*group, static_cast<uint32_t>(position)};
-      std::vector<Wanted> wanted;
-      for (size_t i = 0; i < objects.size(); ++i) {
-        if (objects[i] != nullptr) wanted.push_back({objects[i], next.second[i].source});
-      }
-      absl::Status status = PullBatch(target, wanted);
-      if (absl::IsAborted(status)) return status;
-      if (!status.ok())
-        app::LogError("pull.copies", status, {{"group", absl::StrCat(group->id())}});
-    }
+  std::deque<CopyBatch> batches;
+  {
+    std::lock_guard lock(mutex_);
+    batches.swap(copies_);
   }
+  for (; !batches.empty(); batches.pop_front()) {
+    absl::StatusOr<CopyBatch> left = PullCopies(batches.front());
+    std::lock_guard lock(mutex_);
+    if (!left.ok()) {
+      copies_.insert(copies_.begin(), batches.begin(), batches.end());
+      return left.status();
+    }
+    if (!left->second.empty()) copies_.push_back(*std::move(left));
+  }
+  return absl::OkStatus();
+}
+
+// Nobody uploads a copy, so nobody else brings what fails here: what is still awaited comes back for the next round,
+// until the ledger has our receipt or the object is gone.
+absl::StatusOr<Puller::CopyBatch> Puller::PullCopies(const CopyBatch& batch) {
+  ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group(batch.first, Freshness::kFresh));
+  std::vector<base::ObjectId> ids;
+  for (const Copy& copy : batch.second) ids.push_back(copy.object);
+  ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> objects,
+                   env_.ledger.Objects(ids, Freshness::kFresh));
+  std::set<size_t> awaited;
+  for (int position = 0; position < group->positions_size(); ++position) {
+    if (group->positions(position).provider() != chain::ToField(env_.identity.id())) continue;
+    Target target{*group, static_cast<uint32_t>(position)};
+    std::vector<Wanted> wanted;
+    for (size_t i = 0; i < objects.size(); ++i) {
+      if (objects[i] == nullptr) continue;
+      std::vector<uint32_t> missing = chain::MissingPositions(*objects[i], *group);
+      if (std::find(missing.begin(), missing.end(), target.position) == missing.end()) continue;
+      awaited.insert(i);
+      wanted.push_back({objects[i], batch.second[i].source});
+    }
+    absl::Status status = PullBatch(target, wanted);
+    if (absl::IsAborted(status)) return status;
+    if (!status.ok()) app::LogError("pull.copies", status, {{"group", absl::StrCat(group->id())}});
+  }
+  CopyBatch left{batch.first, {}};
+  for (size_t i : awaited) left.second.push_back(batch.second[i]);
+  return left;
 }
 
 absl::Status Puller::RunDamaged() {

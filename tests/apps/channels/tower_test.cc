@@ -2,7 +2,6 @@
 #include "apps/storaged/tower.h"
 
 #include "apps/channels/channel_world.h"
-#include "cairn/chain/client.h"
 #include "catch.h"
 
 using namespace cairn;
@@ -12,31 +11,6 @@ using namespace cairn::storaged::testing;
 namespace {
 
 constexpr uint64_t kChunk = base::kTickBytes;
-
-// The way to the ledger, which can be cut.
-class CutClient final : public chain::Client {
- public:
-  explicit CutClient(chain::Client& ledger) : ledger_(ledger) {}
-  absl::StatusOr<pb::TransactionReceipt> Submit(const pb::SignedTransaction& transaction,
-                                                chain::WaitFor wait) override {
-    if (cut) return absl::UnavailableError("nobody there");
-    return ledger_.Submit(transaction, wait);
-  }
-  absl::StatusOr<pb::TransactionReceipt> Simulate(const pb::SignedTransaction& transaction) override {
-    return ledger_.Simulate(transaction);
-  }
-  absl::StatusOr<pb::QueryResponse> Query(const pb::QueryRequest& request) override {
-    if (cut) return absl::UnavailableError("nobody there");
-    return ledger_.Query(request);
-  }
-  absl::Status Follow(uint64_t from, const std::function<bool(const pb::Block&)>& sink) override {
-    return ledger_.Follow(from, sink);
-  }
-  bool cut = false;
-
- private:
-  chain::Client& ledger_;
-};
 
 class SilentPeers final : public PartSource {
  public:
