@@ -203,3 +203,15 @@ TEST_CASE("receipts that one block posts for more objects than one seal may have
   for (const std::string& id : ids)
     CHECK(world.Look(chain::Trusted<base::ObjectId>(id))->state() == pb::OBJECT_STATE_SEALED);
 }
+
+TEST_CASE("an answer that a block overtook is not kept: the payer's step in that block would be missed") {
+  World world(1);
+  CutClient client(*world.client);
+  Ledger ledger(client, world.clock);
+  const base::AccountId payer = world.owner().account();
+  REQUIRE(ledger.Stream(payer).ok());
+  CHECK(ledger.KnownStream(payer) != nullptr);
+  client.on_the_way = [&] { ledger.ForgetStream(payer); };
+  REQUIRE(ledger.Stream(payer, Freshness::kFresh).ok());
+  CHECK(ledger.KnownStream(payer) == nullptr);
+}

@@ -41,7 +41,9 @@ class CutClient final : public chain::Client {
   }
   absl::StatusOr<pb::QueryResponse> Query(const pb::QueryRequest& request) override {
     if (cut) return absl::UnavailableError("nobody there");
-    return ledger_.Query(request);
+    auto answer = ledger_.Query(request);
+    if (on_the_way) on_the_way();
+    return answer;
   }
   // Blocks on their way arrive.
   absl::Status Follow(uint64_t from,
@@ -49,6 +51,7 @@ class CutClient final : public chain::Client {
     return ledger_.Follow(from, sink);
   }
   std::atomic<bool> cut{false};
+  std::function<void()> on_the_way;  // after the ledger answered a question, before the answer is there
 
  private:
   chain::Client& ledger_;
