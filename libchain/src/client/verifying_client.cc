@@ -123,6 +123,7 @@ absl::StatusOr<pb::QueryResponse> VerifyingClient::AskOnce(const pb::QueryReques
   ASSIGN_OR_RETURN(const base::PublicKey key, EngineKey());
   pb::QueryRequest asked = request;
   asked.set_prove(true);
+  // What was seen before the question went out: answers to several at once may overtake each other.
   const SeenHead floor = seen();
   auto answer = ledger_->Query(asked);
   if (absl::IsNotFound(answer.status())) {
@@ -177,6 +178,7 @@ absl::StatusOr<pb::TransactionReceipt> VerifyingClient::Submit(const pb::SignedT
   if (receipt.transaction() != ToField(TransactionHash(transaction))) {
     return Unproven(BadProof("it is another transaction's receipt"));
   }
+  // Whatever is asked next must know of it.
   SawHeight(receipt.height());
   return receipt;
 }

@@ -39,6 +39,7 @@ Verdict CheckSponsor(const pb::FeeAllowance& allowance, base::Amount fee, const 
   }
   if (!key->Verify(AllowanceDigest(context.chain, allowance), *signature)) return Verdict::kBadSponsor;
   const base::AccountId sponsor = key->Account();
+  // By sponsor and nonce alone: allowances that share a nonce share what is left of it.
   const auto use = view.Find(keys::Allowance(sponsor, allowance.nonce()));
   const base::Amount spent = use ? FromProto(use->spent()) : base::Amount();
   const auto total = spent.Plus(fee);
@@ -181,6 +182,7 @@ base::Amount ApplyAdmission(const pb::TransactionBody& body, const Context& cont
     }
   }
   lane.set_last_number(body.number());
+  // The record must outlive every transaction it ever admitted: a lane begun anew would take them a second time.
   lane.set_keep_until_ms(std::max<uint64_t>(lane.keep_until_ms(), body.valid_until_ms()));
   return fee;
 }

@@ -175,6 +175,7 @@ Verdict Check(const pb::DeleteBucket& op, const Context& context, const ReadView
 void Apply(const pb::DeleteBucket& op, const Context& context, Edits& edits) {
   const auto key = keys::Bucket(op.bucket());
   const pb::Bucket bucket = edits.At(key);
+  // While the bucket is there to say who pays for it.
   BillPackage(bucket, {}, {}, context, edits);
   edits.Drop(key);
   edits.DropRaw(keys::BucketName(context.signer, bucket.name()));

@@ -165,6 +165,7 @@ void ReleaseLock(pb::Object& object, const Context& context, Edits& edits) {
 void RemoveObject(const std::string& id, EndReason reason, const Context& context, Edits& edits) {
   const pb::Object object = edits.At(keys::Object(id));
   if (object.state() == pb::OBJECT_STATE_SEALED) {
+    // Before the object is counted out of its bill, which goes with the last one.
     EndBilling(object, reason == EndReason::kDeleted, context, edits);
     CountSealed(object, -1, edits);
   } else {

@@ -22,6 +22,7 @@ Verdict FindCreated(const std::string& id, const Context& context, const ReadVie
   if (found->state() != pb::OBJECT_STATE_CREATED) {
     return context.Refuse(Verdict::kNotCreated, absl::StrCat("object ", Hex(id)));
   }
+  // Due work may be behind, and the object still there: late is late all the same.
   if (context.time_ms >= found->seal_deadline_ms()) return Verdict::kDeadlinePassed;
   *object = *std::move(found);
   return Verdict::kOk;
@@ -251,6 +252,7 @@ Verdict Check(const pb::ClaimFine& op, const Context& context, const ReadView& v
       receipt.entries.push_back(entry);
       primaries.insert(expired->primary());
       claimable = claimable || Claimable(*expired, context);
+    // One receipt covers a batch: entries that were sealed in time are part of what was signed.
     } else if (const auto object = view.Find(keys::Object(id))) {
       receipt.entries.push_back(EntryOf(*object));
       primaries.insert(object->primary());

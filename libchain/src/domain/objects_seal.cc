@@ -86,6 +86,7 @@ Verdict CheckQuorum(const pb::Object& object, const pb::Group& group, const std:
                                      covered_operators.size(), " of ", spread, " operators"));
 }
 
+// Who approved the objects owes their seal, also after another took its place in the group.
 bool IsPrimary(const Context& context, const pb::Group& group, const std::vector<pb::Object>& objects) {
   const std::string signer = ToField(context.signer);
   return group.primary() == signer || std::all_of(objects.begin(), objects.end(), [&](const pb::Object& object) {

@@ -212,6 +212,7 @@ void EndBilling(const pb::Object& object, bool deleted, const Context& context, 
   pb::Bill& bill = edits.At(BillKey(object));
   const base::AccountId payer = AccountOf(bill.payer());
   const Parts parts = StepObject(object, Sign::kRemove, bill, edits);
+  // Asked before the flow ends, which may bring the payer back: who was not paying owes no rest of a term.
   const bool frozen = edits.Has(keys::Stream(payer)) && Frozen(edits.At(keys::Stream(payer)).state());
   Flow(payer, parts, Sign::kRemove, context, edits);
   if (deleted && !frozen) CloseAccount(object, payer, parts, context, edits);

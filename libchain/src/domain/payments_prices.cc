@@ -52,6 +52,7 @@ struct Range {
 Range RangeOf(base::Amount from, const pb::Params& params) {
   if (from.zero()) return {base::Amount(), base::Amount::Max()};
   const uint32_t change = params.price_change_ppm();
+  // Rounded inwards: no change is larger than the bound by a fraction.
   return {from.MulDivCeil(kMillion - std::min<absl::uint128>(change, kMillion), kMillion).value_or(from),
           from.MulDiv(kMillion + change, kMillion).value_or(base::Amount::Max())};
 }
@@ -74,6 +75,7 @@ void Announce(const pb::ProviderPrices& prices, pb::PriceSource source, uint64_t
   record.set_from_ms(context.time_ms + (newest.number() == 0 ? 0 : context.params.price_notice_ms()));
   *record.mutable_prices() = prices;
   record.set_source(source);
+  // A median observes nothing, and must not make an old observation of the oracles new again.
   record.set_observed_ms(std::max<uint64_t>(observed_ms, newest.observed_ms()));
   if (newest.number() == 0 || context.time_ms >= state.epoch_ms() + context.params.price_epoch_ms()) {
     *state.mutable_epoch_prices() = newest.number() == 0 ? prices : newest.prices();

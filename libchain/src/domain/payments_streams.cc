@@ -148,6 +148,7 @@ void Enter(pb::StreamAccount& stream, pb::PayerState state, const Context& conte
 
 // Does the frozen payer's money fill the reserve of all its flows again?
 bool CanResume(const pb::StreamAccount& stream, base::Amount free, const Context& context) {
+  // The whole reserve: with less the payer would stand still again in a moment, and all its receivers with it.
   const base::Amount net = FromProto(stream.frozen_rate()).MinusOrZero(FromProto(stream.in_rate()));
   const auto needed = net.Times(context.params.reserve_seconds());
   const auto money = FromProto(stream.buffer()).Plus(free);
@@ -250,6 +251,7 @@ void PayerStep(const std::string& id, const Context& context, Edits& edits) {
   const auto key = keys::Stream(account);
   if (!edits.Has(key)) return;
   pb::StreamAccount& stream = edits.At(key);
+  // Its entry went with this turn: a next step in the same second would pass for queued.
   stream.set_step_ms(0);
   stream.set_step_s(0);
   SettleAccount(account, context, edits);

@@ -136,6 +136,7 @@ absl::Status EmbeddedEngine::State::CheckClock() {
                        "set the machine's clock right, then start the ledger again",
                        {{"jump", absl::FormatDuration(jump)}});
   }
+  // Clocks drift apart, and slowly that is no jump.
   clock_lead = lead;
   return absl::OkStatus();
 }
@@ -152,6 +153,7 @@ absl::Status EmbeddedEngine::State::MarkAlive(uint64_t now_ms) {
   base::KvBatch batch;
   PutMark(batch, Mark::kAliveMs, now_ms);
   alive_ms = now_ms;
+  // A mark that a crash takes back only makes the gap longer, and deadlines later.
   return Commit(batch, /*durable=*/false);
 }
 
@@ -239,6 +241,7 @@ absl::StatusOr<pb::Block> EmbeddedEngine::State::CommitBlock(const std::shared_p
   PutChanges(writes, kStatePrefix, result.changes);
   PutChanges(writes, kPagePrefix, tree.pages);
   PutBlock(writes, block, context.height);
+  // History goes with a commit that is made anyway.
   Prune(*snapshot, context.time_ms, writes);
   RETURN_IF_ERROR(Commit(writes, /*durable=*/true));
   alive_ms = context.time_ms;
@@ -246,6 +249,7 @@ absl::StatusOr<pb::Block> EmbeddedEngine::State::CommitBlock(const std::shared_p
   next.header_bytes = block.header();
   next.signature = block.signature();
   next.header.ParseFromString(block.header());
+  // Only now may anybody know of the block: it is on the disk.
   Adopt(std::move(next));
   next_due_ms = NextDueMs(KvView(kv, kStatePrefix));
   return block;
@@ -271,6 +275,7 @@ absl::Status EmbeddedEngine::State::FormBlock(uint64_t now_ms, std::vector<Pendi
     receipts.push_back(Included(VerdictOf(receipt)) ? nullptr : &receipt);
   }
   pb::Block block;
+  // Nothing paid, nothing due: no block.
   if (!result.changes.empty()) {
     ASSIGN_OR_RETURN(block, CommitBlock(snapshot, context, batch, result));
   }
@@ -305,6 +310,7 @@ absl::Duration EmbeddedEngine::State::RunOnce() {
   }
   if (status.ok()) {
     const bool due = next_due_ms && *next_due_ms <= now_ms;
+    // A gap is written down at once: deadlines must have moved before anything is late by it.
     if (!batch.empty() || due || gap_ms != 0) {
       status = FormBlock(now_ms, batch, &due_left);
       if (!status.ok()) Halt(status);
@@ -520,6 +526,7 @@ absl::StatusOr<pb::QueryResponse> EmbeddedEngine::Query(const pb::QueryRequest& 
   status.set_network(s.ledger.genesis().network());
   status.set_network_class(s.ledger.genesis().network_class());
   status.set_height(head->height());
+  // An answer is of its header's time; only a status is asked to tell what time it is.
   status.set_time_ms(request.question_case() == pb::QueryRequest::kStatus ? s.NowMs() : head->header.time_ms());
   status.set_state_root(head->header.state_root());
   status.set_engine_key(s.ledger.genesis().engine_key());
@@ -582,6 +589,7 @@ absl::StatusOr<absl::Time> EmbeddedEngine::Advance(absl::Duration by) {
     }
     base::KvBatch batch;
     PutMark(batch, Mark::kAdvancedMs, advanced);
+    // Before anybody lives by it: after a restart the ledger's time must not be earlier.
     RETURN_IF_ERROR(s.Commit(batch, /*durable=*/true));
   }
   s.changed.notify_all();

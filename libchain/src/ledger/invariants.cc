@@ -237,6 +237,7 @@ absl::Status CheckChanges(const WriteView& view, pb::NetworkClass network_class)
   Tally tally(view);
   for (const auto& [key, after] : view.changes()) {
     const RecordPtr before = view.below().Get(key);
+    // The same record, not an equal one: it was put back as it was read.
     if (before == after) continue;
     if (before) tally.Count(key, *before, -1);
     if (after) {

@@ -139,6 +139,7 @@ void Block::Alarm(const absl::Status& broken, const std::string& transaction, ui
 
 void Block::PostponeDeadlines() {
   if (context_.gap_ms == 0) return;
+  // Gathered before any of them moves: the scan would meet again, further on, what it has moved.
   std::vector<keys::DueEntry> open;
   state_.Scan(keys::DuePrefix(), "", [&](const std::string& key, const Record&) {
     // What was overdue moves as well: the streams' clock must meet all of them in the order they had.
@@ -162,6 +163,7 @@ void Block::RunDueWork() {
     const keys::DueEntry due = keys::ParseDue(first->first);
     if (due.time_ms > context_.time_ms) break;
     ++result_.due_handled;
+    // Everything due acts at its own time, however late the block: what it comes to must not hang on when that was made.
     streams_ms_ = due.time_ms;
     Outcome outcome;
     WriteView scratch(&state_);
@@ -191,6 +193,7 @@ void Block::HoldStreams() {
 
 Verdict Block::Admit(const PreparedTransaction& transaction, const Context& context) const {
   if (transaction.bytes != Verdict::kOk) return transaction.bytes;
+  // In this order the state is asked last: who may not be heard at all costs no look-up.
   if (transaction.body.chain_id() != ToField(ledger_.chain_id())) return Verdict::kWrongChain;
   if (!transaction.signature_valid) return Verdict::kBadSignature;
   return CheckAdmission(transaction.body, context, state_);
@@ -229,6 +232,7 @@ void Block::Execute(const PreparedTransaction& transaction) {
   if (verdict == Verdict::kOk) {
     WriteView scratch(&state_);
     Edits admission(scratch);
+    // Kept whatever the operations come to: a refusal that cost nothing could be sent again for ever.
     *receipt.mutable_fee() = ToProto(ApplyAdmission(transaction.body, context, admission));
     admission.Flush();
     state_.Merge(scratch.TakeChanges());

@@ -11,6 +11,7 @@ std::optional<ReadView::Entry> SeekOver(const ChangeSet& changes, const ReadView
     if (lower && lower->first < changed->first) return lower;
     const bool same = lower && lower->first == changed->first;
     if (changed->second) return ReadView::Entry(changed->first, changed->second);
+    // Deleted here: what stands below under the same key does not show.
     if (same) lower = below.Seek(changed->first + '\0');
     ++changed;
   }
