@@ -92,6 +92,7 @@ class Node {
   ~Node() {
     if (!engine_) return;
     engine_->Stop();
+    // After Stop, which ends its wait; before the store that it works on goes.
     if (driver_.joinable()) driver_.join();
   }
 

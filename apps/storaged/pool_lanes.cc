@@ -75,6 +75,7 @@ absl::StatusOr<payment::ChannelFacts> PoolLanes::Meet(const base::ChannelId& lan
     ASSIGN_OR_RETURN(const client::PoolLaneView best, Look(lane));
     return best.channel();
   }
+  // The better capability of a lane that is served already takes the place of the one kept.
   if (!kept) RETURN_IF_ERROR(CheckRoom(*pool));
   base::KvBatch batch;
   batch.Put(KeyOf(lane), grant.SerializeAsString());

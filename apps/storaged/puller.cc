@@ -199,6 +199,7 @@ absl::Status Puller::PullBatch(const Target& target, const std::vector<Wanted>& 
 
   std::sort(objects.begin(), objects.end(),
             [](const auto& a, const auto& b) { return a->id() < b->id(); });
+  // A receipt names the group's epoch, which may have changed while the parts were fetched.
   ASSIGN_OR_RETURN(Record<pb::Group> group,
                    env_.ledger.Group({target.group.id()}, Freshness::kFresh));
   ASSIGN_OR_RETURN(pb::Receipt receipt, env_.ingest.Sign(*group, target.position, objects));
@@ -351,6 +352,7 @@ absl::Status Puller::FetchPart(const Target& target, const Wanted& wanted, const
     }
   }
   if (writer != nullptr) return ToSpaceError(writer->Commit().status());
+  // Every shard was proven by itself; that they belong together is only the word of whoever encoded them.
   if (base::ContentId::Of(bytes) != part.id) {
     return base::Error(absl::StatusCode::kDataLoss, "CONTENT_MISMATCH",
                        "the other shards do not give the bytes that are named", "",

@@ -73,6 +73,7 @@ absl::Status ReadJournal::Admit(const std::optional<payment::SignedRead>& call) 
   if (!call.has_value()) return absl::OkStatus();
   RotateCalls(clock_.Now());
   if (young_calls_.size() >= kMaxCalls) return Full("the provider has too many reads to tell apart");
+  // Before anybody is charged: of two calls with one signature only one may get any further.
   if (old_calls_.contains(call->signature) || !young_calls_.insert(call->signature).second) {
     return base::Error(absl::StatusCode::kAlreadyExists, "READ_REPEATED",
                        "this signed call was answered before, and pays for one read only",

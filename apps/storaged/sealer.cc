@@ -209,6 +209,7 @@ absl::Status Sealer::CheckJobs(const rpc::v1::SubmitReceiptsRequest& request) co
 absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Sealer::Accept(
     const rpc::v1::SubmitReceiptsRequest& asked, absl::Duration patience) {
   rpc::v1::SubmitReceiptsRequest request = asked;
+  // Whoever waits or not, it is the same submission, and one seal.
   request.set_wait_sealed(false);
   ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group({request.group()}));
   if (group->primary() != chain::ToField(env_.identity.id())) {
@@ -242,6 +243,7 @@ absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Sealer::Accept(
   auto job = std::make_shared<Job>();
   job->request = request;
   base::KvBatch batch;
+  // Our word, signed above, leaves only once what it obliges us to is on the disk.
   batch.Put(key, request.SerializeAsString());
   RETURN_IF_ERROR(env_.writes.Commit(batch));
   if (env_.faults.Is(Fault::kRefuseSeal)) return response;

@@ -98,6 +98,7 @@ bool Submitter::RunOnce() {
   auto receipt = client_.Submit(flight_->transaction, chain::WaitFor::kCommitted);
   if (!receipt.ok()) {
     // Unknown outcome: the same bytes again, as long as they may still be included.
+    // By then the ledger would refuse it too, unless its clock is further behind ours than a transaction lives.
     bool over =
         absl::ToUnixMillis(clock_.Now() - kLife) > static_cast<int64_t>(flight_->valid_until_ms);
     if (over || absl::IsInvalidArgument(receipt.status())) {

@@ -189,6 +189,7 @@ Reject Payee::OnVoucher(const base::Voucher& voucher, const base::PublicKey& sta
   if (best_ && voucher.epoch == best_->voucher.epoch) return Reject::kStaleNonce;
   const Reject against = CheckAgainstBest(voucher);
   if (against != Reject::kNone) return against;
+  // Last, since it is what costs: all else is cheap to refuse, however often it is sent.
   if (!facts_.signer.Verify(base::SigningDigest(voucher), voucher.signature)) {
     return Reject::kBadSignature;
   }
@@ -244,6 +245,7 @@ SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time no
   if (now < refused_until_) return SendDecision::kRefused;
   const uint64_t after = sent_ + bytes;
   const uint64_t unpaid_after = after - std::min(after, durable_);
+  // The first chunk is paid before it is sent, so that a payer who never pays takes nothing.
   const bool prepaid = durable_ >= std::min(base::kTickBytes, after);
   if (!prepaid || unpaid_after > CreditWindow(durable_, terms_.max_window_bytes)) {
     if (!waiting_since_) waiting_since_ = now;

@@ -66,6 +66,7 @@ void Payer::Forgo(uint64_t bytes) {
 // What should be promised by now. Whole chunks behind the verified bytes and one ahead; at the end
 // exactly what is wanted.
 uint64_t Payer::Target() const {
+  // One chunk ahead and no more: that is all a payer can lose.
   const uint64_t ahead = verified_ - verified_ % base::kTickBytes + base::kTickBytes;
   return std::max(promised_bytes(), std::min(ahead, wanted_));
 }
