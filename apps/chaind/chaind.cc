@@ -38,7 +38,7 @@ std::vector<app::ConfigKey> Keys() {
        "How long blocks and receipts are kept."},
       {"chain.max_queue", ValueType::kNumber, "20000",
        "Transactions that may wait; more are refused."},
-      {"limits.max_calls", ValueType::kNumber, "128", "Calls served at once; at most half of them follow blocks."},
+      {"limits.max_calls", ValueType::kNumber, "128", "Calls served at once; half of them may follow blocks."},
       {"limits.memory", ValueType::kBytes, "128MiB", "For bytes on their way in and out; beyond it calls are ended."},
       {"genesis.network", ValueType::kText, "dev", "Name of a new network (init)."},
       {"genesis.class", ValueType::kText, "test", "Class of a new network: test or main (init)."},

@@ -41,7 +41,7 @@ bool KeepEvents(const std::set<std::string>& types, pb::Block* block) {
 // Well below what a message may have, and the largest transaction fits.
 constexpr size_t kPieceBytes = 2 << 20;
 
-// Sends a block in pieces. What it amounts to with its events has no limit that its transactions would know of.
+// Sends a block in pieces: what it amounts to with its events has no limit of its own.
 class BlockPieces {
  public:
   explicit BlockPieces(grpc::ServerWriter<v1::FollowResponse>& writer) : writer_(writer) {}
@@ -128,7 +128,7 @@ class ChainService final : public v1::Chain::Service {
                                 "a follower may name at most 100 event types",
                                 "follow all and filter"));
     }
-    // A follower holds its thread for as long as it likes: none may be left for transactions otherwise.
+    // A follower keeps its thread for as long as it likes; the others are for those who come and go.
     const absl::Cleanup leave = [this] { --followers_; };
     if (++followers_ > max_followers_) {
       return ToGrpc(base::Error(absl::StatusCode::kUnavailable, "TOO_BUSY",

@@ -45,7 +45,7 @@ class Follower {
   // Follows blocks until `stopping` or the ledger goes away. OutOfRange: blocks were pruned; call
   // Reconcile and Skip.
   absl::Status Run(const std::function<bool()>& stopping);
-  // An error: the ledger could not be asked about something in it, and the block is to be met again.
+  // An error: the ledger could not be asked about something in it; the block is to be met again.
   absl::Status OnBlock(const pb::Block& block, uint64_t height);
   // Goes on after `height`.
   void Skip(uint64_t height);

@@ -383,7 +383,7 @@ absl::StatusOr<pb::Receipt> Ingest::Session::Commit(const rpc::v1::PutCommit& co
   }
   RETURN_IF_ERROR(CheckComplete(objects));
   RETURN_IF_ERROR(Flush());
-  // First the bytes, then the record that leads to them, then our word: each durable before the next.
+  // The bytes, then the record that leads to them, then our word: each durable before the next.
   RETURN_IF_ERROR(ingest_.env_.index.Add(parts_));
   ASSIGN_OR_RETURN(Record<pb::Group> group, ingest_.env_.ledger.Group(group_));
   ASSIGN_OR_RETURN(pb::Receipt receipt, ingest_.Sign(*group, position_, objects));

@@ -67,8 +67,8 @@ absl::Status Puller::RunCopies() {
   return absl::OkStatus();
 }
 
-// Nobody uploads a copy, so nobody else brings what fails here: what is still awaited comes back for the next round,
-// until the ledger has our receipt or the object is gone.
+// Nobody uploads a copy, so nobody else brings what fails here: what is still awaited comes back
+// for the next round, until the ledger has our receipt or the object is gone.
 absl::StatusOr<Puller::CopyBatch> Puller::PullCopies(const CopyBatch& batch) {
   ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group(batch.first, Freshness::kFresh));
   std::vector<base::ObjectId> ids;
@@ -352,7 +352,7 @@ absl::Status Puller::FetchPart(const Target& target, const Wanted& wanted, const
     }
   }
   if (writer != nullptr) return ToSpaceError(writer->Commit().status());
-  // Every shard was proven by itself; that they belong together is only the word of whoever encoded them.
+  // Each shard was proven by itself; that they belong together is the word of whoever encoded them.
   if (base::ContentId::Of(bytes) != part.id) {
     return base::Error(absl::StatusCode::kDataLoss, "CONTENT_MISMATCH",
                        "the other shards do not give the bytes that are named", "",

@@ -14,7 +14,7 @@ constexpr char kJobs = 's';  // hash of the submission -> the submission
 constexpr int kAttempts = 5;
 // Of one set of objects, under way at a time: every one is a transaction that we pay.
 constexpr int kJobsOfASet = 4;
-// What could still be sealed in the last moment of the window, but perhaps not by our clock and not in the next block.
+// Of the seal window, its last part: clocks differ, and a seal needs a block.
 constexpr int kMarginOfWindow = 20;
 constexpr absl::Duration kMaxMargin = absl::Seconds(30);
 constexpr absl::StatusCode kPrecondition = absl::StatusCode::kFailedPrecondition;
@@ -41,14 +41,15 @@ pb::Operation SealOperation(const rpc::v1::SubmitReceiptsRequest& request) {
   return operation;
 }
 
-// Does the ledger learn anything from it: an object that is not sealed, or a receipt that it does not have?
+// Does it have anything for the ledger: an object to seal, or a receipt that is missing there?
 bool BringsNews(const rpc::v1::SubmitReceiptsRequest& request, const pb::Group& group,
                 const std::vector<pb::Object>& objects) {
   for (const pb::Object& object : objects) {
     if (object.state() == pb::OBJECT_STATE_CREATED) return true;
     const std::vector<uint32_t> missing = chain::MissingPositions(object, group);
     for (const pb::Receipt& receipt : request.receipts()) {
-      if (std::find(missing.begin(), missing.end(), receipt.position()) != missing.end()) return true;
+      const auto found = std::find(missing.begin(), missing.end(), receipt.position());
+      if (found != missing.end()) return true;
     }
   }
   return false;
@@ -95,7 +96,7 @@ absl::StatusOr<std::vector<pb::Object>> Sealer::Load(const rpc::v1::SubmitReceip
   }
   ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> records, env_.ledger.Objects(ids));
   ASSIGN_OR_RETURN(Record<pb::Params> params, env_.ledger.Params());
-  // An upload receipt without a seal is fined, so it is not given to whoever comes with the last second.
+  // An upload receipt without a seal is fined: nobody gets one by coming in the last second.
   const absl::Duration margin =
       std::min(absl::Milliseconds(params->seal_window_ms()) / kMarginOfWindow, kMaxMargin);
   std::vector<pb::Object> objects;
@@ -232,7 +233,7 @@ absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Sealer::Accept(
   response.set_upload_signature(
       chain::ToField(env_.identity.node.Sign(base::SigningDigest(upload))));
   if (!BringsNews(request, *group, objects)) {
-    // Receipts stand on the ledger for everybody to send again; a transaction over them would be at our cost.
+    // Receipts stand on the ledger for anybody to send again; we would pay for every transaction.
     ASSIGN_OR_RETURN(const pb::ChainStatus status, env_.ledger.Status());
     if (asked.wait_sealed()) response.set_sealed_height(status.height());
     return response;

@@ -8,8 +8,8 @@
 //
 // Reasons: NOT_PRIMARY, NO_SUCH_OBJECT, WRONG_GROUP, BAD_RECEIPT, STALE_RECEIPT (made for an
 // earlier group epoch or store: ask the holder again), NOT_ENOUGH_RECEIPTS, DEADLINE_PASSED (or so
-// near that the seal is not sure), SEAL_PENDING (too many for the same objects at once), BAD_REQUEST.
-// Thread-safe.
+// near that the seal is not sure), SEAL_PENDING (too many for the same objects at once),
+// BAD_REQUEST. Thread-safe.
 #pragma once
 
 #include <condition_variable>

@@ -86,7 +86,7 @@ absl::Status Settler::ForgetLane(const base::ChannelId& lane) {
 
 // A lane without a claim is kept for as long as its capability can be used.
 absl::Status Settler::RunLane(const base::ChannelId& lane, std::set<base::ChannelId>& known) {
-  // Known whatever comes of it: the ledger has no channel of that id, and ForgetGone would take it for settled.
+  // Whatever comes of it: the ledger has no channel of that id, and ForgetGone would drop it.
   known.insert(lane);
   const auto view = env_.lanes->Look(lane);
   if (absl::IsNotFound(view.status())) return ForgetLane(lane);

@@ -83,7 +83,7 @@ absl::Status Tower::Watch(const rpc::v1::WatchRequest& request, rpc::v1::WatchRe
   return absl::OkStatus();
 }
 
-// The best that is held, not what came last: a peer restored from a backup sends an older claim than it was told is safe.
+// The best that is held, not what came last: a peer restored from a backup sends what it had sent before.
 absl::Status Tower::Keep(const base::ChannelId& channel) {
   const std::lock_guard keeping(keeping_);
   std::optional<payment::Watchtower::Held> held;

@@ -37,13 +37,13 @@ class Tower {
   Tower(const Environment& environment, size_t towers)
       : env_(environment), wanted_(towers), tower_(environment.identity.id()) {}
 
-  // What the last run watched. Channels that the ledger has no more are dropped. An error leaves some
-  // of it unwatched: to be called again.
+  // What the last run watched. Channels that the ledger has no more are dropped. An error leaves
+  // some of it unwatched: to be called again.
   absl::Status Load();
   // Errors of payment::Watchtower::WatchPeer.
   absl::Status Watch(const rpc::v1::WatchRequest& request, rpc::v1::WatchResponse& response);
-  // The ledger says something new about a channel; it may be none of ours. An error: it could not be
-  // asked what; to be called again.
+  // The ledger says something new about a channel; it may be none of ours. An error: it could not
+  // be asked what; to be called again.
   absl::Status OnChannel(const base::ChannelId& channel);
   // Orders that the ledger does not show yet, once more.
   void OnTime();

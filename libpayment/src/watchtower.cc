@@ -22,9 +22,8 @@ absl::Status Watchtower::Watch(const ChannelFacts& facts, const base::Claim& cla
     Watched& watched = found->second;
     watched.facts = facts;
     Held& held = watched.held;
-    const bool longer = appointment && (!held.appointment || appointment->terms.expires_ms >
-                                                                 held.appointment->terms.expires_ms);
-    if (longer) held.appointment = appointment;
+    const uint64_t until = held.appointment ? held.appointment->terms.expires_ms : 0;
+    if (appointment && appointment->terms.expires_ms > until) held.appointment = appointment;
     if (*base::WorthOf(claim) > *base::WorthOf(held.claim)) held.claim = claim;
     return absl::OkStatus();
   }

@@ -40,9 +40,9 @@ class Watchtower {
 
   // A channel of our own, or a higher claim for it. Lower ones change nothing.
   absl::Status WatchOwn(const ChannelFacts& facts, const base::Claim& claim);
-  // A peer's; of several claims and appointments for one channel the best of each stays. PermissionDenied (FORGED_CLAIM, BAD_APPOINTMENT), FailedPrecondition
-  // (APPOINTMENT_TOO_SHORT: it ends before a close after the expiry could settle),
-  // ResourceExhausted (TOWER_FULL).
+  // A peer's; of several claims and appointments for one channel the best of each stays.
+  // PermissionDenied (FORGED_CLAIM, BAD_APPOINTMENT), FailedPrecondition (APPOINTMENT_TOO_SHORT: it
+  // ends before a close after the expiry could settle), ResourceExhausted (TOWER_FULL).
   absl::Status WatchPeer(const ChannelFacts& facts, const base::Claim& claim,
                          const SignedAppointment& appointment, absl::Duration window);
 
