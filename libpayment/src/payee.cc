@@ -270,6 +270,12 @@ absl::StatusOr<base::CooperativeClose> Payee::AgreeToClose(base::Amount amount, 
   if (facts_.phase == ChannelPhase::kSettled || expires <= now) {
     return Refused("CHANNEL_ENDED", "there is nothing left to close together", "");
   }
+  // A close by both is never penalised: one that comes after a stale close would undo the penalty,
+  // and a payer could try one whenever it liked.
+  if (facts_.phase == ChannelPhase::kClosing && facts_.closed_by == ClosedBy::kPayer) {
+    return Refused("CHANNEL_CLOSING", "the payer has begun to close the channel by itself",
+                   "wait until the dispute window ends: the ledger settles then");
+  }
   if (amount < earned() || amount > facts_.deposit) {
     return Refused("CLOSE_BELOW_CLAIM",
                    absl::StrCat("the payee holds a claim of ", earned().ToString(), " of a deposit of ",

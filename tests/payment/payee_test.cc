@@ -321,6 +321,22 @@ TEST_CASE("a second close by both that ends sooner does not free the payee from 
   CHECK(rig.Send(rig.Voucher(rig.facts, 3 * kTickBytes)) == Reject::kNone);
 }
 
+TEST_CASE("a payer that has closed by itself gets no close by both, which would take back its penalty [CD-17]") {
+  Rig rig;
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, 2 * kTickBytes)) == Reject::kNone);
+  ChannelFacts closing = rig.facts;
+  closing.phase = ChannelPhase::kClosing;
+  const auto reason = [&](ClosedBy by) {
+    closing.closed_by = by;
+    rig.payee.OnFacts(closing);
+    return base::ReasonOf(rig.payee.AgreeToClose(Amount(20), rig.now + absl::Minutes(5), rig.now).status());
+  };
+  CHECK(reason(ClosedBy::kPayer) == "CHANNEL_CLOSING");
+  CHECK_FALSE(rig.payee.waiver());
+  CHECK(reason(ClosedBy::kExpiry) == "OK");
+  CHECK(reason(ClosedBy::kPayee) == "OK");
+}
+
 }  // namespace
 TEST_CASE("a payee takes over a payer's newer claim of more bytes, also when they cost nothing more [CD-40]") {
   Ends ends;
