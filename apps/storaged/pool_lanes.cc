@@ -127,6 +127,12 @@ absl::Status PoolLanes::Forget(const base::ChannelId& lane) {
   return absl::OkStatus();
 }
 
+absl::Time PoolLanes::Expiry(const base::ChannelId& lane) const {
+  const std::optional<Lane> kept = Find(lane);
+  if (!kept) return absl::InfinitePast();
+  return absl::FromUnixMillis(static_cast<int64_t>(kept->capability.expires_ms()));
+}
+
 bool PoolLanes::Has(const base::ChannelId& lane) const { return Find(lane).has_value(); }
 
 bool PoolLanes::HasPool(const base::ChannelId& pool) const {

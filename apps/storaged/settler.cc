@@ -88,15 +88,15 @@ absl::Status Settler::ForgetLane(const base::ChannelId& lane) {
 absl::Status Settler::RunLane(const base::ChannelId& lane, std::set<base::ChannelId>& known) {
   // Whatever comes of it: the ledger has no channel of that id, and ForgetGone would drop it.
   known.insert(lane);
+  ASSIGN_OR_RETURN(const auto claim, env_.store.Find(lane));
+  if (!claim) {
+    // Anybody with a pool can have us keep lanes: those that owe nothing cost no question to the ledger.
+    return env_.clock.Now() >= env_.lanes->Expiry(lane) ? ForgetLane(lane) : absl::OkStatus();
+  }
   const auto view = env_.lanes->Look(lane);
   if (absl::IsNotFound(view.status())) return ForgetLane(lane);
   RETURN_IF_ERROR(view.status());
   env_.reads.OnFacts(view->channel());
-  ASSIGN_OR_RETURN(const auto claim, env_.store.Find(lane));
-  if (!claim) {
-    const bool over = env_.clock.Now() >= view->channel().expires;
-    return over ? ForgetLane(lane) : absl::OkStatus();
-  }
   const base::Amount promised = base::WorthOf(*claim).value_or(base::Amount());
   if (!WorthRedeeming(view->facts, promised)) return absl::OkStatus();
   ASSIGN_OR_RETURN(pb::Operation operation, env_.lanes->Redeem(lane, *claim));
