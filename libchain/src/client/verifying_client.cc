@@ -77,6 +77,7 @@ absl::StatusOr<base::PublicKey> VerifyingClient::EngineKey() {
 
 absl::Status VerifyingClient::Believe(const pb::BlockHeader& header, const base::Digest& digest) {
   std::lock_guard lock(mutex_);
+  // Older than what arrived since is no lie: CheckHead compares with what was seen when the question went out.
   if (header.height() < seen_.height) return absl::OkStatus();
   const bool known = seen_.header != base::Digest{};
   if (known && header.height() == seen_.height && digest != seen_.header) {

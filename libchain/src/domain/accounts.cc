@@ -37,6 +37,7 @@ Verdict CheckSponsor(const pb::FeeAllowance& allowance, base::Amount fee, const 
   if (allowance.expires_ms() - context.time_ms > kMaxAllowanceMs) {
     return context.Refuse(Verdict::kBadSponsor, "the allowance lasts more than a year");
   }
+  // After everything that costs nothing: so far nobody has paid for being heard.
   if (!key->Verify(AllowanceDigest(context.chain, allowance), *signature)) return Verdict::kBadSponsor;
   const base::AccountId sponsor = key->Account();
   // By sponsor and nonce alone: allowances that share a nonce share what is left of it.
@@ -136,6 +137,7 @@ Verdict CheckAdmission(const pb::TransactionBody& body, const Context& context, 
   const auto account = view.Find(keys::Account(context.signer));
   if (!account) return Verdict::kUnknownAccount;
   if (context.time_ms >= body.valid_until_ms()) return Verdict::kExpired;
+  // A lane is kept for as long as it admitted anything: that must not be for years.
   if (body.valid_until_ms() - context.time_ms > context.params.max_valid_ms()) return Verdict::kValidTooLong;
   const auto lane = view.Find(keys::Lane(context.signer, body.lane()));
   const Verdict sequence = CheckLane(body, lane, *account, context);

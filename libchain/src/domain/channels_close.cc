@@ -82,12 +82,14 @@ void Settle(pb::Channel& channel, const Context& context, Edits& edits) {
   const base::Amount claimed = FromProto(channel.claimed());
   const base::Amount last = claimed.MinusOrZero(FromProto(channel.withdrawn()));
   const base::Amount penalty = PenaltyOf(channel);
+  // Rounded down: the odd unit is the payee's.
   const base::Amount bounty = channel.tower().empty() ? base::Amount() : base::Amount(penalty.units() / 2);
   const base::Amount returned =
       *Sum(FromProto(channel.deposit()).MinusOrZero(claimed), FromProto(channel.reserve()).MinusOrZero(penalty));
 
   const base::FeeSplit split = Route(edits, context, payee, channel.asset(), last);
   if (!bounty.zero()) Release(edits, context, AccountOf(channel.tower()), channel.asset(), bounty);
+  // Compensation and no earnings: no share of it is the network's.
   Release(edits, context, payee, channel.asset(), penalty.MinusOrZero(bounty));
   Release(edits, context, payer, channel.asset(), returned);
 

@@ -54,6 +54,7 @@ Verdict CheckReceipts(const Receipts& receipts, const pb::Group& group, const st
     const std::string which = absl::StrCat("position ", receipt.position());
     if (receipt.store_id() != position.store_id()) return context.Refuse(Verdict::kWrongStore, which);
     const auto provider = view.Find(keys::Provider(AccountOf(position.provider())));
+    // What was signed is made anew from the ledger's own records: nothing of it is the sender's word.
     const base::HolderReceipt claim = BuildReceipt(context.chain, group, receipt.position(), objects);
     if (!provider || claim.entries.empty()) return context.Refuse(Verdict::kBadReceipt, which);
     const auto key = base::PublicKey::Decode(base::AsBytes(provider->node_key()));

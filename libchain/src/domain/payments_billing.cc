@@ -68,6 +68,7 @@ void DropIfEmpty(const Key<pb::Bill>& key, Edits& edits) {
 
 void CountUsed(const pb::Bill& bill, base::Amount rate, Sign sign, Edits& edits) {
   const auto consent = keys::Consent(AccountOf(bill.payer()), bill.bucket());
+  // There is none where the payment account and the bucket have one owner.
   if (edits.Has(consent)) Step(edits.At(consent).mutable_used_rate(), rate, sign);
 }
 

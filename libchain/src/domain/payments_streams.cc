@@ -228,6 +228,7 @@ void ChangeFlow(const base::AccountId& payer, const FlowChange& change, const Co
 
 void ChangeFlows(const base::AccountId& payer, const std::vector<FlowChange>& changes, const Context& context,
                  Edits& edits) {
+  // Up to this second at the rates that held until now.
   Run(payer, context, edits);
   for (const FlowChange& change : changes) {
     if (!(change.add == change.remove)) ChangeFlow(payer, change, context, edits);
@@ -272,6 +273,7 @@ base::Amount Spendable(const ReadView& view, const base::AccountId& id, const Co
   if (!stream) return free;
   base::StreamBalance balance = BalanceOf(*stream, free);
   if (!RunStream(context.stream_s, &balance)) return {};
+  // Flows that stand still need no reserve.
   if (!Frozen(stream->state())) FillBuffer(context.params.reserve_seconds(), &balance);
   return balance.free;
 }

@@ -47,6 +47,7 @@ Verdict Check(const pb::RegisterProvider& op, const Context& context, const Read
   if (FindActiveOrBusy(context.signer, view)) return Verdict::kProviderExists;
   const auto node_key = base::PublicKey::Decode(base::AsBytes(op.node_key()));
   const base::Digest digest = RegistrationDigest(context.chain, context.signer, AccountOf(op.operator_()));
+  // The node agrees as well: nobody registers another's machine as its own.
   if (!node_key.ok() || !node_key->Verify(digest, Trusted<base::Signature>(op.node_signature()))) {
     return Verdict::kBadNodeSignature;
   }

@@ -55,6 +55,7 @@ absl::Status CheckHolders(const std::string& key, const pb::Group& group) {
 
 // A sealed object has positions of its own group, as many as its policy asks for, each once.
 absl::Status CheckSealed(const std::string& key, const pb::Object& object, const ReadView& view) {
+  // An empty object is kept by nobody.
   if (object.state() != pb::OBJECT_STATE_SEALED || object.stored_size() == 0) return absl::OkStatus();
   const auto group = view.Find(keys::Group(object.group()));
   if (!group) return Broken("the group of an object", key);

@@ -47,6 +47,7 @@ void Postpone(const keys::DueEntry& due, uint64_t gap_ms, const pb::Params& para
     case DueKind::kSealDeadline: {
       pb::Object& object = edits.At(keys::Object(due.id));
       object.set_seal_deadline_ms(later);
+      // Whoever may be fined later stays for as much longer.
       HoldLiable(object.primary(), later + params.fine_claim_window_ms(), edits);
       break;
     }
@@ -157,6 +158,7 @@ void Block::PostponeDeadlines() {
 }
 
 void Block::RunDueWork() {
+  // A second in which very much falls due must not become one endless block.
   while (result_.due_handled < params_.max_due_per_block()) {
     const auto first = state_.Seek(keys::DuePrefix());
     if (!first || first->first.substr(0, 1) != keys::DuePrefix()) break;

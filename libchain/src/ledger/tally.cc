@@ -180,6 +180,7 @@ void Tally::CountObject(const std::string& id, const pb::Object& object) {
   Gives(kBillCommitted, bill, FullRate(object).units());
   if (!created) {
     Gives(kBillRate, bill, Units(object.primary_rate()));
+    // The primary's part of the tax is what truncation leaves of the holders' parts.
     Gives(kBillTax, bill, Units(object.tax_rate()) - Units(object.holder_tax()) * object.positions_size());
   }
   Gives(kGroupObjects, group, 1);

@@ -52,6 +52,7 @@ std::optional<ReadView::Entry> KvView::Seek(const std::string& key) const {
 
 RecordPtr BlockView::Get(const std::string& key) const {
   const auto [found, fresh] = known_.try_emplace(key);
+  // Absence is remembered as well: what a check looks for in vain, the change after it looks for again.
   if (fresh) found->second = below_.Get(key);
   return found->second;
 }
