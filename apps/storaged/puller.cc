@@ -375,6 +375,7 @@ absl::Status Puller::CopyFrom(const std::vector<Holder>& holders, const Wanted& 
                                return local;
                              });
     RETURN_IF_ERROR(local);
+    // The next holder goes on where this one stopped: what came was proven piece by piece.
     if (last.ok() || absl::IsCancelled(last)) return last;
   }
   return last;

@@ -69,6 +69,7 @@ void ReadJournal::RotateCalls(absl::Time now) {
 absl::Status ReadJournal::Admit(const std::optional<payment::SignedRead>& call) {
   std::lock_guard lock(mutex_);
   if (staged_records_ >= kMaxStaged) return Full("the provider cannot write down more reads now");
+  // Only anchored records may go, and what cannot be anchored must not fill the disk.
   if (kept_ >= 2 * options_.max_records) return Full("the provider's download journal is full");
   if (!call.has_value()) return absl::OkStatus();
   RotateCalls(clock_.Now());

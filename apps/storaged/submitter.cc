@@ -44,6 +44,7 @@ std::vector<Submitter::Item> Submitter::Take() {
   size_t bytes = 0;
   while (!queue_.empty() && items.size() < chain::kMaxOperations) {
     bytes += queue_.front().bytes;
+    // Alone it goes in any case: the ledger says what is wrong with it, and nobody waits behind it.
     if (bytes > kMaxBytes && !items.empty()) break;
     items.push_back(std::move(queue_.front()));
     queue_.pop_front();

@@ -182,6 +182,7 @@ void Payee::Take(const base::Claim& claim) {
 
 Reject Payee::OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated,
                         absl::Time now) {
+  // Before all checks: a payer that lost our answer must not be told that its voucher is stale.
   if (best_ && voucher == best_->voucher) return Reject::kNone;  // sent again
   if (stated != facts_.signer) return Reject::kWrongSigner;
   const Reject terms = CheckTerms(voucher, now);
@@ -208,6 +209,7 @@ Reject Payee::OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick
   const auto more = base::BytesOf(best_->voucher, tick);
   if (!more) return Reject::kBadTick;
   const uint64_t total = *more;
+  // Counted once for each voucher: a tick costs comparisons and one hash, nothing more.
   if (total > covered_) return Reject::kInsufficientDeposit;
   if (total - std::min(total, sent_) > base::kTickBytes + terms_.max_window_bytes) {
     return Reject::kOverpaid;

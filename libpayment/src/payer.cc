@@ -124,6 +124,7 @@ base::Voucher Payer::Sign(uint64_t bytes, uint32_t ticks) {
   voucher.base_bytes = same_rate ? last_->voucher.base_bytes : promised_bytes();
   voucher.base_amount = same_rate ? last_->voucher.base_amount : promised();
   voucher.bytes = bytes;
+  // A fresh chain under every voucher: one tick would otherwise count under two of them.
   chain_.emplace(facts_.id, voucher.epoch, ticks, entropy_->DrawSecret<32>());
   voucher.tip = chain_->tip();
   voucher.ticks = ticks;
