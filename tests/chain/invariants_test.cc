@@ -110,6 +110,23 @@ TEST_CASE("a rule that puts two parts with one provider is undone") {
         }) == Verdict::kInvariant);
 }
 
+TEST_CASE("no batch that the rules allow breaks an invariant: deposits that fall and grow in one transaction") {
+  LedgerHarness h;
+  const uint64_t bucket = h.Bucket("replicate:3");
+  const pb::Object object = h.Object(h.CreateOne(bucket, {.name = "a"}));
+  h.Advance(absl::Minutes(1));
+  pb::Operation add;
+  add.mutable_add_deposit()->set_provider(h.Field("p0"));
+  *add.mutable_add_deposit()->mutable_amount() = ToProto(base::Amount(1));
+  const base::Amount fine = FromProto(h.Params().seal_fine());
+  h.Expect(Verdict::kOk, "alice", {add, h.ClaimFine("p0", {object})});
+  CHECK(FromProto(h.Provider("p0").deposit()) == Minus(Plus(Crn(20), base::Amount(1)), fine));
+  pb::Operation leave;
+  leave.mutable_exit_provider();
+  h.Expect(Verdict::kOk, "p5", {leave, h.Register("p5", "another", 10)});
+  CHECK(FromProto(h.Provider("p5").deposit()) == Crn(10));
+}
+
 TEST_CASE("an engine does not open a store whose records do not add up") {
   LedgerHarness h;
   h.Fund("alice", 100);

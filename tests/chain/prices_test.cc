@@ -16,6 +16,22 @@ void Quick(pb::Params& params) {
   params.set_price_silence_ms(300'000);
 }
 
+// The state of an engine; counts the steps through the table of providers.
+class SeekCounter final : public ReadView {
+ public:
+  explicit SeekCounter(const base::Kv& kv) : state_(kv, "s") {}
+  RecordPtr Get(const std::string& key) const override { return state_.Get(key); }
+  std::optional<Entry> Seek(const std::string& key) const override {
+    if (key.substr(0, 1) == keys::ProviderPrefix()) ++providers;
+    return state_.Seek(key);
+  }
+  absl::Status health() const override { return state_.health(); }
+  mutable int providers = 0;
+
+ private:
+  KvView state_;
+};
+
 struct Feed {
   MoneyRig rig{Prices(100 * kOne, 200 * kOne), Quick, {"o1", "o2", "o3", "o4"}};
 
@@ -172,6 +188,26 @@ TEST_CASE("while the oracles are silent the price follows the median of what pro
   pb::QueryRequest history;
   history.set_prices(true);
   CHECK(rig.Ask(history).prices_size() >= 4);
+}
+
+TEST_CASE("a block looks once at what all providers ask, however many operations give it cause to") {
+  MoneyRig rig(Prices(100 * kOne, 200 * kOne));
+  rig.Providers(12);
+  std::vector<pb::Operation> asks(20);
+  for (size_t i = 0; i < asks.size(); ++i) {
+    *asks[i].mutable_edit_provider()->mutable_prices() = Prices((101 + i) * kOne, 200 * kOne);
+  }
+  pb::Operation refresh;
+  refresh.mutable_refresh_price();
+  const std::vector<PreparedTransaction> transactions = {
+      Prepare(rig.Sign("p0", rig.Body("p0", asks))), Prepare(rig.Sign("faucet", rig.Body("faucet", {refresh})))};
+  const SeekCounter state(rig.kv());
+  const Ledger ledger = *Ledger::Create(rig.genesis());
+  const BlockResult block =
+      ledger.ExecuteBlock({rig.engine().height() + 1, rig.NowMs(), 0}, transactions, state);
+  CHECK(VerdictOf(block.receipts[0]) == Verdict::kOk);
+  CHECK(VerdictOf(block.receipts[1]) == Verdict::kNoNewPrice);  // eleven of twelve ask 100
+  CHECK(state.providers <= 12 + 2);
 }
 
 TEST_CASE("a provider that has left has no say in the price any more", "[GF-86]") {

@@ -129,14 +129,22 @@ absl::StatusOr<std::optional<Head>> GetHead(const base::KvSnapshot& snapshot) {
 
 absl::StatusOr<std::optional<pb::TransactionReceipt>> FindReceipt(const base::KvSnapshot& snapshot,
                                                                  absl::string_view hash) {
-  ASSIGN_OR_RETURN(const std::optional<Location> place, FindTransaction(snapshot, hash));
+  return ReceiptReader(snapshot).Find(hash);
+}
+
+absl::StatusOr<std::optional<pb::TransactionReceipt>> ReceiptReader::Find(absl::string_view hash) {
+  ASSIGN_OR_RETURN(const std::optional<Location> place, FindTransaction(snapshot_, hash));
   if (!place) return std::optional<pb::TransactionReceipt>();
-  ASSIGN_OR_RETURN(const pb::Block block, GetBlock(snapshot, place->height));
-  const bool there = place->index < static_cast<uint32_t>(block.receipts_size());
-  if (!there || block.receipts(static_cast<int>(place->index)).transaction() != hash) {
+  if (height_ != place->height) {
+    height_.reset();
+    ASSIGN_OR_RETURN(block_, GetBlock(snapshot_, place->height));
+    height_ = place->height;
+  }
+  const bool there = place->index < static_cast<uint32_t>(block_.receipts_size());
+  if (!there || block_.receipts(static_cast<int>(place->index)).transaction() != hash) {
     return Broken("a transaction's receipt");
   }
-  return std::optional<pb::TransactionReceipt>(block.receipts(static_cast<int>(place->index)));
+  return std::optional<pb::TransactionReceipt>(block_.receipts(static_cast<int>(place->index)));
 }
 
 absl::StatusOr<std::optional<Location>> FindTransaction(const base::KvSnapshot& snapshot, absl::string_view hash) {

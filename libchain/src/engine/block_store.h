@@ -42,6 +42,18 @@ absl::StatusOr<std::optional<Location>> FindTransaction(const base::KvSnapshot& 
 absl::StatusOr<std::optional<pb::TransactionReceipt>> FindReceipt(const base::KvSnapshot& snapshot,
                                                                  absl::string_view hash);
 
+// The same for many transactions; those of one block read it once.
+class ReceiptReader {
+ public:
+  explicit ReceiptReader(const base::KvSnapshot& snapshot) : snapshot_(snapshot) {}
+  absl::StatusOr<std::optional<pb::TransactionReceipt>> Find(absl::string_view hash);
+
+ private:
+  const base::KvSnapshot& snapshot_;
+  std::optional<uint64_t> height_;
+  pb::Block block_;  // at that height
+};
+
 // Numbers the engine keeps for itself.
 enum class Mark { kEarliestHeight, kAliveMs, kAdvancedMs };
 void PutMark(base::KvBatch& batch, Mark mark, uint64_t value);

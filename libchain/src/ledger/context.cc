@@ -32,6 +32,7 @@ std::vector<std::string> Edits::KeysOf(const std::string& prefix) const {
     found.insert(key);
     return true;
   });
+  // What this operation made or dropped is not in the view before Flush.
   for (auto slot = records_.lower_bound(prefix); slot != records_.end(); ++slot) {
     if (slot->first.compare(0, prefix.size(), prefix) != 0) break;
     if (slot->second.dropped) found.erase(slot->first);

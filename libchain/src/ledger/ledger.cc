@@ -47,6 +47,7 @@ void Postpone(const keys::DueEntry& due, uint64_t gap_ms, const pb::Params& para
     case DueKind::kSealDeadline: {
       pb::Object& object = edits.At(keys::Object(due.id));
       object.set_seal_deadline_ms(later);
+      // Whoever may be fined later stays for as much longer.
       HoldLiable(object.primary(), later + params.fine_claim_window_ms(), edits);
       break;
     }
@@ -98,10 +99,10 @@ class Block {
   BlockResult Take();
 
  private:
-  Context MakeContext(Outcome* outcome) const {
+  Context MakeContext(Outcome* outcome) {
     return {.chain = ledger_.chain_id(), .params = params_, .height = context_.height, .time_ms = context_.time_ms,
             .stream_s = (streams_ms_ - std::min(stopped_ms_, streams_ms_)) / 1000, .stopped_ms = stopped_ms_,
-            .signer = {}, .transaction = "", .operation = nullptr, .outcome = outcome};
+            .signer = {}, .transaction = "", .operation = nullptr, .outcome = outcome, .memo = &memo_};
   }
   // The streams' clock does not pass what is due and not handled: so no payer is charged beyond a step it should take.
   void HoldStreams();
@@ -119,6 +120,7 @@ class Block {
   uint64_t stopped_ms_ = 0;
   uint64_t streams_ms_ = 0;  // the ledger's time up to which streams are charged
   uint32_t included_ = 0;
+  BlockMemo memo_;
   BlockResult result_;
 };
 
@@ -137,6 +139,7 @@ void Block::Alarm(const absl::Status& broken, const std::string& transaction, ui
 
 void Block::PostponeDeadlines() {
   if (context_.gap_ms == 0) return;
+  // Gathered before any of them moves: the scan would meet again, further on, what it has moved.
   std::vector<keys::DueEntry> open;
   state_.Scan(keys::DuePrefix(), "", [&](const std::string& key, const Record&) {
     // What was overdue moves as well: the streams' clock must meet all of them in the order they had.
@@ -154,12 +157,14 @@ void Block::PostponeDeadlines() {
 }
 
 void Block::RunDueWork() {
+  // A second in which very much falls due must not become one endless block.
   while (result_.due_handled < params_.max_due_per_block()) {
     const auto first = state_.Seek(keys::DuePrefix());
     if (!first || first->first.substr(0, 1) != keys::DuePrefix()) break;
     const keys::DueEntry due = keys::ParseDue(first->first);
     if (due.time_ms > context_.time_ms) break;
     ++result_.due_handled;
+    // Everything due acts at its own time, however late the block: what it comes to must not hang on when that was made.
     streams_ms_ = due.time_ms;
     Outcome outcome;
     WriteView scratch(&state_);
@@ -189,6 +194,7 @@ void Block::HoldStreams() {
 
 Verdict Block::Admit(const PreparedTransaction& transaction, const Context& context) const {
   if (transaction.bytes != Verdict::kOk) return transaction.bytes;
+  // In this order the state is asked last: who may not be heard at all costs no look-up.
   if (transaction.body.chain_id() != ToField(ledger_.chain_id())) return Verdict::kWrongChain;
   if (!transaction.signature_valid) return Verdict::kBadSignature;
   return CheckAdmission(transaction.body, context, state_);
@@ -227,6 +233,7 @@ void Block::Execute(const PreparedTransaction& transaction) {
   if (verdict == Verdict::kOk) {
     WriteView scratch(&state_);
     Edits admission(scratch);
+    // Kept whatever the operations come to: a refusal that cost nothing could be sent again for ever.
     *receipt.mutable_fee() = ToProto(ApplyAdmission(transaction.body, context, admission));
     admission.Flush();
     state_.Merge(scratch.TakeChanges());

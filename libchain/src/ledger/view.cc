@@ -22,6 +22,7 @@ std::optional<ReadView::Entry> SeekOver(const Changes& changes, const ReadView& 
     const bool same = lower && lower->first == changed->first;
     std::string at(changed->first);
     if (const RecordPtr& record = RecordOf(changed->second)) return ReadView::Entry(std::move(at), record);
+    // Deleted here: what stands below under the same key does not show.
     if (same) lower = below.Seek(at + '\0');
     ++changed;
   }
@@ -57,12 +58,18 @@ RecordPtr KvView::Get(const std::string& key) const {
 std::optional<ReadView::Entry> KvView::Seek(const std::string& key) const {
   if (!cursor_) cursor_ = snapshot_->NewCursor();
   cursor_->Seek(prefix_ + key);
-  if (!cursor_->Valid() || cursor_->key().substr(0, prefix_.size()) != prefix_) return std::nullopt;
+  if (!cursor_->Valid()) {
+    // A store that cannot be read ends like one that has no more: whoever drives the rules must be able to tell.
+    if (health_.ok()) health_ = cursor_->status();
+    return std::nullopt;
+  }
+  if (cursor_->key().substr(0, prefix_.size()) != prefix_) return std::nullopt;
   return Entry(std::string(cursor_->key().substr(prefix_.size())), MakeRecord(std::string(cursor_->value())));
 }
 
 RecordPtr BlockView::Get(const std::string& key) const {
   const auto [found, fresh] = known_.try_emplace(key);
+  // Absence is remembered as well: what a check looks for in vain, the change after it looks for again.
   if (fresh) found->second.record = below_.Get(key);
   return found->second.record;
 }

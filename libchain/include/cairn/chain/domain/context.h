@@ -25,6 +25,12 @@ struct Outcome {
   std::string detail;
 };
 
+// What many operations of one block may ask for and only the first of them works out: its cost is that of the whole state.
+struct BlockMemo {
+  bool asks_known = false;
+  std::optional<pb::ProviderPrices> asked;  // the median of what providers ask; nullopt: nobody asks
+};
+
 using Attributes = std::vector<std::pair<const char*, std::string>>;
 
 struct Context {
@@ -38,6 +44,7 @@ struct Context {
   std::string transaction;          // hash; empty in due work
   const pb::Operation* operation = nullptr;
   Outcome* outcome = nullptr;
+  BlockMemo* memo = nullptr;        // of the block
 
   // The verdict, with what was expected and found.
   Verdict Refuse(Verdict verdict, std::string detail) const {
