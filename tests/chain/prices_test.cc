@@ -33,7 +33,9 @@ class SeekCounter final : public ReadView {
 };
 
 struct Feed {
-  MoneyRig rig{Prices(100 * kOne, 200 * kOne), Quick, {"o1", "o2", "o3", "o4"}};
+  explicit Feed(const pb::ProviderPrices& asked = Prices(100 * kOne, 200 * kOne))
+      : rig(asked, Quick, {"o1", "o2", "o3", "o4"}) {}
+  MoneyRig rig;
 
   pb::PriceState State() {
     pb::QueryRequest request;
@@ -90,6 +92,20 @@ TEST_CASE("a larger package holds at once, a smaller one thirty days after the l
   rig.Expect(Verdict::kPriceChanged, "alice", dear);
 }
 
+TEST_CASE("a package grows only with money for its reserve behind it, and never for a payer who is out of funds", "[GF-71]") {
+  MoneyRig rig(Prices(0, 0, 100 * kOne));
+  const uint64_t bucket = rig.Bucket("replicate:3");
+  const uint64_t reserve = rig.Params().reserve_seconds();
+  rig.LeaveFree("alice", Minus(Units(1010 * reserve), Units(1)));
+  rig.Expect(Verdict::kNoFunds, "alice", rig.Package(bucket, 1000));
+  rig.FundUnits("alice", Units(1));
+  rig.Do("alice", rig.Package(bucket, 1000));
+  CHECK(rig.Buffer("alice") == Units(1010 * reserve));
+  rig.AdvanceSeconds(reserve);
+  CHECK(rig.State("alice") >= pb::PAYER_STATE_READ_ONLY);
+  rig.Expect(Verdict::kPayerFrozen, "alice", rig.Package(bucket, 2000));
+}
+
 TEST_CASE("the two fees are apart: a package costs the same whatever is stored", "[GF-66][GF-72]") {
   MoneyRig rig(Prices(100 * kOne, 100 * kOne, 100 * kOne), [](pb::Params& params) { params.set_min_term_seconds(0); });
   const uint64_t bucket = rig.Bucket("replicate:3");
@@ -140,6 +156,20 @@ TEST_CASE("a quorum of oracles moves the price, within the bound, and the ledger
   CHECK(FromProto(rig.Object(b).primary_rate()) == Units(121));
 }
 
+TEST_CASE("a price moves by the bound and not by a unit beyond, on whichever side the bound is rounded", "[GF-86]") {
+  const std::vector<std::string> quorum = {"o1", "o2", "o3"};
+  // A tenth of 15 is one and a half.
+  for (const auto& [wanted, fits] : std::map<uint64_t, bool>{{13, false}, {14, true}, {16, true}, {17, false}}) {
+    INFO(wanted);
+    Feed feed(Prices(15, 15));
+    feed.rig.Bucket("replicate:3");
+    feed.rig.Expect(fits ? Verdict::kOk : Verdict::kPriceOutOfBounds, "faucet", feed.Post(wanted, 15, quorum));
+    Feed other(Prices(15, 15));
+    other.rig.Bucket("replicate:3");
+    other.rig.Expect(fits ? Verdict::kOk : Verdict::kPriceOutOfBounds, "faucet", other.Post(15, wanted, quorum));
+  }
+}
+
 TEST_CASE("stale observations and repeated signers do not make a price", "[GF-86]") {
   Feed feed;
   MoneyRig& rig = feed.rig;
@@ -155,6 +185,9 @@ TEST_CASE("stale observations and repeated signers do not make a price", "[GF-86
   pb::Operation twice = feed.Post(105 * kOne, 200 * kOne, {"o1", "o2"});
   *twice.mutable_post_price()->add_signatures() = twice.post_price().signatures(0);
   CHECK(VerdictOf(rig.Submit(rig.Sign("faucet", rig.Body("faucet", {twice})))) == Verdict::kBadPrices);
+  pb::Operation aged = feed.Post(105 * kOne, 200 * kOne, {"o1", "o2", "o3"});
+  rig.AdvanceSeconds(5);
+  rig.Do("faucet", aged);
 }
 
 TEST_CASE("while the oracles are silent the price follows the median of what providers ask", "[GF-86]") {
@@ -174,7 +207,9 @@ TEST_CASE("while the oracles are silent the price follows the median of what pro
   refresh.mutable_refresh_price();
   rig.Expect(Verdict::kFeedSpeaks, "faucet", refresh);
   CHECK(feed.Primary() == 105);
-  rig.AdvanceSeconds(300);
+  rig.AdvanceSeconds(238);
+  rig.Expect(Verdict::kFeedSpeaks, "faucet", refresh);
+  rig.AdvanceSeconds(1);
   rig.Do("faucet", refresh);  // four of six ask 100
   rig.AdvanceSeconds(10);
   CHECK(feed.Primary() == 100);
