@@ -239,12 +239,8 @@ absl::StatusOr<pb::Block> EmbeddedEngine::State::CommitBlock(const std::shared_p
   base::KvBatch writes;
   PutChanges(writes, kStatePrefix, result.changes);
   PutChanges(writes, kPagePrefix, tree.pages);
-<<<<<<< HEAD
   PutBlock(writes, block, result, context.height);
-=======
-  PutBlock(writes, block, context.height);
   // History goes with a commit that is made anyway.
->>>>>>> rev2
   Prune(*snapshot, context.time_ms, writes);
   RETURN_IF_ERROR(Commit(writes, /*durable=*/true));
   alive_ms = context.time_ms;
