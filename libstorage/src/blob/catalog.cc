@@ -272,14 +272,14 @@ absl::Status Catalog::ResolveDeferred() {
 }
 
 absl::StatusOr<bool> Catalog::PiecesComplete(const RecordHeader& commit) const {
-  const uint64_t outboard = base::OutboardSize(commit.size);
-  for (uint32_t i = 0; i < Pieces(commit.size); ++i) {
-    ASSIGN_OR_RETURN(auto piece, FindPiece(RecordKind::kChunk, commit.id, i));
-    if (!piece.has_value() || piece->size != PieceBytes(commit.size, i)) return false;
-  }
-  for (uint32_t i = 0; i < Pieces(outboard); ++i) {
-    ASSIGN_OR_RETURN(auto piece, FindPiece(RecordKind::kOutboard, commit.id, i));
-    if (!piece.has_value() || piece->size != PieceBytes(outboard, i)) return false;
+  for (const auto& [kind, bytes] : {std::pair(RecordKind::kChunk, commit.size),
+                                    std::pair(RecordKind::kOutboard, base::OutboardSize(commit.size))}) {
+    for (uint32_t i = 0; i < Pieces(bytes); ++i) {
+      ASSIGN_OR_RETURN(const auto piece, FindPiece(kind, commit.id, i));
+      if (!piece.has_value() || piece->size != PieceBytes(bytes, i)) return false;
+      // A later one is of another attempt, which nobody has proven.
+      if (piece->sequence > commit.sequence) return false;
+    }
   }
   return true;
 }
@@ -296,7 +296,9 @@ absl::StatusOr<Catalog::Applied> Catalog::ApplyPiece(const RecordHeader& header,
   Set(key, {header.sequence, header.length, at});
   AddLive(at.pack, static_cast<int64_t>(header.record_bytes()));
   ASSIGN_OR_RETURN(auto blob, FindBlob(header.id));
-  if (!blob.has_value()) {
+  // A small blob has no pieces: whoever declared another size for its id has begun something else,
+  // which must be found to be dropped.
+  if (!blob.has_value() || IsSmall(blob->size)) {
     base::Writer writer;
     writer.U64(header.size);
     table_.Put(Key(kPartialKey, header.id), base::AsText(writer.view()));
@@ -535,6 +537,29 @@ absl::StatusOr<std::set<base::ContentId>> Catalog::FindInRegion(uint32_t pack, u
           const Place& place = entry->place;
           if (place.pack == pack && place.offset >= from && place.offset < to)
             found.insert(IdOf(key));
+          return true;
+        }));
+    RETURN_IF_ERROR(status);
+  }
+  return found;
+}
+
+absl::StatusOr<std::vector<RecordHeader>> Catalog::TombstonesInRegion(uint32_t pack, uint64_t from,
+                                                                      uint64_t to) const {
+  std::vector<RecordHeader> found;
+  absl::Status status;
+  for (const RecordKind kind : {RecordKind::kTombstone, RecordKind::kAbandon}) {
+    RETURN_IF_ERROR(table_.Scan(
+        Key(TombstoneKey(kind)), "", [&](absl::string_view key, absl::string_view value) {
+          absl::StatusOr<Entry> entry = DecodeEntry(value);
+          status = entry.status();
+          if (!entry.ok()) return false;
+          const Place& place = entry->place;
+          if (place.pack != pack || place.offset < from || place.offset >= to) return true;
+          found.emplace_back();
+          found.back().kind = kind;
+          found.back().sequence = entry->sequence;
+          found.back().id = IdOf(key);
           return true;
         }));
     RETURN_IF_ERROR(status);

@@ -97,7 +97,8 @@ absl::StatusOr<PackLog::GroupPtr> DiskStore::CopyRecord(const PackFile& victim,
     }
   }
   if (Crc32c(payload) != header.payload_crc) {
-    RETURN_IF_ERROR(MarkDamaged({header.id, "its bytes have changed", ToString(at)}, std::nullopt));
+    RETURN_IF_ERROR(
+        MarkDamaged({header.id, "its bytes have changed", ToString(at)}, std::nullopt).status());
   }
   return log_->Add(header, payload, PackLog::Room::kFree);
 }
@@ -123,8 +124,8 @@ absl::StatusOr<uint64_t> DiskStore::RemovePack(const PackFile& victim) {
     RETURN_IF_ERROR(parts_->catalog.ForgetGarbage(item->header->id, victim.pack));
   }
   RETURN_IF_ERROR(log_->Checkpoint());
-  parts_->files.Forget(victim.pack);
   RETURN_IF_ERROR(parts_->files.disk().Remove(PackPath(victim.pack)));
+  parts_->files.Forget(victim.pack);
   RETURN_IF_ERROR(parts_->files.disk().SyncDir(kPackFolder));
   std::unique_lock lock(parts_->mutex);
   parts_->catalog.ErasePack(victim.pack);

@@ -80,7 +80,11 @@ absl::StatusOr<std::unique_ptr<DiskBlobStore>> DiskStore::Open(const Environment
   parts->files.Adopt(head.pack, head.file);
   auto log = std::make_unique<PackLog>(*parts, head.pack, head.file, head.size,
                                        parts->catalog.next_sequence());
-  if (parts->catalog.held_back() > 0) RETURN_IF_ERROR(log->Checkpoint());
+  if (parts->catalog.held_back() > 0) {
+    const absl::Status stepped = log->Checkpoint();
+    // On a full disk the packs can tell it all once more, and deletes are what makes room.
+    if (!stepped.ok() && !absl::IsResourceExhausted(stepped)) return stepped;
+  }
   if (identity.lost) {
     environment.observer.Report({.severity = base::Severity::kError,
                                  .name = "blob.store_lost",

@@ -61,9 +61,11 @@ absl::StatusOr<base::TreeBuilder> DiskStore::Resume(const base::ContentId& id, u
   return tree;
 }
 
+// Durable, because others come behind it: if a crash took the tombstone and one new chunk, and left
+// the new commit, the old chunk would count as a piece of that.
 absl::Status DiskStore::Drop(RecordKind kind, const base::ContentId& id) {
   ASSIGN_OR_RETURN(PackLog::GroupPtr group, AddTombstone(kind, id));
-  return log_->Flush(group);
+  return log_->WaitDurable(group);
 }
 
 absl::Status DiskStore::DropPartial(const base::ContentId& id) {

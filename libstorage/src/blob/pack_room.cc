@@ -45,8 +45,8 @@ absl::StatusOr<std::shared_ptr<base::File>> PackLog::CreateNext(const PackHeader
     // searched for torn ends.
     absl::Status gone = disk.Remove(PackPath(header.pack));
     if (gone.ok()) gone = disk.SyncDir(kPackFolder);
-    const bool harmless =
-        absl::IsResourceExhausted(file.status()) && (gone.ok() || absl::IsNotFound(gone));
+    const bool passes = absl::IsResourceExhausted(file.status()) || absl::IsUnavailable(file.status());
+    const bool harmless = passes && (gone.ok() || absl::IsNotFound(gone));
     return harmless ? file.status() : Poison(file.status());
   }
   parts_.files.Adopt(header.pack, *file);

@@ -28,6 +28,7 @@ std::optional<PackScanner::Item> PackScanner::Next() {
 }
 
 base::ByteView PackScanner::Payload(const Item& item) {
+  if (item.header->kind == RecordKind::kFiller) return {};
   return Fetch(item.offset + kRecordHeaderBytes, item.bytes - kRecordHeaderBytes);
 }
 

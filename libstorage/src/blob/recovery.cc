@@ -106,6 +106,7 @@ class Replay {
                     uint64_t size);
   absl::Status Rewrite(base::File& file, uint64_t from, uint64_t end);
   absl::Status Take(const PackScanner::Item& item, uint32_t pack, bool promised, bool bad);
+  absl::Status TakeWaitingCommits();
   absl::Status StepIfDue(Place position);
   void ReportGap(uint32_t pack, const PackScanner::Item& item);
 
@@ -113,6 +114,8 @@ class Replay {
   Catalog& catalog_;
   base::Disk& disk_;
   std::vector<uint32_t> packs_;
+  // Of the newest pack, not known to have been durable, and before pieces of theirs.
+  std::vector<std::pair<RecordHeader, Place>> waiting_commits_;
 };
 
 absl::StatusOr<Head> Replay::Run() {
@@ -231,6 +234,7 @@ absl::StatusOr<Head> Replay::ReplayNewest(uint32_t pack, uint64_t from) {
       RETURN_IF_ERROR(Take(*item, pack, promised, bad));
     }
   }
+  RETURN_IF_ERROR(TakeWaitingCommits());
   RETURN_IF_ERROR(Mend(*file, torn, tail, size));
   catalog_.NotePackBytes(pack, tail.end);
   return Head{.pack = pack, .file = file, .size = tail.end};
@@ -320,11 +324,21 @@ absl::Status Replay::Take(const PackScanner::Item& item, uint32_t pack, bool pro
   ASSIGN_OR_RETURN(auto applied, catalog_.Apply(*item.header, at));
   if (applied == Catalog::Applied::kIncomplete) {
     if (promised) return catalog_.Defer(*item.header, at);
-    catalog_.Garbage(item.header->id, pack);
+    waiting_commits_.emplace_back(*item.header, at);
   }
   if (bad && applied == Catalog::Applied::kLive && item.header->kind == RecordKind::kBlob) {
     catalog_.MarkDamaged(
         {.id = item.header->id, .what = "its bytes have changed", .where = ToString(at)});
+  }
+  return absl::OkStatus();
+}
+
+// Compaction may have copied pieces behind their commit before one sync covered both: nothing in the
+// pack tells then that the commit was durable, and it may have been acknowledged.
+absl::Status Replay::TakeWaitingCommits() {
+  for (const auto& [commit, at] : waiting_commits_) {
+    ASSIGN_OR_RETURN(const auto applied, catalog_.Apply(commit, at));
+    if (applied == Catalog::Applied::kIncomplete) catalog_.Garbage(commit.id, at.pack);
   }
   return absl::OkStatus();
 }
