@@ -27,6 +27,7 @@ constexpr char kDoomedKey = 'x';
 constexpr size_t kMaxDamageText = 512;
 constexpr size_t kClearStep = 10'000;
 
+// So that keys stand in the order of their numbers.
 std::string BigEndian(uint32_t number) {
   return {static_cast<char>(number >> 24), static_cast<char>(number >> 16),
           static_cast<char>(number >> 8), static_cast<char>(number)};
@@ -142,6 +143,7 @@ absl::Status Catalog::Clear() {
   next_sequence_ = 1;
   std::string first;  // that the round before has removed
   while (true) {
+    // In rounds: a batch is held in memory.
     base::KvBatch batch;
     {
       const auto snapshot = kv().Snapshot();
@@ -161,6 +163,7 @@ absl::Status Catalog::Clear() {
 }
 
 absl::StatusOr<Catalog::Applied> Catalog::Apply(const RecordHeader& header, Place at) {
+  // Copies come with old numbers.
   next_sequence_ = std::max(next_sequence_, header.sequence + 1);
   NotePackBytes(at.pack, at.offset + header.record_bytes());
   if (header.kind == RecordKind::kFiller) return Applied::kGarbage;
@@ -227,6 +230,7 @@ absl::Status Catalog::Accept(const RecordHeader& header, Place at,
     Release(header.id, old->place, BlobRecordBytes(old->size));
     totals_.live_bytes -= old->size;
     --totals_.blobs;
+    // A copy with the same number is as damaged as its original.
     if (old->sequence < header.sequence) RETURN_IF_ERROR(DropDamage(header.id));
   }
   hot_.Forget(header.id);
@@ -263,6 +267,7 @@ absl::Status Catalog::ResolveDeferred() {
     ASSIGN_OR_RETURN(auto applied, Apply(commit, entry->place));
     if (applied == Applied::kIncomplete) {
       ASSIGN_OR_RETURN(auto old, FindBlob(commit.id));
+      // It was durable, so somebody may have been promised the blob: it is damaged, not unknown.
       RETURN_IF_ERROR(Accept(commit, entry->place, old));
       MarkDamaged({commit.id, "a part of the blob is missing", ToString(entry->place)});
     }
@@ -311,6 +316,7 @@ absl::StatusOr<Catalog::Applied> Catalog::ApplyTombstone(const RecordHeader& hea
   if (old.has_value() && old->place == at) return Applied::kLive;
   if (old.has_value() && old->sequence > header.sequence) return Applied::kGarbage;
   if (old.has_value()) AddLive(old->place.pack, -static_cast<int64_t>(kRecordHeaderBytes));
+  // Pieces first: the blob's entry tells whether there are any.
   RETURN_IF_ERROR(KillPieces(header));
   if (header.kind == RecordKind::kTombstone) RETURN_IF_ERROR(KillBlob(header));
   Set(Key(TombstoneKey(header.kind), header.id), {header.sequence, 0, at});
@@ -322,6 +328,7 @@ absl::Status Catalog::KillPieces(const RecordHeader& tombstone) {
   const base::ContentId& id = tombstone.id;
   ASSIGN_OR_RETURN(auto blob, FindBlob(id));
   ASSIGN_OR_RETURN(auto partial, FindPartial(id));
+  // Most deletes are of small blobs, and a scan costs more than all the rest.
   if (!partial.has_value() && (!blob.has_value() || IsSmall(blob->size))) return absl::OkStatus();
   RETURN_IF_ERROR(ReleasePieces(RecordKind::kChunk, id, tombstone.sequence));
   RETURN_IF_ERROR(ReleasePieces(RecordKind::kOutboard, id, tombstone.sequence));
@@ -332,6 +339,7 @@ absl::Status Catalog::KillPieces(const RecordHeader& tombstone) {
 
 absl::Status Catalog::KillBlob(const RecordHeader& tombstone) {
   ASSIGN_OR_RETURN(auto blob, FindBlob(tombstone.id));
+  // Stored again since. A replay may meet the tombstone later: compaction has copied it.
   if (!blob.has_value() || blob->sequence > tombstone.sequence) return absl::OkStatus();
   Release(tombstone.id, blob->place, BlobRecordBytes(blob->size));
   hot_.Forget(tombstone.id);
@@ -343,6 +351,7 @@ absl::Status Catalog::KillBlob(const RecordHeader& tombstone) {
 
 absl::Status Catalog::ReleasePieces(RecordKind kind, const base::ContentId& id,
                                     uint64_t below_sequence) {
+  // Gathered first: the table must not change under a scan.
   std::vector<std::pair<std::string, Entry>> dead;
   absl::Status status;
   RETURN_IF_ERROR(
@@ -401,6 +410,7 @@ absl::StatusOr<std::optional<uint64_t>> Catalog::FindPartial(const base::Content
 }
 
 absl::StatusOr<std::optional<DamagedBlob>> Catalog::FindDamage(const base::ContentId& id) const {
+  // As almost always: it saves a look into the index for every read.
   if (totals_.damaged == 0) return std::optional<DamagedBlob>();
   ASSIGN_OR_RETURN(auto value, table_.Get(Key(kDamageKey, id)));
   if (!value.has_value()) return std::optional<DamagedBlob>();
@@ -517,6 +527,7 @@ absl::StatusOr<std::vector<PartialBlob>> Catalog::Partials() const {
     partial.size = size.value_or(0);
     for (uint32_t i = 0; i < Pieces(partial.size); ++i) {
       ASSIGN_OR_RETURN(auto piece, FindPiece(RecordKind::kChunk, partial.id, i));
+      // What lies behind a hole is written anew by whoever goes on.
       if (!piece.has_value()) break;
       partial.held += piece->size;
     }
@@ -659,6 +670,7 @@ void Catalog::AddLive(uint32_t pack, int64_t bytes) {
 base::KvBatch Catalog::Freeze(const base::StoreId& store, Place position) {
   base::Writer meta;
   meta.Raw(store.view());
+  // In the batch itself: what the index holds and how far it reaches become durable together.
   meta.U32(position.pack);
   meta.U32(position.offset);
   meta.U64(next_sequence_);

@@ -23,6 +23,7 @@ absl::Status LogGroups::Flush() {
 }
 
 DiskStore::Batch::~Batch() {
+  // Whoever claims the id next looks into the catalog for what has been written under it.
   if (!claimed_.empty()) (void)groups_.Flush();
   for (const base::ContentId& id : claimed_) store_.Release(id);
 }
@@ -53,6 +54,7 @@ absl::Status DiskStore::Batch::PutLarge(const base::ContentId& id, base::ByteVie
   absl::Cleanup unreserve = [&] { store_.log_->Unreserve(reserved); };
   for (uint64_t at = 0; at < bytes.size(); at += kChunkBytes) {
     const base::ByteView chunk = bytes.subspan(at, kChunkBytes);
+    // The log itself takes off what it is given.
     reserved -= kRecordHeaderBytes + chunk.size();
     RETURN_IF_ERROR(
         groups_.Note(store_.AddPiece(RecordKind::kChunk, id, bytes.size(), at, chunk)));
@@ -66,6 +68,7 @@ absl::Status DiskStore::Batch::PutLarge(const base::ContentId& id, base::ByteVie
 absl::StatusOr<Durable> DiskStore::Batch::Finish() {
   if (!claimed_.empty()) {
     RETURN_IF_ERROR(groups_.Flush());
+    // A commit of which a piece was refused has not made a blob.
     for (const base::ContentId& id : claimed_) RETURN_IF_ERROR(store_.Locate(id).status());
   }
   // What was here already may be written and not synced yet, in a group behind the last of ours.

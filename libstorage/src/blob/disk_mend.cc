@@ -79,6 +79,7 @@ absl::StatusOr<bool> DiskStore::Mend(const base::ContentId& id, const Region& re
     ASSIGN_OR_RETURN(const size_t read,
                      file->ReadAt(place.offset + kRecordHeaderBytes, absl::MakeSpan(payload)));
     if (read != payload.size()) return false;
+    // The check was lost with the header; the bytes have just been proven against the id.
     header.payload_crc = Crc32c(payload);
     ASSIGN_OR_RETURN(last, log_->Add(header, payload, PackLog::Room::kFree));
   }

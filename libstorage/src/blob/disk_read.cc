@@ -91,6 +91,7 @@ bool DiskStore::ReadHot(const base::ContentId& id, uint64_t max_bytes, SmallByte
   if (!file.ok()) return false;
   const base::MutableByteView bytes = out.Resize(hint->size);
   const auto read = (*file)->ReadAt(hint->offset + kRecordHeaderBytes, bytes);
+  // No lock was held: the blob may have moved, or be another one. The hash decides.
   return read.ok() && *read == bytes.size() && base::ContentId::Of(bytes) == id;
 }
 
@@ -165,6 +166,7 @@ absl::StatusOr<bool> DiskStore::MarkDamaged(const DamagedBlob& damage,
   {
     std::unique_lock lock(parts_->mutex);
     ASSIGN_OR_RETURN(auto blob, parts_->catalog.FindBlob(damage.id));
+    // Under its number only: what was stored again since is another copy of the bytes.
     if (!blob.has_value() || blob->sequence != sequence.value_or(blob->sequence)) return false;
     parts_->catalog.MarkDamaged(damage);
   }

@@ -138,6 +138,7 @@ absl::StatusOr<Head> Replay::Run() {
 absl::StatusOr<Place> Replay::StartingPoint() {
   ASSIGN_OR_RETURN(auto position, catalog_.Load(parts_.file.store));
   if (position.has_value()) {
+    // Before packs and index are compared: a doomed pack may be gone already.
     RETURN_IF_ERROR(FinishRemovals());
     ASSIGN_OR_RETURN(bool fits, Fits(*position));
     if (fits) {
@@ -222,6 +223,7 @@ absl::StatusOr<Head> Replay::ReplayNewest(uint32_t pack, uint64_t from) {
   ASSIGN_OR_RETURN(uint64_t size, file->Size());
   RETURN_IF_ERROR(MendHeader(pack, *file, size));
   catalog_.NotePackBytes(pack, std::min(from, size));
+  // Twice over the records: how much was durable is told by the last ones.
   const Tail tail = Inspect(*file, from, size);
   std::vector<PackScanner::Item> torn;
   PackScanner scanner(*file, parts_.codec, from, tail.end, kHeaderReadAhead);
@@ -231,6 +233,7 @@ absl::StatusOr<Head> Replay::ReplayNewest(uint32_t pack, uint64_t from) {
     if (bad && !promised) {
       torn.push_back(*item);
     } else {
+      // No step of the index here: it must not be ahead of a pack that is not on the disk yet.
       RETURN_IF_ERROR(Take(*item, pack, promised, bad));
     }
   }
@@ -259,6 +262,7 @@ absl::Status Replay::MendHeader(uint32_t pack, base::File& file, uint64_t& size)
 }
 
 Replay::Tail Replay::Inspect(base::File& file, uint64_t from, uint64_t size) {
+  // The index takes a step only behind a sync of the packs.
   Tail tail{.bad = {}, .synced = from, .end = from};
   PackScanner scanner(file, parts_.codec, from, size, kPayloadReadAhead);
   while (auto item = scanner.Next()) {
@@ -282,12 +286,14 @@ absl::Status Replay::Mend(base::File& file, const std::vector<PackScanner::Item>
                           const Tail& tail, uint64_t size) {
   if (torn.empty() && tail.end == size && tail.end == tail.synced) return absl::OkStatus();
   for (const PackScanner::Item& item : torn) {
+    // No room for a filler.
     if (item.bytes < kRecordHeaderBytes) continue;
     uint8_t bytes[kRecordHeaderBytes];
     parts_.codec.Encode(Filler(item.bytes), bytes);
     RETURN_IF_ERROR(file.WriteAt(item.offset, bytes));
   }
   if (tail.end < size) RETURN_IF_ERROR(file.Truncate(tail.end));
+  // A new pack's header becomes durable with its first records.
   const bool header_too = tail.synced == kPackHeaderBytes;
   RETURN_IF_ERROR(Rewrite(file, header_too ? 0 : tail.synced, tail.end));
   if (!torn.empty() || tail.end < size) {
