@@ -12,6 +12,7 @@
 namespace cairn::storage {
 namespace {
 
+// Equal names must be stored equally, for the ledger to find them; GCM-SIV gives away nothing else.
 constexpr std::array<uint8_t, base::kAeadNonceBytes> kZeroNonce{};
 constexpr absl::string_view kChildContext = "cairn v1 name folder";
 
