@@ -74,6 +74,7 @@ class Planner {
 
  private:
   void Decide(const std::string& name, const SyncEntry& entry) {
+    // Whichever of the two were copied, the other could not be.
     if (!InTheWay(source_, name).empty()) {
       middle_.push_back({Kind::kConflict, name, "a file and a folder in the source", 0});
       return;
