@@ -12,6 +12,7 @@ struct Aead::State {
     Require(EVP_AEAD_CTX_init(context.get(), algorithm, key.Reveal().data(), key.kSize, kAeadTagBytes, nullptr) == 1);
   }
   ~State() {
+    // BoringSSL keeps the key in a context that it cleans up.
     context.Reset();
     SecureWipe(context.get(), sizeof(EVP_AEAD_CTX));
   }

@@ -115,6 +115,7 @@ void FullGroupValues(const uint8_t* data, size_t count, uint64_t first_index, Di
   uint8_t odd[kGroupBatch * kGroupChunks * kValueBytes];
   uint8_t even[sizeof odd / 2];
   FullChunkValues(data, count * kGroupChunks, first_index * kGroupChunks, odd);
+  // Four levels, to and fro between two buffers: values must not overlap what they are made of.
   static_assert(kGroupChunks == 16);
   PairValues(odd, count * 16, even);
   PairValues(even, count * 8, odd);

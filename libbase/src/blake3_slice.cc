@@ -11,6 +11,7 @@ namespace cairn::base {
 namespace {
 
 constexpr size_t kHeaderBytes = 8;
+// No tree over a size of 64 bits is deeper.
 constexpr size_t kMaxDepth = 64;
 
 absl::Status Mismatch(absl::string_view what, uint64_t offset) {
@@ -58,6 +59,7 @@ class SliceWalk {
       if (GroupValue(bytes, index, node.root) == node.value) return absl::OkStatus();
       return Mismatch("a group", node.offset);
     }
+    // Both values are proven here, before anything below is read: a wrong one cannot lead anywhere.
     Node left = node, right = node;
     left.root = right.root = false;
     std::copy_n(bytes.begin(), Digest::kSize, left.value.value.begin());
@@ -191,6 +193,7 @@ struct SliceDecoder::State {
       const size_t needed = NextBytes();
       ByteView item = piece.subspan(0, needed - partial.size());
       piece.remove_prefix(item.size());
+      // An item that arrives in one piece is checked where it lies.
       if (!partial.empty() || item.size() < needed) {
         partial.insert(partial.end(), item.begin(), item.end());
         if (partial.size() < needed) return absl::OkStatus();

@@ -22,6 +22,7 @@ struct TreeBuilder::State {
   void Push(const Digest& value) {
     // Joining waits for the next group, because the last join of all is the root and hashed
     // differently.
+    // So many groups form as many complete subtrees as their number has bits set.
     while (!keep_outboard && values.size() > static_cast<size_t>(std::popcount(groups)))
       Join(false);
     values.push_back(value);

@@ -60,6 +60,7 @@ absl::StatusOr<Charge> ChargeFor(const ChargeTerms& terms, uint64_t stored_size,
   std::optional<Amount> lock = reserve && fees ? reserve->Plus(*fees) : std::nullopt;
   if (!lock) return Overflow();
   charge.primary_tax = *tax;
+  // What truncation takes from the holders' parts stays in the primary's: the sum is the tax to the unit.
   for (const Amount& part : charge.holder_taxes) {
     charge.primary_tax = charge.primary_tax.MinusOrZero(part);  // truncated parts never exceed the whole
   }

@@ -63,6 +63,7 @@ ByteView Reader::Var(size_t limit) {
 void Reader::Fail(absl::string_view why) {
   if (!status_.ok()) return;
   status_ = Error(absl::StatusCode::kInvalidArgument, "MALFORMED", why);
+  // Every later field is zero then, and a decoder may ask once at the end.
   in_ = {};
 }
 

@@ -257,6 +257,7 @@ class SimFile final : public File {
   }
   ~SimFile() override {
     std::lock_guard lock(state_->mutex);
+    // A crash has set all counts anew.
     if (age_ != state_->age) return;
     --node_->opens;
     state_->Release(*node_);

@@ -35,6 +35,7 @@ struct ThreadExecutor::State {
       work.wait(lock, [this] { return stopping || !ready.empty(); });
       if (ready.empty()) return;
       {
+        // Destroyed before the lock is taken again: what it owns may post as it goes.
         Task task = std::move(ready.front());
         ready.pop_front();
         lock.unlock();

@@ -19,6 +19,7 @@ void Futex(std::atomic<uint32_t>& word, int operation, uint32_t value) {
 void Gate::Sleep(uint32_t seen) { Futex(word_, FUTEX_WAIT_PRIVATE, seen); }
 
 void Gate::WakeOne() {
+  // Before the wake: whoever has looked and not yet slept does not sleep any more.
   ++word_;
   Futex(word_, FUTEX_WAKE_PRIVATE, 1);
 }

@@ -102,6 +102,7 @@ absl::StatusOr<std::vector<KvBatch>> KvJournal::Read(uint64_t pass) {
   ByteView rest = ByteView(all).subspan(0, size);
   std::vector<KvBatch> batches;
   while (auto record = DecodeRecord(rest)) {
+    // What is left of an earlier pass has a digest that fits too.
     if (record->pass != pass || record->index != batches.size()) break;
     batches.push_back(std::move(record->batch));
     rest.remove_prefix(std::min<uint64_t>(record->bytes, rest.size()));
@@ -143,6 +144,7 @@ Bytes KvJournal::Encode(const KvBatch& batch) const {
 
 absl::Status KvJournal::Append(const Bytes& record) {
   RETURN_IF_ERROR(file_->WriteAt(at_, record));
+  // Not when the write has failed: the same place is written again.
   at_ += record.size();
   ++next_;
   return absl::OkStatus();

@@ -13,6 +13,7 @@ constexpr absl::string_view kPassKey = "\xff" "journal";
 absl::Status CheckBatch(const KvBatch& batch) {
   RETURN_IF_ERROR(CheckKvBatch(batch));
   for (const auto& [key, value] : batch.changes()) {
+    // Whoever could write it could make the next open take old records for new ones.
     if (key != kPassKey) continue;
     return Error(absl::StatusCode::kInvalidArgument, "RESERVED_KEY", "the key belongs to the store's journal");
   }
@@ -88,10 +89,12 @@ class JournaledKv final : public Kv {
     if (!state_->journal.HasRoomFor(record)) {
       RETURN_IF_ERROR(TurnOver(KvBatch()));
       record = state_->journal.Encode(batch);
+      // Larger than the whole journal.
       if (!state_->journal.HasRoomFor(record)) return TurnOver(batch);
     }
     RETURN_IF_ERROR(Written(state_->journal.Append(record)));
     if (durable) RETURN_IF_ERROR(SyncLocked());
+    // Not before: a reader must not see what a crash would take back without the writer having allowed it.
     Show(batch);
     return absl::OkStatus();
   }

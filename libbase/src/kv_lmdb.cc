@@ -94,6 +94,7 @@ absl::StatusOr<Descriptor> Lock(const std::string& folder) {
   std::string path = folder + "/LOCK";
   Descriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode));
   if (!fd.ok()) return Errno(absl::StrCat("open ", path));
+  // LMDB's own lock would let two processes write in turns; a store has one owner.
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return Errno(absl::StrCat("lock ", path));
     char owner[32];
@@ -121,6 +122,7 @@ absl::StatusOr<EnvHandle> OpenEnv(const std::string& path, uint64_t map_bytes, u
   uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   int code = mdb_env_set_mapsize(raw, map_bytes / page * page);
   if (code == 0) code = mdb_env_set_maxreaders(raw, kMaxReaders);
+  // NOTLS: a reader belongs to no thread, so that an idle one serves whoever comes.
   if (code == 0) code = mdb_env_open(raw, path.c_str(), MDB_NOSUBDIR | MDB_NOTLS | flags, kFileMode);
   if (code != 0) return ToStatus(code, absl::StrCat("open ", path));
   return env;
@@ -133,6 +135,7 @@ absl::Status CreateStore(const std::string& folder, uint64_t map_bytes) {
   if (unlink(fresh.c_str()) != 0 && errno != ENOENT) return Errno(absl::StrCat("remove ", fresh));
   RETURN_IF_ERROR(OpenEnv(fresh, map_bytes, MDB_NOLOCK).status());
   RETURN_IF_ERROR(SyncPath(fresh));
+  // Before the new one has its name: with the old note it would look like a store that lost its commits.
   RETURN_IF_ERROR(HeadNote::Remove(folder));  // of a store that was here before
   std::string final_name = folder + kDataName;
   if (rename(fresh.c_str(), final_name.c_str()) != 0) return Errno(absl::StrCat("rename ", fresh));

@@ -86,6 +86,7 @@ absl::StatusOr<Redundancy> Redundancy::Parse(absl::string_view text) {
       !ParseCount(rest.substr(plus + 1), policy.parity)) {
     return BadPolicy(text);
   }
+  // Two digits each cannot overflow the sum.
   if (policy.width() > kMaxWidth) return BadPolicy(text);
   return policy;
 }

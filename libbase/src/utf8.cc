@@ -9,6 +9,8 @@ size_t Utf8SequenceLength(absl::string_view text) {
   auto tail = [&](size_t i) { return i < text.size() && (at(i) & 0xc0) == 0x80; };
   const uint8_t lead = at(0);
   if (lead < 0x80) return 1;
+  // Longer forms of what a shorter one says, surrogates, and what lies above U+10FFFF are no UTF-8: a check on names
+  // that one decoder passes must not mean something else to another.
   if (lead < 0xc2 || lead > 0xf4 || !tail(1)) return 0;
   if (lead < 0xe0) return 2;
   const uint8_t second = at(1);

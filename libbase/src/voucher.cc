@@ -103,6 +103,7 @@ ClaimFault CheckClaim(const Claim& claim, const PublicKey& signer) {
   if (shape != ClaimFault::kNone) return shape;
   const Voucher& voucher = claim.voucher;
   if (!signer.Verify(SigningDigest(voucher), voucher.signature)) return ClaimFault::kBadSignature;
+  // After the signature: only the payer can make anybody compute a chain.
   const bool leads = TickHash(voucher.channel, voucher.epoch)
                          .Connects(0, voucher.tip, claim.tick, claim.preimage);
   return leads ? ClaimFault::kNone : ClaimFault::kTickChain;

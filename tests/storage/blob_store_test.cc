@@ -379,6 +379,58 @@ TEST_CASE("a scrub goes on over a bad sector: it marks the blob there and checks
   rig.other_disk = nullptr;
 }
 
+TEST_CASE("a scrub writes a tombstone anew that cannot be read: what is deleted stays deleted", "[GF-41][MP-20]") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample kept = MakeSample(1'000, 1), gone = MakeSample(2'000, 2), after = MakeSample(1'000, 3);
+  for (const Sample* s : {&kept, &gone}) REQUIRE(rig.store->Put(s->id, s->bytes).ok());
+  REQUIRE(rig.store->Delete(gone.id).ok());
+  REQUIRE(rig.store->Put(after.id, after.bytes).ok());
+  const std::vector<RecordPlace> records = RecordsOf(rig, gone.id);
+  REQUIRE(records.size() == 2);
+  REQUIRE(rig.sim.Corrupt(records[1].path, records[1].offset + 38, 0x10).ok());
+  const auto report = rig.store->Scrub("", kRoomy);
+  REQUIRE(report.ok());
+  CHECK(report->damaged.empty());
+  rig.LoseIndex();
+  REQUIRE(rig.Open().ok());
+  CHECK(absl::IsNotFound(rig.store->Stat(gone.id).status()));
+  CheckReads(*rig.store, {kept, after});
+}
+
+TEST_CASE("a pack of which a tombstone cannot be read is removed all the same once nothing in it counts") {
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample kept = MakeSample(1'000, 1), gone = MakeSample(200'000, 2);
+  for (const Sample* s : {&kept, &gone}) REQUIRE(rig.store->Put(s->id, s->bytes).ok());
+  REQUIRE(rig.store->Delete(gone.id).ok());
+  const std::vector<RecordPlace> records = RecordsOf(rig, gone.id);
+  REQUIRE(records.size() == 2);
+  REQUIRE(rig.sim.Corrupt(records[1].path, records[1].offset + 38, 0x10).ok());
+  for (int round = 0; round < 3; ++round) REQUIRE(rig.store->Compact(kRoomy).ok());
+  CHECK(rig.PackBytes() < 10'000);
+  CheckReads(*rig.store, {kept});
+}
+
+TEST_CASE("a scrub does not call a blob damaged that is not whole yet", "[GF-41]") {
+  const bool header = GENERATE(true, false);
+  BlobRig rig;
+  REQUIRE(rig.Open().ok());
+  const Sample sample = MakeSample(2'500'000, 1);
+  {
+    auto writer = rig.store->Begin(sample.id, sample.bytes.size()).value();
+    REQUIRE(writer->Append(base::ByteView(sample.bytes).subspan(0, 2'200'000)).ok());
+  }
+  rig.Flip(sample.bytes, header ? -60 : 77);
+  const auto report = rig.store->Scrub("", kRoomy);
+  REQUIRE(report.ok());
+  CHECK(report->damaged.empty());
+  auto writer = rig.store->Begin(sample.id, sample.bytes.size()).value();
+  REQUIRE(writer->Append(base::ByteView(sample.bytes).subspan(writer->offset())).ok());
+  REQUIRE(writer->Commit().ok());
+  CheckReads(*rig.store, {sample});
+}
+
 TEST_CASE("a whole scrub names damage that is known already until it is mended, also without a record that tells",
           "[GF-41][MP-20]") {
   BlobRig rig;

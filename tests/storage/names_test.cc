@@ -3,6 +3,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/vectors.h"
+#include "cairn/base/aead.h"
+#include "cairn/base/codec.h"
+#include "cairn/base/key.h"
 #include "cairn/base/status.h"
 #include "catch.h"
 #include "storage/sample.h"
@@ -116,6 +119,22 @@ TEST_CASE("a damaged stored name is refused, never misread") {
     if (cut.ok() && *cut != "photos") FAIL("cut at " << i);  // a whole component is a name
   }
   CHECK(base::ReasonOf(cipher.Decrypt(std::string(5000, 'x')).status()) == "DECRYPT_FAILED");
+}
+
+TEST_CASE("a component that breaks the rules of names is refused, whatever the whole looks like") {
+  const base::Nonce16 bucket = Bucket(1);
+  const base::Aead aead =
+      base::Aead::GcmSiv(base::DeriveSecret("cairn v1 name cipher", TestKey(), bucket.view()));
+  NameCipher cipher(TestKey(), bucket);
+  for (absl::string_view component : {"photos", "photos/rome.jpg", "a/b/c", "..", ""}) {
+    INFO(component);
+    const base::Bytes sealed = aead.Seal(std::array<uint8_t, base::kAeadNonceBytes>{}, bucket.view(),
+                                         base::AsBytes(component));
+    base::Writer stored;
+    stored.U16(static_cast<uint16_t>(sealed.size()));
+    stored.Raw(sealed);
+    CHECK(cipher.Decrypt(base::AsText(stored.view())).ok() == (component == "photos"));
+  }
 }
 
 TEST_CASE("the form of a private name stays what it is: golden file") {

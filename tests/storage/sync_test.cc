@@ -1,5 +1,7 @@
 #include "cairn/storage/sync.h"
 
+#include <limits>
+
 #include "cairn/base/status.h"
 #include "catch.h"
 
@@ -62,6 +64,13 @@ TEST_CASE("a newer target is kept when asked for") {
   CHECK(Plan({File("a", 10, 5000)}, {File("a", 10, 9000)}, {.protect_newer = true}) == "!a ");
   // Of the same second none is newer.
   CHECK(Plan({File("a", 11, 5000)}, {File("a", 10, 5999)}, {.protect_newer = true}) == "Ca ");
+}
+
+TEST_CASE("a time before any other is not newer than another") {
+  constexpr int64_t kFirst = std::numeric_limits<int64_t>::min();
+  CHECK(Plan({File("a", 10, 0)}, {File("a", 10, kFirst)}, {.protect_newer = true}) == "Ca ");
+  CHECK(Plan({File("a", 10, -1)}, {File("a", 10, -1000)}) == "Sa ");
+  CHECK(Plan({File("a", 10, -1)}, {File("a", 10, 0)}) == "Ca ");
 }
 
 TEST_CASE("a listing that names something twice is refused") {

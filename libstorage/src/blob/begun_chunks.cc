@@ -8,9 +8,9 @@ void BegunChunks::Keep(const base::ContentId& id, Begun begun) {
   std::lock_guard lock(mutex_);
   (void)Remove(id);
   if (begun.bytes.empty() || begun.bytes.size() > kMaxBytes) return;
-  while (bytes_ + begun.bytes.size() > kMaxBytes) (void)Remove(order_.front());
+  while (weight_ + Weight(begun) > kMaxBytes) (void)Remove(order_.front());
   begun.bytes.shrink_to_fit();
-  bytes_ += begun.bytes.size();
+  weight_ += Weight(begun);
   begun_[id] = std::move(begun);
   order_.push_back(id);
 }
@@ -42,8 +42,12 @@ std::optional<BegunChunks::Begun> BegunChunks::Remove(const base::ContentId& id)
   Begun begun = std::move(found->second);
   begun_.erase(found);
   order_.erase(std::find(order_.begin(), order_.end(), id));
-  bytes_ -= begun.bytes.size();
+  weight_ -= Weight(begun);
   return begun;
+}
+
+uint64_t BegunChunks::Weight(const Begun& begun) {
+  return std::max<uint64_t>(begun.bytes.size(), kLeastBytes);
 }
 
 }  // namespace cairn::storage

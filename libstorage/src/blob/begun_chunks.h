@@ -1,6 +1,7 @@
 // The last, begun chunk of blobs whose writer went before they were whole: a chunk record holds a
 // full chunk, so this much waits in memory for the writer that goes on. Lost with the process.
-// Takes kMaxBytes at most; who broke off first gives way. Thread-safe; takes no other lock.
+// Takes kMaxBytes at most; who broke off first gives way. Each counts as kLeastBytes at least, so that
+// nobody fills the memory with the first byte of very many. Thread-safe; takes no other lock.
 #pragma once
 
 #include <deque>
@@ -17,6 +18,7 @@ namespace cairn::storage {
 class BegunChunks {
  public:
   static constexpr uint64_t kMaxBytes = uint64_t{16} << 20;
+  static constexpr uint64_t kLeastBytes = 4096;
 
   struct Begun {
     uint64_t size = 0;    // of the blob
@@ -38,11 +40,12 @@ class BegunChunks {
 
  private:
   std::optional<Begun> Remove(const base::ContentId& id);  // mutex held
+  static uint64_t Weight(const Begun& begun);
 
   mutable std::mutex mutex_;
   std::map<base::ContentId, Begun> begun_;
   std::deque<base::ContentId> order_;  // the oldest first
-  uint64_t bytes_ = 0;
+  uint64_t weight_ = 0;
 };
 
 }  // namespace cairn::storage

@@ -27,6 +27,7 @@ constexpr char kDoomedKey = 'x';
 constexpr size_t kMaxDamageText = 512;
 constexpr size_t kClearStep = 10'000;
 
+// So that keys stand in the order of their numbers.
 std::string BigEndian(uint32_t number) {
   return {static_cast<char>(number >> 24), static_cast<char>(number >> 16),
           static_cast<char>(number >> 8), static_cast<char>(number)};
@@ -142,6 +143,7 @@ absl::Status Catalog::Clear() {
   next_sequence_ = 1;
   std::string first;  // that the round before has removed
   while (true) {
+    // In rounds: a batch is held in memory.
     base::KvBatch batch;
     {
       const auto snapshot = kv().Snapshot();
@@ -161,6 +163,7 @@ absl::Status Catalog::Clear() {
 }
 
 absl::StatusOr<Catalog::Applied> Catalog::Apply(const RecordHeader& header, Place at) {
+  // Copies come with old numbers.
   next_sequence_ = std::max(next_sequence_, header.sequence + 1);
   NotePackBytes(at.pack, at.offset + header.record_bytes());
   if (header.kind == RecordKind::kFiller) return Applied::kGarbage;
@@ -227,6 +230,7 @@ absl::Status Catalog::Accept(const RecordHeader& header, Place at,
     Release(header.id, old->place, BlobRecordBytes(old->size));
     totals_.live_bytes -= old->size;
     --totals_.blobs;
+    // A copy with the same number is as damaged as its original.
     if (old->sequence < header.sequence) RETURN_IF_ERROR(DropDamage(header.id));
   }
   hot_.Forget(header.id);
@@ -263,6 +267,7 @@ absl::Status Catalog::ResolveDeferred() {
     ASSIGN_OR_RETURN(auto applied, Apply(commit, entry->place));
     if (applied == Applied::kIncomplete) {
       ASSIGN_OR_RETURN(auto old, FindBlob(commit.id));
+      // It was durable, so somebody may have been promised the blob: it is damaged, not unknown.
       RETURN_IF_ERROR(Accept(commit, entry->place, old));
       MarkDamaged({commit.id, "a part of the blob is missing", ToString(entry->place)});
     }
@@ -272,14 +277,14 @@ absl::Status Catalog::ResolveDeferred() {
 }
 
 absl::StatusOr<bool> Catalog::PiecesComplete(const RecordHeader& commit) const {
-  const uint64_t outboard = base::OutboardSize(commit.size);
-  for (uint32_t i = 0; i < Pieces(commit.size); ++i) {
-    ASSIGN_OR_RETURN(auto piece, FindPiece(RecordKind::kChunk, commit.id, i));
-    if (!piece.has_value() || piece->size != PieceBytes(commit.size, i)) return false;
-  }
-  for (uint32_t i = 0; i < Pieces(outboard); ++i) {
-    ASSIGN_OR_RETURN(auto piece, FindPiece(RecordKind::kOutboard, commit.id, i));
-    if (!piece.has_value() || piece->size != PieceBytes(outboard, i)) return false;
+  for (const auto& [kind, bytes] : {std::pair(RecordKind::kChunk, commit.size),
+                                    std::pair(RecordKind::kOutboard, base::OutboardSize(commit.size))}) {
+    for (uint32_t i = 0; i < Pieces(bytes); ++i) {
+      ASSIGN_OR_RETURN(const auto piece, FindPiece(kind, commit.id, i));
+      if (!piece.has_value() || piece->size != PieceBytes(bytes, i)) return false;
+      // A later one is of another attempt, which nobody has proven.
+      if (piece->sequence > commit.sequence) return false;
+    }
   }
   return true;
 }
@@ -296,7 +301,9 @@ absl::StatusOr<Catalog::Applied> Catalog::ApplyPiece(const RecordHeader& header,
   Set(key, {header.sequence, header.length, at});
   AddLive(at.pack, static_cast<int64_t>(header.record_bytes()));
   ASSIGN_OR_RETURN(auto blob, FindBlob(header.id));
-  if (!blob.has_value()) {
+  // A small blob has no pieces: whoever declared another size for its id has begun something else,
+  // which must be found to be dropped.
+  if (!blob.has_value() || IsSmall(blob->size)) {
     base::Writer writer;
     writer.U64(header.size);
     table_.Put(Key(kPartialKey, header.id), base::AsText(writer.view()));
@@ -309,6 +316,7 @@ absl::StatusOr<Catalog::Applied> Catalog::ApplyTombstone(const RecordHeader& hea
   if (old.has_value() && old->place == at) return Applied::kLive;
   if (old.has_value() && old->sequence > header.sequence) return Applied::kGarbage;
   if (old.has_value()) AddLive(old->place.pack, -static_cast<int64_t>(kRecordHeaderBytes));
+  // Pieces first: the blob's entry tells whether there are any.
   RETURN_IF_ERROR(KillPieces(header));
   if (header.kind == RecordKind::kTombstone) RETURN_IF_ERROR(KillBlob(header));
   Set(Key(TombstoneKey(header.kind), header.id), {header.sequence, 0, at});
@@ -320,6 +328,7 @@ absl::Status Catalog::KillPieces(const RecordHeader& tombstone) {
   const base::ContentId& id = tombstone.id;
   ASSIGN_OR_RETURN(auto blob, FindBlob(id));
   ASSIGN_OR_RETURN(auto partial, FindPartial(id));
+  // Most deletes are of small blobs, and a scan costs more than all the rest.
   if (!partial.has_value() && (!blob.has_value() || IsSmall(blob->size))) return absl::OkStatus();
   RETURN_IF_ERROR(ReleasePieces(RecordKind::kChunk, id, tombstone.sequence));
   RETURN_IF_ERROR(ReleasePieces(RecordKind::kOutboard, id, tombstone.sequence));
@@ -330,6 +339,7 @@ absl::Status Catalog::KillPieces(const RecordHeader& tombstone) {
 
 absl::Status Catalog::KillBlob(const RecordHeader& tombstone) {
   ASSIGN_OR_RETURN(auto blob, FindBlob(tombstone.id));
+  // Stored again since. A replay may meet the tombstone later: compaction has copied it.
   if (!blob.has_value() || blob->sequence > tombstone.sequence) return absl::OkStatus();
   Release(tombstone.id, blob->place, BlobRecordBytes(blob->size));
   hot_.Forget(tombstone.id);
@@ -341,6 +351,7 @@ absl::Status Catalog::KillBlob(const RecordHeader& tombstone) {
 
 absl::Status Catalog::ReleasePieces(RecordKind kind, const base::ContentId& id,
                                     uint64_t below_sequence) {
+  // Gathered first: the table must not change under a scan.
   std::vector<std::pair<std::string, Entry>> dead;
   absl::Status status;
   RETURN_IF_ERROR(
@@ -399,6 +410,7 @@ absl::StatusOr<std::optional<uint64_t>> Catalog::FindPartial(const base::Content
 }
 
 absl::StatusOr<std::optional<DamagedBlob>> Catalog::FindDamage(const base::ContentId& id) const {
+  // As almost always: it saves a look into the index for every read.
   if (totals_.damaged == 0) return std::optional<DamagedBlob>();
   ASSIGN_OR_RETURN(auto value, table_.Get(Key(kDamageKey, id)));
   if (!value.has_value()) return std::optional<DamagedBlob>();
@@ -515,6 +527,7 @@ absl::StatusOr<std::vector<PartialBlob>> Catalog::Partials() const {
     partial.size = size.value_or(0);
     for (uint32_t i = 0; i < Pieces(partial.size); ++i) {
       ASSIGN_OR_RETURN(auto piece, FindPiece(RecordKind::kChunk, partial.id, i));
+      // What lies behind a hole is written anew by whoever goes on.
       if (!piece.has_value()) break;
       partial.held += piece->size;
     }
@@ -535,6 +548,29 @@ absl::StatusOr<std::set<base::ContentId>> Catalog::FindInRegion(uint32_t pack, u
           const Place& place = entry->place;
           if (place.pack == pack && place.offset >= from && place.offset < to)
             found.insert(IdOf(key));
+          return true;
+        }));
+    RETURN_IF_ERROR(status);
+  }
+  return found;
+}
+
+absl::StatusOr<std::vector<RecordHeader>> Catalog::TombstonesInRegion(uint32_t pack, uint64_t from,
+                                                                      uint64_t to) const {
+  std::vector<RecordHeader> found;
+  absl::Status status;
+  for (const RecordKind kind : {RecordKind::kTombstone, RecordKind::kAbandon}) {
+    RETURN_IF_ERROR(table_.Scan(
+        Key(TombstoneKey(kind)), "", [&](absl::string_view key, absl::string_view value) {
+          absl::StatusOr<Entry> entry = DecodeEntry(value);
+          status = entry.status();
+          if (!entry.ok()) return false;
+          const Place& place = entry->place;
+          if (place.pack != pack || place.offset < from || place.offset >= to) return true;
+          found.emplace_back();
+          found.back().kind = kind;
+          found.back().sequence = entry->sequence;
+          found.back().id = IdOf(key);
           return true;
         }));
     RETURN_IF_ERROR(status);
@@ -634,6 +670,7 @@ void Catalog::AddLive(uint32_t pack, int64_t bytes) {
 base::KvBatch Catalog::Freeze(const base::StoreId& store, Place position) {
   base::Writer meta;
   meta.Raw(store.view());
+  // In the batch itself: what the index holds and how far it reaches become durable together.
   meta.U32(position.pack);
   meta.U32(position.offset);
   meta.U64(next_sequence_);

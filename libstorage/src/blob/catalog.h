@@ -110,6 +110,10 @@ class Catalog {
   absl::StatusOr<std::set<base::ContentId>> FindInRegion(uint32_t pack, uint64_t from,
                                                          uint64_t to) const;
 
+  // Tombstones and abandons that count, of which the record begins there.
+  absl::StatusOr<std::vector<RecordHeader>> TombstonesInRegion(uint32_t pack, uint64_t from,
+                                                               uint64_t to) const;
+
   // A sound small blob; told by whoever has looked it up, under the owner's lock.
   void Remember(const base::ContentId& id, const Entry& entry) const;
   // Without the owner's lock too. Only a hint: see place_cache.h.

@@ -40,6 +40,7 @@ class DiskStore::Batch {
   DiskStore& store_;
   LogGroups groups_;
   std::vector<base::ContentId> claimed_;
+  bool found_here_ = false;  // a blob that another caller has stored
 };
 
 }  // namespace cairn::storage

@@ -96,8 +96,11 @@ absl::StatusOr<PackLog::GroupPtr> DiskStore::CopyRecord(const PackFile& victim,
       }
     }
   }
+  // Without the lock: what dies from here on is dead when the copy arrives, for that keeps its
+  // number.
   if (Crc32c(payload) != header.payload_crc) {
-    RETURN_IF_ERROR(MarkDamaged({header.id, "its bytes have changed", ToString(at)}, std::nullopt));
+    RETURN_IF_ERROR(
+        MarkDamaged({header.id, "its bytes have changed", ToString(at)}, std::nullopt).status());
   }
   return log_->Add(header, payload, PackLog::Room::kFree);
 }
@@ -109,6 +112,9 @@ absl::StatusOr<uint64_t> DiskStore::RemovePack(const PackFile& victim) {
     std::unique_lock lock(parts_->mutex);
     const auto stats = parts_->catalog.packs().find(victim.pack);
     live = stats == parts_->catalog.packs().end() ? 0 : stats->second.live;
+    // Before the garbage is forgotten: a step that another caller takes from here on may hold only
+    // a part of that. Without this mark a crash would then leave the pack, and dead records in it
+    // whose tombstones are gone.
     if (live == 0) parts_->catalog.Doom(victim.pack);
   }
   if (live > 0) {
@@ -120,11 +126,12 @@ absl::StatusOr<uint64_t> DiskStore::RemovePack(const PackFile& victim) {
   while (auto item = scanner.Next()) {
     if (!item->header.has_value()) continue;
     std::unique_lock lock(parts_->mutex);
+    // The lock is taken for each record, so that readers get in between.
     RETURN_IF_ERROR(parts_->catalog.ForgetGarbage(item->header->id, victim.pack));
   }
   RETURN_IF_ERROR(log_->Checkpoint());
-  parts_->files.Forget(victim.pack);
   RETURN_IF_ERROR(parts_->files.disk().Remove(PackPath(victim.pack)));
+  parts_->files.Forget(victim.pack);
   RETURN_IF_ERROR(parts_->files.disk().SyncDir(kPackFolder));
   std::unique_lock lock(parts_->mutex);
   parts_->catalog.ErasePack(victim.pack);

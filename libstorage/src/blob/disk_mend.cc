@@ -41,18 +41,35 @@ absl::Status DiskStore::MendRegion(const Region& region, absl::string_view what,
                                .fields = {{"blob", id.ToText()}, {"where", damage.where}}});
       continue;
     }
-    Note(damage, report);
-    RETURN_IF_ERROR(MarkDamaged(damage, std::nullopt));
+    RETURN_IF_ERROR(MarkAndNote(damage, report));
   }
-  return absl::OkStatus();
+  return MendTombstones(region);
+}
+
+// Without them a rebuilt index would bring back what they killed, and the pack could never go.
+absl::Status DiskStore::MendTombstones(const Region& region) {
+  std::vector<RecordHeader> tombstones;
+  {
+    std::shared_lock lock(parts_->mutex);
+    ASSIGN_OR_RETURN(tombstones,
+                     parts_->catalog.TombstonesInRegion(region.pack, region.from, region.to));
+  }
+  PackLog::GroupPtr last;
+  for (RecordHeader& tombstone : tombstones) {
+    tombstone.payload_crc = Crc32c({});
+    ASSIGN_OR_RETURN(last, log_->Add(tombstone, {}, PackLog::Room::kFree));
+  }
+  return last == nullptr ? absl::OkStatus() : log_->WaitDurable(last);
 }
 
 absl::StatusOr<bool> DiskStore::Mend(const base::ContentId& id, const Region& region) {
   const absl::StatusOr<Catalog::Entry> blob = Locate(id);
   if (!blob.ok()) return false;
-  // Whatever keeps it from being read, a bad sector as well, keeps it from being mended.
   const auto nowhere = [](base::ByteView) { return absl::OkStatus(); };
-  if (!ReadRange(id, {0, blob->size}, nowhere).ok()) return false;
+  const absl::Status proven = ReadRange(id, {0, blob->size}, nowhere);
+  if (absl::IsUnavailable(proven)) return proven;
+  // Whatever else keeps it from being read, a bad sector as well, keeps it from being mended.
+  if (!proven.ok()) return false;
   ASSIGN_OR_RETURN(const auto records, RecordsIn(region, id, *blob));
   PackLog::GroupPtr last;
   for (const auto& [known, place] : records) {
@@ -62,6 +79,7 @@ absl::StatusOr<bool> DiskStore::Mend(const base::ContentId& id, const Region& re
     ASSIGN_OR_RETURN(const size_t read,
                      file->ReadAt(place.offset + kRecordHeaderBytes, absl::MakeSpan(payload)));
     if (read != payload.size()) return false;
+    // The check was lost with the header; the bytes have just been proven against the id.
     header.payload_crc = Crc32c(payload);
     ASSIGN_OR_RETURN(last, log_->Add(header, payload, PackLog::Room::kFree));
   }

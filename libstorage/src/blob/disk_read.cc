@@ -91,6 +91,7 @@ bool DiskStore::ReadHot(const base::ContentId& id, uint64_t max_bytes, SmallByte
   if (!file.ok()) return false;
   const base::MutableByteView bytes = out.Resize(hint->size);
   const auto read = (*file)->ReadAt(hint->offset + kRecordHeaderBytes, bytes);
+  // No lock was held: the blob may have moved, or be another one. The hash decides.
   return read.ok() && *read == bytes.size() && base::ContentId::Of(bytes) == id;
 }
 
@@ -153,27 +154,27 @@ absl::StatusOr<base::Bytes> DiskStore::ReadChunk(const base::ContentId& id, uint
 
 absl::Status DiskStore::Damaged(const base::ContentId& id, uint64_t sequence,
                                 absl::string_view what, absl::string_view where) {
-  RETURN_IF_ERROR(MarkDamaged({id, std::string(what), std::string(where)}, sequence));
+  RETURN_IF_ERROR(MarkDamaged({id, std::string(what), std::string(where)}, sequence).status());
   RETURN_IF_ERROR(Locate(id).status());  // the mark says it all
   return base::Error(absl::StatusCode::kUnavailable, "BLOB_BUSY",
                      absl::StrCat("blob ", id.ToText(), " was replaced while it was read"),
                      "Try again.");
 }
 
-absl::Status DiskStore::MarkDamaged(const DamagedBlob& damage, std::optional<uint64_t> sequence) {
+absl::StatusOr<bool> DiskStore::MarkDamaged(const DamagedBlob& damage,
+                                            std::optional<uint64_t> sequence) {
   {
     std::unique_lock lock(parts_->mutex);
     ASSIGN_OR_RETURN(auto blob, parts_->catalog.FindBlob(damage.id));
-    if (!blob.has_value() || blob->sequence != sequence.value_or(blob->sequence)) {
-      return absl::OkStatus();
-    }
+    // Under its number only: what was stored again since is another copy of the bytes.
+    if (!blob.has_value() || blob->sequence != sequence.value_or(blob->sequence)) return false;
     parts_->catalog.MarkDamaged(damage);
   }
   parts_->observer.Report({.severity = base::Severity::kError,
                            .name = "blob.damaged",
                            .message = damage.what,
                            .fields = {{"blob", damage.id.ToText()}, {"where", damage.where}}});
-  return absl::OkStatus();
+  return true;
 }
 
 }  // namespace cairn::storage

@@ -94,15 +94,28 @@ absl::Status DiskStore::ScrubRecord(const PackFile& pack, const PackScanner::Ite
   const Place at{pack.pack, static_cast<uint32_t>(item.offset)};
   ASSIGN_OR_RETURN(const bool live, IsLiveOrFound(header, at));
   if (!live) return absl::OkStatus();
-  bool sound = Crc32c(payload) == header.payload_crc;
-  if (header.kind == RecordKind::kBlob) sound = base::ContentId::Of(payload) == header.id;
-  if (header.kind == RecordKind::kChunk && sound) sound = ProveChunk(header, payload).ok();
+  ASSIGN_OR_RETURN(const bool sound, IsSound(header, payload));
   report->checked_blobs += header.kind == RecordKind::kBlob || header.kind == RecordKind::kChunk;
   report->checked_bytes += item.bytes;
   if (sound) return absl::OkStatus();
-  const DamagedBlob damage{header.id, "its bytes have changed", ToString(at)};
-  Note(damage, report);
-  return MarkDamaged(damage, std::nullopt);
+  return MarkAndNote({header.id, "its bytes have changed", ToString(at)}, report);
+}
+
+absl::StatusOr<bool> DiskStore::IsSound(const RecordHeader& header, base::ByteView payload) {
+  if (header.kind == RecordKind::kBlob) return base::ContentId::Of(payload) == header.id;
+  if (Crc32c(payload) != header.payload_crc) return false;
+  if (header.kind != RecordKind::kChunk) return true;
+  const absl::Status proven = ProveChunk(header, payload);
+  // A disk that cannot open a file just now says nothing about the blob.
+  if (absl::IsUnavailable(proven)) return proven;
+  return proven.ok();
+}
+
+// A partial blob is nobody's loss: whoever goes on with it begins again at the broken chunk.
+absl::Status DiskStore::MarkAndNote(const DamagedBlob& damage, ScrubReport* report) {
+  ASSIGN_OR_RETURN(const bool marked, MarkDamaged(damage, std::nullopt));
+  if (marked) Note(damage, report);
+  return absl::OkStatus();
 }
 
 // A record that a damaged index has forgotten is taken in again, and one of which it has wrong numbers corrects them.

@@ -80,7 +80,11 @@ absl::StatusOr<std::unique_ptr<DiskBlobStore>> DiskStore::Open(const Environment
   parts->files.Adopt(head.pack, head.file);
   auto log = std::make_unique<PackLog>(*parts, head.pack, head.file, head.size,
                                        parts->catalog.next_sequence());
-  if (parts->catalog.held_back() > 0) RETURN_IF_ERROR(log->Checkpoint());
+  if (parts->catalog.held_back() > 0) {
+    const absl::Status stepped = log->Checkpoint();
+    // On a full disk the packs can tell it all once more, and deletes are what makes room.
+    if (!stepped.ok() && !absl::IsResourceExhausted(stepped)) return stepped;
+  }
   if (identity.lost) {
     environment.observer.Report({.severity = base::Severity::kError,
                                  .name = "blob.store_lost",
@@ -171,6 +175,7 @@ absl::StatusOr<Durable> DiskStore::PutMany(
 }
 
 // Null: it is here already, and there is no room to find that out on the way.
+// Needs no claim on the id: of two records of one small blob either will do.
 absl::StatusOr<PackLog::GroupPtr> DiskStore::AddSmall(const base::ContentId& id,
                                                       base::ByteView bytes) {
   RecordHeader header;
@@ -216,6 +221,7 @@ void DiskStore::Release(const base::ContentId& id) {
 }
 
 absl::StatusOr<Durable> DiskStore::Confirm(const base::ContentId& id) {
+  // Found in the catalog it is written, perhaps by another caller, and not yet synced.
   RETURN_IF_ERROR(Locate(id).status());
   return SyncEverything();
 }
@@ -231,6 +237,7 @@ absl::StatusOr<Durable> DiskStore::DeleteMany(absl::Span<const base::ContentId> 
   for (const base::ContentId& id : ids) {
     const absl::StatusOr<Catalog::Entry> entry = Locate(id);
     if (absl::IsNotFound(entry.status())) continue;
+    // Damage is no reason to keep a blob.
     if (!absl::IsDataLoss(entry.status())) RETURN_IF_ERROR(entry.status());
     ASSIGN_OR_RETURN(group, AddTombstone(RecordKind::kTombstone, id));
   }

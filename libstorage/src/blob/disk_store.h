@@ -91,7 +91,8 @@ class DiskStore final : public DiskBlobStore {
   // that says so.
   absl::Status Damaged(const base::ContentId& id, uint64_t sequence, absl::string_view what,
                        absl::string_view where);
-  absl::Status MarkDamaged(const DamagedBlob& damage, std::optional<uint64_t> sequence);
+  // False: there is no such blob; it was deleted, replaced, or is not whole yet.
+  absl::StatusOr<bool> MarkDamaged(const DamagedBlob& damage, std::optional<uint64_t> sequence);
 
   // A pack worth rewriting that has not been tried; 0: none.
   uint32_t ChooseVictim(const std::set<uint32_t>& tried);
@@ -112,6 +113,7 @@ class DiskStore final : public DiskBlobStore {
   absl::Status ScrubRecord(const PackFile& pack, const PackScanner::Item& item,
                            base::ByteView payload, ScrubReport* report);
   absl::StatusOr<bool> IsLiveOrFound(const RecordHeader& header, Place at);
+  absl::StatusOr<bool> IsSound(const RecordHeader& header, base::ByteView payload);
   absl::Status ProveChunk(const RecordHeader& header, base::ByteView payload);
   struct Region {
     uint32_t pack;
@@ -124,6 +126,8 @@ class DiskStore final : public DiskBlobStore {
   absl::StatusOr<bool> Mend(const base::ContentId& id, const Region& region);
   absl::StatusOr<std::vector<std::pair<RecordHeader, Place>>> RecordsIn(
       const Region& region, const base::ContentId& id, const Catalog::Entry& blob) const;
+  absl::Status MendTombstones(const Region& region);
+  absl::Status MarkAndNote(const DamagedBlob& damage, ScrubReport* report);
   static void Note(const DamagedBlob& damage, ScrubReport* report);
 
   Owned owned_;

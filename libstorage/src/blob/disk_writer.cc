@@ -27,6 +27,7 @@ absl::StatusOr<std::unique_ptr<BlobWriter>> DiskStore::Begin(const base::Content
   ASSIGN_OR_RETURN(base::TreeBuilder tree, Resume(id, size));
   const uint64_t written = tree.size();
   const uint64_t reserved = FootprintBytes(size) - written - Pieces(written) * kRecordHeaderBytes;
+  // All of it at once, or two uploads begin in room for one and neither ends.
   RETURN_IF_ERROR(log_->Reserve(reserved));
   std::move(release).Cancel();
   return std::make_unique<DiskBlobWriter>(*this, id, size, written, std::move(tree),
@@ -54,6 +55,7 @@ absl::StatusOr<base::TreeBuilder> DiskStore::Resume(const base::ContentId& id, u
   ASSIGN_OR_RETURN(const bool partial, ClearTheWay(id, size));
   base::TreeBuilder tree;
   for (uint32_t i = 0; partial && i < Pieces(size); ++i) {
+    // Its checksum is enough: the whole is proven against the id before it is committed.
     const absl::StatusOr<base::Bytes> chunk = ReadChunk(id, i, PieceBytes(size, i));
     if (!chunk.ok()) break;
     tree.Update(*chunk);
@@ -61,9 +63,11 @@ absl::StatusOr<base::TreeBuilder> DiskStore::Resume(const base::ContentId& id, u
   return tree;
 }
 
+// Durable, because others come behind it: if a crash took the tombstone and one new chunk, and left
+// the new commit, the old chunk would count as a piece of that.
 absl::Status DiskStore::Drop(RecordKind kind, const base::ContentId& id) {
   ASSIGN_OR_RETURN(PackLog::GroupPtr group, AddTombstone(kind, id));
-  return log_->Flush(group);
+  return log_->WaitDurable(group);
 }
 
 absl::Status DiskStore::DropPartial(const base::ContentId& id) {
@@ -129,6 +133,7 @@ DiskBlobWriter::DiskBlobWriter(DiskStore& store, const base::ContentId& id, uint
 DiskBlobWriter::~DiskBlobWriter() {
   store_.log_->Unreserve(reserved_bytes_);
   if (failed_.ok()) {
+    // Before the id is free: whoever claims it next goes on from here.
     store_.begun_.Keep(id_, {size_, offset_ - chunk_.size(), std::move(chunk_)});
   }
   store_.Release(id_);
@@ -166,6 +171,7 @@ absl::Status DiskBlobWriter::WriteChunk(base::ByteView chunk) {
   LogGroups groups(*store_.log_);
   RETURN_IF_ERROR(groups.Note(
       store_.AddPiece(RecordKind::kChunk, id_, size_, offset_ - chunk.size(), chunk)));
+  // Written, so that a writer holds one chunk in memory at most; the sync of the commit covers it.
   RETURN_IF_ERROR(groups.Flush());
   store_.log_->CheckpointIfDue();
   return absl::OkStatus();

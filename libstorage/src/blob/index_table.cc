@@ -8,6 +8,8 @@
 namespace cairn::storage {
 
 absl::StatusOr<std::optional<std::string>> IndexTable::Get(absl::string_view key) const {
+  // In this order: what is not held back any more was committed, and the snapshot is made after
+  // that.
   if (const std::optional<std::string>* held = FindHeldBack(key)) return *held;
   return GetStored(key, *store_.Snapshot());
 }
@@ -88,6 +90,7 @@ base::KvBatch IndexTable::Freeze() {
 
 void IndexTable::Thaw(bool committed) {
   if (!committed) {
+    // What came since the freeze is newer.
     for (auto& [key, value] : fresh_) frozen_[key] = std::move(value);
     fresh_.swap(frozen_);
   }

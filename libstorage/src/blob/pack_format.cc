@@ -32,6 +32,8 @@ bool EndsWithCheck(base::ByteView bytes) {
          bytes.subspan(body.size(), kFileCheckBytes);
 }
 
+// What everything behind the decoder takes for granted. The check alone says only that this store
+// wrote it.
 bool IsPlausible(const RecordHeader& h) {
   if (h.size > kMaxBlobBytes) return false;
   switch (h.kind) {
@@ -174,6 +176,7 @@ RecordHeader Filler(uint64_t bytes) {
 
 uint64_t FillerBytes(uint64_t offset) {
   const uint64_t rest = (base::kBlockBytes - offset % base::kBlockBytes) % base::kBlockBytes;
+  // A filler needs room for its own header.
   return rest == 0 || rest >= kRecordHeaderBytes ? rest : rest + base::kBlockBytes;
 }
 

@@ -9,6 +9,8 @@ namespace {
 
 constexpr uint64_t kAlignedBytes = 64 * 1024;  // groups with a record of so many are whole blocks
 constexpr uint64_t kGatherBytes = 128 * 1024;
+// So that the disk has the next group while the one before it enters the catalog.
+// So that the disk has the next group while the one before it enters the catalog.
 constexpr size_t kWriters = 2;
 constexpr size_t kIdleMemory = kWriters + 1;
 
@@ -51,6 +53,8 @@ absl::StatusOr<PackLog::GroupPtr> PackLog::Add(RecordHeader header, base::ByteVi
   ++group->copying;
   lock.unlock();
   RecordGroup::Fill(to, payload);
+  // The leader looks at `copying` under the lock; taken here, it cannot miss this between that look
+  // and its wait.
   if (--group->copying == 0 && group->closed) {
     lock.lock();
     moved_.notify_all();
@@ -70,6 +74,8 @@ absl::Status PackLog::WaitForRoom(Lock& lock, uint64_t record_bytes) {
 }
 
 GroupMemory PackLog::TakeMemory() {
+  // Reused: memory of this size comes fresh from the system, and the first touch of each page is a
+  // fault.
   if (idle_memory_.empty()) return GroupMemory::New();
   GroupMemory memory = std::move(idle_memory_.back());
   idle_memory_.pop_back();
@@ -99,12 +105,15 @@ void PackLog::Lead(Lock& lock) {
   leading_ = true;
   const GroupPtr group = std::exchange(open_, std::make_shared<Group>());
   group->closed = true;
+  // Remembered, because the group may shrink and as much must be taken off again.
   group->counted_bytes = group->records.bytes();
   writing_bytes_ += group->counted_bytes;
   moved_.wait(lock, [&] { return group->copying == 0; });
   absl::Status status = FindPlace(lock, *group);
   const bool empty = group->records.empty();
   if (status.ok()) placed_.push_back(group);
+  // Counted before the lead is given up: whoever leads next waits for it before the pack is
+  // changed.
   ++writing_;
   EndLead(lock);
   if (status.ok() && !empty) status = WriteAndApply(lock, *group);
@@ -125,6 +134,7 @@ absl::Status PackLog::WriteAndApply(Lock& lock, Group& group) {
   lock.unlock();
   absl::Status applied = Apply(group);
   lock.lock();
+  // The catalog may have taken half of what is in the pack: only a replay tells it the rest.
   return applied.ok() ? applied : Poison(lock, applied);
 }
 
@@ -137,6 +147,7 @@ absl::Status PackLog::LeaveOutKnown(Group& group) {
   bool known = false;
   {
     std::shared_lock catalog(parts_.mutex);
+    // Under the lock of the snapshot: a step between the two would go unnoticed by Apply.
     group.index_steps = parts_.catalog.steps();
     const auto snapshot = parts_.catalog.Snapshot();
     for (RecordGroup::Item& item : items) {
@@ -159,6 +170,7 @@ absl::Status PackLog::FindPlace(Lock& lock, Group& group) {
   RETURN_IF_ERROR(asked);
   ChooseFillers(group);
   const uint64_t end = head_size_ + group.gap + group.records.bytes() + group.tail;
+  // A pack that is still empty takes a group of any size: the next one would have no more room.
   if (end > parts_.options.pack_bytes && head_size_ > kPackHeaderBytes && !group.records.empty()) {
     RETURN_IF_ERROR(RotateHead(lock));
     ChooseFillers(group);
@@ -180,6 +192,7 @@ void PackLog::ChooseFillers(Group& group) const {
   if (group.records.largest() < kAlignedBytes || group.records.has_copies()) return;
   const uint64_t gap = FillerBytes(head_size_), tail = FillerBytes(bytes);
   const uint64_t used = parts_.catalog.disk_bytes() + WaitingBytes();
+  // Nobody was asked for this room: the last bytes of the quota go to what was admitted.
   if (used + gap + tail > parts_.options.quota_bytes) return;
   group.gap = gap;
   group.tail = tail;
@@ -210,6 +223,7 @@ absl::Status PackLog::Apply(const Group& group) {
     const auto applied = item.unknown && same_index ? catalog.ApplyUnknown(header, at)
                                                     : catalog.Apply(header, at);
     RETURN_IF_ERROR(applied.status());
+    // A full disk has refused a piece: whoever put the blob looks for it, and is told.
     if (*applied == Catalog::Applied::kIncomplete) catalog.Garbage(header.id, at.pack);
   }
   bytes_since_step_ += group.end - group.begin;
@@ -221,6 +235,7 @@ absl::Status PackLog::Apply(const Group& group) {
 absl::Status PackLog::Undo(Lock& lock, const Group& group, const absl::Status& cause) {
   const bool last = placed_.back().get() == &group;
   const absl::Status undone = last ? head_->Truncate(group.begin) : CoverPlace(group);
+  // What any other error leaves in the file nobody knows.
   if (!undone.ok() || !absl::IsResourceExhausted(cause)) return Poison(lock, cause);
   if (last) head_size_ = group.begin;
   return cause;

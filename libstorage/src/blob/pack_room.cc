@@ -22,6 +22,8 @@ absl::Status Full(absl::string_view reason, absl::string_view message, absl::str
 
 absl::Status PackLog::RotateHead(Lock& lock) {
   moved_.wait(lock, [this] { return writing_ == 0; });
+  // Recovery searches the newest pack alone for torn ends, so all of this one must be on the disk
+  // before.
   RETURN_IF_ERROR(SyncWritten(lock));
   PackHeader header{.pack = head_pack_ + 1, .store = parts_.file.store, .salt = parts_.file.salt};
   header.first_sequence = next_sequence_;
@@ -45,8 +47,8 @@ absl::StatusOr<std::shared_ptr<base::File>> PackLog::CreateNext(const PackHeader
     // searched for torn ends.
     absl::Status gone = disk.Remove(PackPath(header.pack));
     if (gone.ok()) gone = disk.SyncDir(kPackFolder);
-    const bool harmless =
-        absl::IsResourceExhausted(file.status()) && (gone.ok() || absl::IsNotFound(gone));
+    const bool passes = absl::IsResourceExhausted(file.status()) || absl::IsUnavailable(file.status());
+    const bool harmless = passes && (gone.ok() || absl::IsNotFound(gone));
     return harmless ? file.status() : Poison(file.status());
   }
   parts_.files.Adopt(header.pack, *file);
@@ -75,6 +77,7 @@ uint64_t PackLog::WaitingBytes() const {
 absl::Status PackLog::Admit(uint64_t bytes) {
   const uint64_t waiting = WaitingBytes();
   const uint64_t used = parts_.catalog.disk_bytes();
+  // Every blob adds to what is held back in memory, for as long as the index cannot take it.
   if (index_failed_ && held_back_ > kRefuseSteps * parts_.options.index_step) {
     return Full("DISK_FULL", "the index of the blob store cannot be written", "Free some space.");
   }
@@ -113,6 +116,7 @@ bool PackLog::CheckpointDue(size_t steps) const {
 }
 
 void PackLog::CheckpointIfDue() {
+  // Without the lock: this is asked after every put.
   if (!CheckpointDue(1)) return;
   {
     Lock lock(mutex_);
@@ -161,6 +165,7 @@ absl::Status PackLog::Step() {
   }
   lock.lock();
   EndLead(lock);
+  // Others may write from here on: that lies behind `position`, where the next replay begins.
   absl::Status status = SyncWritten(lock);
   lock.unlock();
   if (status.ok()) status = parts_.catalog.kv().Commit(batch);
@@ -169,6 +174,7 @@ absl::Status PackLog::Step() {
     parts_.catalog.Thaw(status.ok());
     held_back_ = parts_.catalog.held_back();
   }
+  // After any other error nobody knows what the index holds; the next open finds out.
   if (!status.ok() && !absl::IsResourceExhausted(status)) status = Poison(status);
   lock.lock();
   index_failed_ = !status.ok();

@@ -19,6 +19,8 @@ std::optional<PackScanner::Item> PackScanner::Next() {
   if (item.header.has_value()) {
     item.bytes = item.header->record_bytes();
   } else {
+    // Records begin at any byte, and what somebody stored in a blob cannot pass for one: it would
+    // need the key.
     uint64_t at = next_ + 1;
     while (at < end_ && !HeaderAt(at).has_value()) ++at;
     item.bytes = at - next_;
@@ -28,12 +30,14 @@ std::optional<PackScanner::Item> PackScanner::Next() {
 }
 
 base::ByteView PackScanner::Payload(const Item& item) {
+  if (item.header->kind == RecordKind::kFiller) return {};
   return Fetch(item.offset + kRecordHeaderBytes, item.bytes - kRecordHeaderBytes);
 }
 
 std::optional<RecordHeader> PackScanner::HeaderAt(uint64_t offset) {
   if (end_ - offset < kRecordHeaderBytes) return std::nullopt;
   std::optional<RecordHeader> header = codec_.Decode(Fetch(offset, kRecordHeaderBytes));
+  // Cut off: its payload would be read from behind the end.
   if (header.has_value() && header->record_bytes() > end_ - offset) return std::nullopt;
   return header;
 }

@@ -25,8 +25,8 @@ class PackScanner {
               size_t read_ahead);
 
   std::optional<Item> Next();
-  // The payload of the item that Next returned last; valid until the next call. A part that the
-  // disk cannot read is zeros.
+  // The payload of the item that Next returned last, which has a header; valid until the next call. A
+  // part that the disk cannot read is zeros. Nothing for a filler, which may be as long as a pack.
   base::ByteView Payload(const Item& item);
 
  private:

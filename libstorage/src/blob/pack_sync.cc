@@ -12,9 +12,11 @@ absl::Status PackLog::WaitDurable(const GroupPtr& group) {
     if (group == open_ && CanLead() && IsWorthLeading()) {
       Lead(lock);
     } else if (group->written && group->ticket <= written_ticket_ && !syncing_) {
+      // What has gathered meanwhile goes with the same sync.
       if (CanLead() && !open_->records.empty()) Lead(lock);
       if (!syncing_ && !group->settled) (void)SyncWritten(lock);  // a failure has poisoned the log
     } else {
+      // Looked at before the lock goes, so that a wake in between is not missed.
       const uint32_t seen = group->gate.Look();
       ++group->sleepers;
       lock.unlock();
@@ -32,6 +34,7 @@ absl::Status PackLog::SyncAll() {
   {
     Lock lock(mutex_);
     RETURN_IF_ERROR(poison_);
+    // While somebody leads, a group that is closed and has no place yet is in neither.
     if (!leading_ && placed_.empty() && open_->records.empty()) return absl::OkStatus();
     group = open_;
   }
@@ -44,6 +47,7 @@ absl::Status PackLog::SyncWritten(Lock& lock) {
   RETURN_IF_ERROR(poison_);
   syncing_ = true;
   const std::shared_ptr<base::File> file = head_;
+  // Taken before the sync begins: what is written while it runs may be left out by it.
   const uint64_t size = written_size_;
   const uint64_t ticket = written_ticket_;
   lock.unlock();
@@ -84,6 +88,7 @@ void PackLog::NoteSynced(uint64_t ticket) {
 }
 
 void PackLog::Settle(const GroupPtr& group) {
+  // After the status: whoever sees this reads that without the lock.
   group->settled = true;
   if (group->sleepers > 0) to_wake_.push_back({group, true});
 }
@@ -120,6 +125,7 @@ void PackLog::WakeThem(Lock& lock) {
   if (to_wake_.empty()) return;
   const std::vector<Wake> wakes = std::exchange(to_wake_, {});
   lock.unlock();
+  // Without the lock, which everybody who wakes up would run into.
   for (const Wake& wake : wakes) wake.all ? wake.group->gate.WakeAll() : wake.group->gate.WakeOne();
   lock.lock();
 }

@@ -41,6 +41,7 @@ absl::Status PieceReader::ReadInPiece(uint64_t offset, base::MutableByteView out
     window_.resize(std::min<uint64_t>(read_ahead_, piece_.size - in_piece));
     window_offset_ = offset;
     if (absl::Status status = ReadFile(in_piece, absl::MakeSpan(window_)); !status.ok()) {
+      // Partly new, partly old.
       window_.clear();
       return status;
     }
@@ -51,6 +52,7 @@ absl::Status PieceReader::ReadInPiece(uint64_t offset, base::MutableByteView out
 }
 
 absl::Status PieceReader::Find(uint32_t index) {
+  // Stays unset when this fails: where() must not name the piece before.
   index_.reset();
   // A pack may go between the look into the catalog and the opening of its file; its pieces are
   // elsewhere then.

@@ -8,6 +8,7 @@ namespace {
 
 constexpr size_t kFirstSlots = 1024;
 
+// An id is a hash: any of its bytes spread evenly over the sets.
 uint64_t TagOf(const base::ContentId& id) {
   uint64_t tag;
   std::memcpy(&tag, id.digest.value.data(), sizeof tag);

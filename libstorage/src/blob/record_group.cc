@@ -54,12 +54,14 @@ const RecordGroup::Item& RecordGroup::MoveUp(Item& item) {
 void RecordGroup::Seal(const RecordCodec& codec, uint64_t synced, uint64_t filler) {
   for (Item& item : items_) {
     uint8_t* room = memory_.data() + item.at;
+    // A copy keeps the check that it came with: a new one would make damage look sound.
     if (!item.copy) std::memcpy(&item.header.payload_crc, room, sizeof item.header.payload_crc);
     item.header.synced = static_cast<uint32_t>(synced);
     codec.Encode(item.header, room);
   }
   if (filler == 0) return;
   uint8_t* end = memory_.data() + bytes_;
+  // The memory still holds bytes of other blobs, of deleted ones perhaps.
   std::memset(end, 0, filler);
   codec.Encode(Filler(filler), end);
 }

@@ -106,6 +106,7 @@ class Replay {
                     uint64_t size);
   absl::Status Rewrite(base::File& file, uint64_t from, uint64_t end);
   absl::Status Take(const PackScanner::Item& item, uint32_t pack, bool promised, bool bad);
+  absl::Status TakeWaitingCommits();
   absl::Status StepIfDue(Place position);
   void ReportGap(uint32_t pack, const PackScanner::Item& item);
 
@@ -113,6 +114,8 @@ class Replay {
   Catalog& catalog_;
   base::Disk& disk_;
   std::vector<uint32_t> packs_;
+  // Of the newest pack, not known to have been durable, and before pieces of theirs.
+  std::vector<std::pair<RecordHeader, Place>> waiting_commits_;
 };
 
 absl::StatusOr<Head> Replay::Run() {
@@ -135,6 +138,7 @@ absl::StatusOr<Head> Replay::Run() {
 absl::StatusOr<Place> Replay::StartingPoint() {
   ASSIGN_OR_RETURN(auto position, catalog_.Load(parts_.file.store));
   if (position.has_value()) {
+    // Before packs and index are compared: a doomed pack may be gone already.
     RETURN_IF_ERROR(FinishRemovals());
     ASSIGN_OR_RETURN(bool fits, Fits(*position));
     if (fits) {
@@ -219,6 +223,7 @@ absl::StatusOr<Head> Replay::ReplayNewest(uint32_t pack, uint64_t from) {
   ASSIGN_OR_RETURN(uint64_t size, file->Size());
   RETURN_IF_ERROR(MendHeader(pack, *file, size));
   catalog_.NotePackBytes(pack, std::min(from, size));
+  // Twice over the records: how much was durable is told by the last ones.
   const Tail tail = Inspect(*file, from, size);
   std::vector<PackScanner::Item> torn;
   PackScanner scanner(*file, parts_.codec, from, tail.end, kHeaderReadAhead);
@@ -228,9 +233,11 @@ absl::StatusOr<Head> Replay::ReplayNewest(uint32_t pack, uint64_t from) {
     if (bad && !promised) {
       torn.push_back(*item);
     } else {
+      // No step of the index here: it must not be ahead of a pack that is not on the disk yet.
       RETURN_IF_ERROR(Take(*item, pack, promised, bad));
     }
   }
+  RETURN_IF_ERROR(TakeWaitingCommits());
   RETURN_IF_ERROR(Mend(*file, torn, tail, size));
   catalog_.NotePackBytes(pack, tail.end);
   return Head{.pack = pack, .file = file, .size = tail.end};
@@ -255,6 +262,7 @@ absl::Status Replay::MendHeader(uint32_t pack, base::File& file, uint64_t& size)
 }
 
 Replay::Tail Replay::Inspect(base::File& file, uint64_t from, uint64_t size) {
+  // The index takes a step only behind a sync of the packs.
   Tail tail{.bad = {}, .synced = from, .end = from};
   PackScanner scanner(file, parts_.codec, from, size, kPayloadReadAhead);
   while (auto item = scanner.Next()) {
@@ -278,12 +286,14 @@ absl::Status Replay::Mend(base::File& file, const std::vector<PackScanner::Item>
                           const Tail& tail, uint64_t size) {
   if (torn.empty() && tail.end == size && tail.end == tail.synced) return absl::OkStatus();
   for (const PackScanner::Item& item : torn) {
+    // No room for a filler.
     if (item.bytes < kRecordHeaderBytes) continue;
     uint8_t bytes[kRecordHeaderBytes];
     parts_.codec.Encode(Filler(item.bytes), bytes);
     RETURN_IF_ERROR(file.WriteAt(item.offset, bytes));
   }
   if (tail.end < size) RETURN_IF_ERROR(file.Truncate(tail.end));
+  // A new pack's header becomes durable with its first records.
   const bool header_too = tail.synced == kPackHeaderBytes;
   RETURN_IF_ERROR(Rewrite(file, header_too ? 0 : tail.synced, tail.end));
   if (!torn.empty() || tail.end < size) {
@@ -320,11 +330,21 @@ absl::Status Replay::Take(const PackScanner::Item& item, uint32_t pack, bool pro
   ASSIGN_OR_RETURN(auto applied, catalog_.Apply(*item.header, at));
   if (applied == Catalog::Applied::kIncomplete) {
     if (promised) return catalog_.Defer(*item.header, at);
-    catalog_.Garbage(item.header->id, pack);
+    waiting_commits_.emplace_back(*item.header, at);
   }
   if (bad && applied == Catalog::Applied::kLive && item.header->kind == RecordKind::kBlob) {
     catalog_.MarkDamaged(
         {.id = item.header->id, .what = "its bytes have changed", .where = ToString(at)});
+  }
+  return absl::OkStatus();
+}
+
+// Compaction may have copied pieces behind their commit before one sync covered both: nothing in the
+// pack tells then that the commit was durable, and it may have been acknowledged.
+absl::Status Replay::TakeWaitingCommits() {
+  for (const auto& [commit, at] : waiting_commits_) {
+    ASSIGN_OR_RETURN(const auto applied, catalog_.Apply(commit, at));
+    if (applied == Catalog::Applied::kIncomplete) catalog_.Garbage(commit.id, at.pack);
   }
   return absl::OkStatus();
 }

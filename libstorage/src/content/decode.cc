@@ -140,6 +140,7 @@ absl::Status ObjectReader::State::AddTo(uint64_t index, uint32_t shard, uint64_t
   const uint64_t end = std::min(offset + bytes.size(), want.offset + want.length);
   auto found = p.units.find(shard);
   const uint64_t known = want.offset + (found == p.units.end() ? 0 : found->second.second);
+  // Late bytes of holders that were outrun must not be kept.
   if (end <= known || Decodable(p)) return absl::OkStatus();
   if (offset > known) {
     return base::Error(absl::StatusCode::kFailedPrecondition, "GAP",
@@ -197,6 +198,8 @@ absl::StatusOr<std::unique_ptr<ObjectReader>> ObjectReader::Create(const Version
     opener.emplace(std::move(made));
   }
   std::optional<base::Hasher> content;
+  // A copy was proven by the content id itself. Shards prove themselves, not what they make up
+  // together.
   if (plan.whole && (version.layout == LayoutKind::kShards || version.stored_size == 0))
     content.emplace();
   FrameReader frames(std::move(opener), plan, std::move(sink));

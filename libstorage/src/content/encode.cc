@@ -78,6 +78,7 @@ struct ObjectEncoder::State {
 
 absl::Status ObjectEncoder::State::Begin() {
   const uint64_t stripe_bytes = map.unit() * map.data();
+  // The frame that completes a stripe reaches into the next one.
   buffer.resize(stripe_bytes + kSealHeaderBytes + kSealedFrameBytes);
   stripe = options.first_stripe;
   fed = PlaintextOffsetOf(options, plaintext_size, stripe);
@@ -89,6 +90,7 @@ absl::Status ObjectEncoder::State::Begin() {
   }
   if (options.key == nullptr) return absl::OkStatus();
   sealer.emplace(*options.key);
+  // The caller may wipe it from here on.
   options.key = nullptr;
   frame = fed / kFrameBytes;
   if (stripe > 0) {
@@ -122,6 +124,7 @@ absl::Status ObjectEncoder::State::SealFrame(ByteView plaintext) {
   MutableByteView out = MutableByteView(buffer).subspan(filled, sealed);
   const bool final = (frame + 1) * kFrameBytes >= plaintext_size;
   sealer->SealFrame(frame, final, plaintext, out);
+  // Before a byte of it leaves: other bytes under a key already used would give that away.
   RETURN_IF_ERROR(CheckTag(out.last(base::kAeadTagBytes)));
   ++frame;
   open = 0;
@@ -150,6 +153,7 @@ absl::Status ObjectEncoder::State::FeedPlain(ByteView plaintext) {
   while (!plaintext.empty()) {
     const StripeMap::Stripe place = map.At(stripe);
     const bool padded = place.unit * map.data() != place.stored_bytes;
+    // A whole stripe is coded where it lies.
     if (filled == 0 && plaintext.size() >= place.stored_bytes && !padded) {
       RETURN_IF_ERROR(EncodeStripe(plaintext.first(place.stored_bytes), place));
       plaintext.remove_prefix(place.stored_bytes);
@@ -183,6 +187,7 @@ absl::Status ObjectEncoder::State::Drain() {
 
 absl::Status ObjectEncoder::State::EncodeStripe(ByteView stored, const StripeMap::Stripe& place) {
   ++stripe;
+  // While the stripe is in the cache; padding is no part of the object.
   if (whole()) content.Update(stored.first(place.stored_bytes));
   if (coder == nullptr) return sink(0, stored);
   const uint32_t k = options.policy.data;

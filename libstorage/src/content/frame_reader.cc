@@ -25,6 +25,7 @@ absl::Status FrameReader::Consume(base::ByteView stored) {
   }
   while (!stored.empty()) {
     const size_t wanted = Wanted();
+    // Whole frames are opened where they lie.
     if (partial_.empty() && stored.size() >= wanted) {
       RETURN_IF_ERROR(Take(stored.first(wanted)));
       stored.remove_prefix(wanted);

@@ -73,6 +73,7 @@ absl::Status CheckBody(const Manifest& m) {
   return absl::OkStatus();
 }
 
+// Of a head that CheckHead has passed: there is one.
 uint64_t PlaintextSizeOf(const ManifestHead& head) {
   return head.seal ? UnsealedSize(head.stored.stored_size).value() : head.stored.stored_size;
 }
@@ -173,6 +174,7 @@ absl::Status ReadBody(base::ByteView body, Manifest& m) {
   std::string last;
   for (uint16_t i = 0; i < entries && r.ok(); ++i) {
     std::string key = r.Text(kMaxMetadataBytes);
+    // One order alone: else one manifest would have many encodings, and as many ids.
     if (key <= last) r.Fail("user metadata out of order");
     m.metadata[key] = r.Text(kMaxMetadataBytes);
     last = std::move(key);
@@ -238,6 +240,7 @@ absl::StatusOr<Manifest> DecodeManifest(base::ByteView encoded, const VersionKey
                          "the manifest is sealed with another key",
                          "Use the account or grant that can read the bucket.");
     }
+    // The head is associated data: a body taken to another head does not open.
     ASSIGN_OR_RETURN(opened, BodyAead(*key).Open(kZeroNonce, parsed.prefix, parsed.body));
     parsed.body = opened;
   }

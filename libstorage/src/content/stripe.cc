@@ -38,6 +38,8 @@ absl::Status VersionLayout::Check() const {
   if (stored_size > base::kMaxObjectBytes) {
     return BadLayout(absl::StrCat(stored_size, " stored bytes, above the limit for an object"));
   }
+  // A manifest that names another layout would have readers look for shards that nobody was told to
+  // keep.
   if (layout != base::LayoutFor(policy, stored_size)) {
     return BadLayout("a layout that policy and size do not give");
   }

@@ -7,6 +7,7 @@ namespace {
 
 struct Tables {
   std::array<uint8_t, 256> log{};
+  // Twice the cycle, so that a sum of two logarithms needs no remainder.
   std::array<uint8_t, 510> exp{};
 };
 
@@ -53,6 +54,7 @@ std::optional<base::Bytes> GfInvert(base::ByteView matrix, uint32_t n) {
     while (pivot < n && work[pivot * n + i] == 0) ++pivot;
     if (pivot == n) return std::nullopt;
     if (pivot != i) {
+      // Does what a swap would: the diagonal becomes non-zero.
       AddRow(work, n, i, pivot, 1);
       AddRow(inverse, n, i, pivot, 1);
     }

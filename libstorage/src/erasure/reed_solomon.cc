@@ -91,6 +91,7 @@ class ReedSolomon final : public Coder {
   }
 
   absl::StatusOr<std::shared_ptr<const base::Bytes>> TablesFor(const std::string& pattern) const {
+    // Inverted under the lock: who comes meanwhile mostly wants the same pattern.
     std::lock_guard<std::mutex> lock(mutex_);
     auto found = cache_.find(pattern);
     if (found != cache_.end()) return found->second;

@@ -59,6 +59,7 @@ std::vector<Choice> Choices(const PlacementRequest& request,
   std::set<AccountId> seen;
   for (const Candidate& c : candidates) {
     if (Eligible(request, c) && seen.insert(c.account).second) {
+      // By lot among equal prices: else whoever comes first in the registry would hold everything.
       order.emplace_back(TieOf(request.seed, c.account), &c);
     }
   }
@@ -81,6 +82,7 @@ std::vector<Choice> Choices(const PlacementRequest& request,
   return choices;
 }
 
+// The search would fail as well, but could not tell how many are missing.
 absl::Status CheckOperators(const std::vector<Choice>& choices, uint32_t width, uint32_t cap) {
   std::map<uint32_t, uint32_t> held;
   size_t room = 0;
@@ -183,6 +185,7 @@ absl::StatusOr<SuccessorChoice> PlaceSuccessor(const PlacementRequest& request,
     return absl::InvalidArgumentError("no such position in the group");
   }
   const uint32_t cap = DomainCap(request.policy);
+  // Holders that nobody knows any more count as alone: they must not keep a successor away.
   std::vector<const Candidate*> group(holders.size(), nullptr);
   std::array<std::map<std::string, uint32_t>, kDomains> held;
   for (size_t i = 0; i < holders.size(); ++i) {

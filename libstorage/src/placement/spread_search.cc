@@ -5,6 +5,7 @@
 namespace cairn::storage {
 namespace {
 
+// The search is exponential at worst, and registrations are open to everybody.
 constexpr uint64_t kMaxSteps = 30'000;
 
 base::Amount Sum(base::Amount a, base::Amount b) { return a.Plus(b).value_or(base::Amount::Max()); }
@@ -31,6 +32,7 @@ class Search {
  private:
   void Visit(size_t at, base::Amount cost) {
     if (chosen_.size() == width_) {
+      // Cheaper than the best so far: CanImprove has just said so.
       best_ = chosen_;
       best_cost_ = cost;
       return;
@@ -82,6 +84,7 @@ class Search {
 
   bool CanImprove(size_t at, base::Amount cost) const {
     if (!best_) return true;
+    // Sorted by price: nobody left is cheaper than those that come next.
     for (size_t i = 0; i < width_ - chosen_.size() && at + i < choices_.size(); ++i) {
       cost = Sum(cost, choices_[at + i].candidate->holder_price.per_unit_e18);
     }

@@ -43,6 +43,7 @@ BucketKeys BucketKeys::Draw(base::Entropy& entropy) {
 }
 
 BucketKeys BucketKeys::Next(base::Entropy& entropy) const {
+  // Stored names stay as they are: a new name key would mean a new record for every object.
   return {entropy.DrawSecret<32>(), name_key.Clone()};
 }
 
@@ -83,6 +84,7 @@ absl::StatusOr<VersionKey> UnwrapVersionKey(const KeyScope& scope,
   VersionKey key;
   absl::Status opened =
       VersionWrapAead(epoch_key).OpenTo(kZeroNonce, VersionAad(scope, key_id), wrapped, key.Fill());
+  // The associated data bind the id; that the key has this id only its hash tells.
   if (!opened.ok() || KeyIdOf(key) != key_id) return WrongKey("the wrapped version key");
   return key;
 }

@@ -12,6 +12,7 @@
 namespace cairn::storage {
 namespace {
 
+// Equal names must be stored equally, for the ledger to find them; GCM-SIV gives away nothing else.
 constexpr std::array<uint8_t, base::kAeadNonceBytes> kZeroNonce{};
 constexpr absl::string_view kChildContext = "cairn v1 name folder";
 
@@ -137,6 +138,8 @@ absl::StatusOr<std::string> NameCipher::Decrypt(absl::string_view stored) {
     auto opened = state_->levels[depth].aead.Open(kZeroNonce, state_->bucket.view(), sealed);
     if (!opened.ok()) return Damaged("a component was made with another key");
     last = base::ToString(*opened);
+    // One with a '/' would give two stored names the same text.
+    if (!CheckComponent(last).ok()) return Damaged("a component breaks the rules of names");
     if (depth > 0) name += '/';
     name += last;
   }

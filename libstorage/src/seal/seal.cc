@@ -87,6 +87,7 @@ absl::StatusOr<uint64_t> UnsealedSize(uint64_t stored_size) {
   if (stored_size <= kSealHeaderBytes) return bad();
   const uint64_t frames = stored_size - kSealHeaderBytes;
   const uint64_t last = frames % kSealedFrameBytes;
+  // No frame without plaintext is ever written.
   if (last != 0 && last <= base::kAeadTagBytes) return bad();
   const uint64_t count = frames / kSealedFrameBytes + (last != 0);
   return frames - count * base::kAeadTagBytes;
@@ -98,6 +99,7 @@ base::ByteRange SealedRange(base::ByteRange plaintext, uint64_t plaintext_size) 
       plaintext.offset + std::min(plaintext.length, plaintext_size - plaintext.offset);
   const uint64_t first = plaintext.offset / kFrameBytes;
   const uint64_t past = FrameCount(end);
+  // With frame 0 the header: it tells a wrong key from damage.
   const uint64_t from = first == 0 ? 0 : kSealHeaderBytes + first * kSealedFrameBytes;
   const uint64_t to =
       std::min(kSealHeaderBytes + past * kSealedFrameBytes, SealedSize(plaintext_size));

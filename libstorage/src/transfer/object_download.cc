@@ -93,6 +93,7 @@ std::vector<FetchAction> ObjectDownload::OnPiece(uint64_t fetch, ByteView slice,
     return reading = s.reader->Add(at->second.shard, offset, bytes);
   });
   if (!reading.ok()) return s.End(std::move(reading));
+  // Before the decoder is heard: what else this holder sent does not matter any more.
   if (s.reader->stripes_done() == s.reader->plan().stripe_count) {
     return s.End(s.reader->Finish());
   }

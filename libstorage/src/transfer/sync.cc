@@ -41,7 +41,8 @@ std::vector<std::string> InTheWay(const Listing& listing, const std::string& nam
   return found;
 }
 
-int64_t Second(int64_t ms) { return ms >= 0 ? ms / 1000 : -((-ms + 999) / 1000); }
+// Rounded down, before 1970 too. A manifest may name any time: the least one has no negative.
+int64_t Second(int64_t ms) { return ms / 1000 - (ms % 1000 < 0 ? 1 : 0); }
 
 // Why the source's entry must be copied over the target's; empty when they are the same.
 std::string Difference(const SyncEntry& source, const SyncEntry& target, bool checksum) {
@@ -73,6 +74,7 @@ class Planner {
 
  private:
   void Decide(const std::string& name, const SyncEntry& entry) {
+    // Whichever of the two were copied, the other could not be.
     if (!InTheWay(source_, name).empty()) {
       middle_.push_back({Kind::kConflict, name, "a file and a folder in the source", 0});
       return;

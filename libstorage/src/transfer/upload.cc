@@ -12,6 +12,7 @@ namespace {
 using Kind = UploadAction::Kind;
 
 constexpr absl::Duration kMaxBackoff = absl::Seconds(5);
+// Times the stall of a holder: the source may be a slow disk or a pipe, and it has no successor.
 constexpr int kSourcePatience = 4;
 // How often a pass that stands still is looked at again.
 constexpr absl::Duration kRecheck = absl::Milliseconds(500);
@@ -218,6 +219,7 @@ std::vector<UploadAction> Upload::OnOpened(uint32_t target, uint64_t offset, abs
   }
   t.offset = offset;
   t.since = now;
+  // One that has everything owes the receipt alone and waits for no pass.
   t.phase = offset == impl_->options.blob_bytes ? Phase::kSent : Phase::kReady;
   return impl_->Finish(now);
 }
@@ -234,6 +236,7 @@ std::vector<UploadAction> Upload::OnProgress(uint32_t target, uint64_t offset, a
 
 std::vector<UploadAction> Upload::OnReceipt(uint32_t target, absl::Duration now) {
   Target& t = impl_->targets[target];
+  // Its position may be a successor's by now.
   if (t.phase == Phase::kLost) return {};
   t.phase = Phase::kDone;
   return impl_->Finish(now);
