@@ -83,7 +83,7 @@ TEST_CASE("a block that with its events outgrows a message reaches followers who
 
 TEST_CASE("followers beyond the limit are refused, and a place that is left is free again") {
   Served served(1);
-  const auto make_block = [&, number = uint64_t{0}]() mutable {
+  auto make_block = [&, number = uint64_t{0}]() mutable {
     pb::TransactionBody body;
     body.set_chain_id(chain::ToField(served.engine->chain_id()));
     body.set_number(++number);
@@ -95,16 +95,15 @@ TEST_CASE("followers beyond the limit are refused, and a place that is left is f
   };
   make_block();
   std::atomic<int> seen{0};
-  std::thread first([&] {
-    const absl::Status ended = served.client->Follow(1, [&](const pb::Block&) { return ++seen < 2; });
-    CHECK(ended.ok());
-  });
+  absl::Status ended;
+  std::thread first([&] { ended = served.client->Follow(1, [&](const pb::Block&) { return ++seen < 2; }); });
   while (seen == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   const auto other = *ConnectChain(served.server->endpoint(), PeerPin::Plaintext(), {});
   const auto follow = [&] { return other->Follow(1, [](const pb::Block&) { return false; }); };
   CHECK(base::ReasonOf(follow()) == "TOO_BUSY");
   make_block();
   first.join();
+  CHECK(ended.ok());
   absl::Status again = follow();
   while (base::ReasonOf(again) == "TOO_BUSY") {  // the server sees a moment later that its client went
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -29,7 +29,7 @@ class SilentPeers final : public PartSource {
 struct TowerRig {
   ChannelWorld w;
   TestProvider& keeper = w.world.provider(1);
-  CutClient client{*w.world.client};
+  CutClient client{static_cast<chain::Client&>(*w.world.client)};
   std::unique_ptr<base::Kv> kv = base::NewMemoryKv();
   WriteQueue writes{*kv};
   Ledger ledger{client, w.world.clock};

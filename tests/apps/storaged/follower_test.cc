@@ -206,7 +206,7 @@ TEST_CASE("receipts that one block posts for more objects than one seal may have
 
 TEST_CASE("an answer that a block overtook is not kept: the payer's step in that block would be missed") {
   World world(1);
-  CutClient client(*world.client);
+  CutClient client(static_cast<chain::Client&>(*world.client));
   Ledger ledger(client, world.clock);
   const base::AccountId payer = world.owner().account();
   REQUIRE(ledger.Stream(payer).ok());
