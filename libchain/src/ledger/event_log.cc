@@ -2,6 +2,8 @@
 
 #include <google/protobuf/io/coded_stream.h>
 
+#include "cairn/chain/pb.h"
+
 namespace cairn::chain {
 namespace {
 
@@ -50,12 +52,6 @@ void EventLog::Add(absl::string_view type, absl::Span<const Attribute> attribute
 void EventLog::Append(const EventLog& other) {
   bytes_ += other.bytes_;
   count_ += other.count_;
-}
-
-std::vector<pb::Event> EventLog::Decode() const {
-  pb::Block block;
-  block.ParseFromString(bytes_);
-  return {block.events().begin(), block.events().end()};
 }
 
 }  // namespace cairn::chain

@@ -4,11 +4,9 @@
 
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "cairn/chain/pb.h"
 
 namespace cairn::chain {
 
@@ -22,7 +20,6 @@ class EventLog {
   size_t size() const { return count_; }
   // As the entries of pb::Block's `events`, encoded.
   const std::string& bytes() const { return bytes_; }
-  std::vector<pb::Event> Decode() const;
 
  private:
   std::string bytes_;
