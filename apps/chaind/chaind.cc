@@ -38,7 +38,7 @@ std::vector<app::ConfigKey> Keys() {
        "How long blocks and receipts are kept."},
       {"chain.max_queue", ValueType::kNumber, "20000",
        "Transactions that may wait; more are refused."},
-      {"limits.max_calls", ValueType::kNumber, "128", "Calls served at once."},
+      {"limits.max_calls", ValueType::kNumber, "128", "Calls served at once; half of them may follow blocks."},
       {"limits.memory", ValueType::kBytes, "128MiB", "For bytes on their way in and out; beyond it calls are ended."},
       {"genesis.network", ValueType::kText, "dev", "Name of a new network (init)."},
       {"genesis.class", ValueType::kText, "test", "Class of a new network: test or main (init)."},
@@ -92,6 +92,7 @@ class Node {
   ~Node() {
     if (!engine_) return;
     engine_->Stop();
+    // After Stop, which ends its wait; before the store that it works on goes.
     if (driver_.joinable()) driver_.join();
   }
 
@@ -149,7 +150,8 @@ absl::StatusOr<std::unique_ptr<rpc::Server>> StartGrpc(app::DaemonContext& conte
   options.max_threads = static_cast<int>(context.config().Number("limits.max_calls"));
   options.memory_bytes = context.config().Bytes("limits.memory");
   options.services.push_back(rpc::MakeChainService(node.engine(), &context.metrics(),
-                                                   [&context] { return context.stopping(); }));
+                                                   [&context] { return context.stopping(); },
+                                                   std::max(options.max_threads / 2, 1)));
   if (node.engine().genesis().network_class() == pb::NETWORK_CLASS_TEST) {
     options.services.push_back(
         rpc::MakeChainDevService([&node](absl::Duration by) { return node.engine().Advance(by); }));

@@ -38,7 +38,9 @@ struct Standing {
   base::Amount out_rate;  // of flows that move; of those that stand still while frozen
   chain::pb::PayerState state = chain::pb::PAYER_STATE_PAYING;
   absl::Time since;  // of the state; infinite past when it always paid
-  std::vector<PayerStep> steps;  // that come, in order; none: what flows in suffices, or nothing flows out
+  // Those that come within a hundred years, in order. None: what flows in suffices, nothing flows out, or there is money
+  // for longer.
+  std::vector<PayerStep> steps;
   std::optional<absl::Time> resumes;   // frozen: when what flows in will have filled the reserve
   std::optional<base::Amount> missing;  // throttled or frozen: at least so much brings full service back
 

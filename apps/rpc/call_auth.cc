@@ -24,6 +24,7 @@ absl::Status BadSignature(absl::string_view why) {
 // The one value under a name; empty when absent, repeated or too long.
 absl::string_view Single(const CallMetadata& metadata, const char* name) {
   auto [begin, end] = metadata.equal_range(name);
+  // Two values could mean one caller here and another to a proxy in between.
   if (begin == end || std::next(begin) != end || begin->second.size() > kMaxValueBytes) return {};
   return begin->second;
 }

@@ -18,6 +18,15 @@ namespace {
 
 namespace pb = ::cairn::chain::pb;
 
+// What a ledger that is not honest could make its followers keep.
+constexpr size_t kMaxBlockBytes = 256 << 20;
+
+absl::Status BlockTooLarge() {
+  return base::Error(absl::StatusCode::kDataLoss, "BLOCK_TOO_LARGE",
+                     absl::StrCat("a block has more than ", kMaxBlockBytes >> 20, " MiB"),
+                     "ask another endpoint of the network");
+}
+
 class GrpcChainClient final : public chain::Client {
  public:
   GrpcChainClient(std::string endpoint, std::shared_ptr<grpc::Channel> channel,
@@ -71,11 +80,23 @@ class GrpcChainClient final : public chain::Client {
     };
     auto reader = stub_->Follow(&context, request);
     v1::FollowResponse response;
+    pb::Block block;
+    size_t bytes = 0;
+    bool too_large = false;
     while (reader->Read(&response)) {
-      if (sink(response.block())) continue;
+      bytes += response.ByteSizeLong();
+      too_large = bytes > kMaxBlockBytes;
+      if (!too_large) {
+        block.MergeFrom(response.block());
+        if (response.more()) continue;
+        const bool on = sink(block);
+        block.Clear();
+        bytes = 0;
+        if (on) continue;
+      }
       context.TryCancel();
       (void)reader->Finish();
-      return absl::OkStatus();
+      return too_large ? BlockTooLarge() : absl::OkStatus();
     }
     absl::Status status = FromGrpc(reader->Finish());
     if (status.ok()) {

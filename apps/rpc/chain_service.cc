@@ -1,11 +1,13 @@
 #include "apps/rpc/chain_service.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <set>
 
+#include "absl/cleanup/cleanup.h"
 #include "apps/common/metrics.h"
 #include "apps/rpc/status_map.h"
 #include "cairn/base/status.h"
@@ -36,10 +38,55 @@ bool KeepEvents(const std::set<std::string>& types, pb::Block* block) {
   return any;
 }
 
+// Well below what a message may have, and the largest transaction fits.
+constexpr size_t kPieceBytes = 2 << 20;
+
+// Sends a block in pieces: what it amounts to with its events has no limit of its own.
+class BlockPieces {
+ public:
+  explicit BlockPieces(grpc::ServerWriter<v1::FollowResponse>& writer) : writer_(writer) {}
+
+  bool Send(const pb::Block& block) {
+    Room(0).set_header(block.header());
+    Room(0).set_signature(block.signature());
+    for (const auto& one : block.transactions()) *Room(one.ByteSizeLong()).add_transactions() = one;
+    for (const auto& one : block.receipts()) *Room(one.ByteSizeLong()).add_receipts() = one;
+    for (int i = 0; i < block.events_size(); ++i) {
+      pb::Block& piece = Room(block.events(i).ByteSizeLong() + sizeof(uint64_t));
+      *piece.add_events() = block.events(i);
+      if (i < block.event_transactions_size())
+        piece.add_event_transactions(block.event_transactions(i));
+    }
+    return sent_ && writer_.Write(piece_);
+  }
+
+ private:
+  // The piece that has room for so many bytes more.
+  pb::Block& Room(size_t bytes) {
+    if (bytes_ != 0 && bytes_ + bytes > kPieceBytes) {
+      piece_.set_more(true);
+      sent_ = sent_ && writer_.Write(piece_);
+      piece_.Clear();
+      bytes_ = 0;
+    }
+    bytes_ += bytes;
+    return *piece_.mutable_block();
+  }
+
+  grpc::ServerWriter<v1::FollowResponse>& writer_;
+  v1::FollowResponse piece_;
+  size_t bytes_ = 0;
+  bool sent_ = true;
+};
+
 class ChainService final : public v1::Chain::Service {
  public:
-  ChainService(chain::EmbeddedEngine& engine, app::Metrics* metrics, std::function<bool()> stopping)
-      : engine_(engine), metrics_(metrics), stopping_(std::move(stopping)) {}
+  ChainService(chain::EmbeddedEngine& engine, app::Metrics* metrics, std::function<bool()> stopping,
+               int max_followers)
+      : engine_(engine),
+        metrics_(metrics),
+        stopping_(std::move(stopping)),
+        max_followers_(max_followers) {}
 
   grpc::Status Simulate(grpc::ServerContext*, const v1::SubmitRequest* request,
                         v1::SubmitResponse* response) override {
@@ -81,6 +128,13 @@ class ChainService final : public v1::Chain::Service {
                                 "a follower may name at most 100 event types",
                                 "follow all and filter"));
     }
+    // A follower keeps its thread for as long as it likes; the others are for those who come and go.
+    const absl::Cleanup leave = [this] { --followers_; };
+    if (++followers_ > max_followers_) {
+      return ToGrpc(base::Error(absl::StatusCode::kUnavailable, "TOO_BUSY",
+                                "this ledger has as many followers as it takes",
+                                "follow another endpoint of the network, or try again later"));
+    }
     std::set<std::string> types(request->event_types().begin(), request->event_types().end());
     uint64_t height = request->from_height() > 0 ? request->from_height() : engine_.height() + 1;
     while (!context->IsCancelled()) {
@@ -93,9 +147,7 @@ class ChainService final : public v1::Chain::Service {
       if (!block.ok()) return ToGrpc(block.status());
       if (!block->has_value()) continue;
       ++height;
-      v1::FollowResponse response;
-      *response.mutable_block() = *std::move(*block);
-      if (KeepEvents(types, response.mutable_block()) && !writer->Write(response)) break;
+      if (KeepEvents(types, &**block) && !BlockPieces(*writer).Send(**block)) break;
     }
     return grpc::Status::CANCELLED;
   }
@@ -128,6 +180,8 @@ class ChainService final : public v1::Chain::Service {
   chain::EmbeddedEngine& engine_;
   app::Metrics* metrics_;
   std::function<bool()> stopping_;
+  const int max_followers_;
+  std::atomic<int> followers_{0};
 };
 
 class ChainDevService final : public v1::ChainDev::Service {
@@ -156,8 +210,9 @@ class ChainDevService final : public v1::ChainDev::Service {
 
 std::shared_ptr<grpc::Service> MakeChainService(chain::EmbeddedEngine& engine,
                                                 app::Metrics* metrics,
-                                                std::function<bool()> stopping) {
-  return std::make_shared<ChainService>(engine, metrics, std::move(stopping));
+                                                std::function<bool()> stopping,
+                                                int max_followers) {
+  return std::make_shared<ChainService>(engine, metrics, std::move(stopping), max_followers);
 }
 
 std::shared_ptr<grpc::Service> MakeChainDevService(

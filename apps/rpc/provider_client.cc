@@ -187,6 +187,7 @@ class GrpcPayStream final : public PayStream {
 void CallControl::Cancel() {
   std::lock_guard<std::mutex> lock(mutex_);
   cancelled_ = true;
+  // Under the lock: Detach waits for it, so that the call is still there.
   if (cancel_) cancel_();
   cancel_ = nullptr;
 }

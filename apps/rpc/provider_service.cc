@@ -255,6 +255,7 @@ class ProviderService final : public grpc::Service {
                              google::protobuf::MessageLite>(
             [method, call](ProviderService* self, grpc::ServerContext* context,
                            const Request* request, Response* response) {
+              // A signature that is there must be right, also where none is asked for.
               absl::StatusOr<Caller> caller = self->verifier_.Verify(MetadataOf(*context), method,
                                                                      request->SerializeAsString());
               if (!caller.ok()) return ToGrpc(caller.status());

@@ -29,6 +29,7 @@ bool TakeVarint(absl::Cord& wire, uint64_t& value) {
     value |= static_cast<uint64_t>(byte & 0x7f) << (7 * used);
     ++used;
     if (byte < 0x80) {
+      // One encoding for one length, as everywhere.
       bool minimal = used == 1 || byte != 0;
       wire.RemovePrefix(used);
       return minimal;

@@ -135,6 +135,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
   google::rpc::Status wire;
   google::rpc::ErrorInfo info;
   const std::string& details = status.error_details();
+  // Without such a detail it is the word of the transport or of a proxy, which know no reasons.
   bool ours = !details.empty() && details.size() <= kMaxDetailsBytes &&
               wire.ParseFromString(details) && wire.details_size() > 0 &&
               wire.details(0).UnpackTo(&info) && info.domain() == kDomain &&

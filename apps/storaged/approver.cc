@@ -181,6 +181,7 @@ absl::StatusOr<pb::Approval> Approver::Decide(const pb::Operation& asked,
   uint64_t latest = absl::ToUnixMillis(clock_.Now() + life);
   uint64_t wished = approval->expires_ms();
   approval->set_expires_ms(wished == 0 ? latest : std::min(wished, latest));
+  // Ours to draw: object ids follow from it, so that no client can choose one.
   approval->set_nonce(chain::ToField(entropy_.Draw<base::Nonce16>()));
   chain::SignApproval(identity_.chain, identity_.node, owner, &operation);
   return *chain::ApprovalOf(operation);

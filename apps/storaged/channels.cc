@@ -86,17 +86,32 @@ absl::Duration Channels::Round() {
     loaded_ = loaded.ok();
     if (!loaded_) app::LogError("tower.load", loaded);
   }
+  const absl::Status told = TellTower();
+  if (!told.ok() && !env_.stopping()) app::LogError("tower.news", told);
+  tower_.OnTime();
+  const absl::Status settled = settler_.RunOnce();
+  if (!settled.ok() && !env_.stopping()) app::LogError("channel.round", settled);
+  const bool whole = loaded_ && told.ok() && settled.ok();
+  return whole ? env_.settings.paid_reads.settle_interval : kRetry;
+}
+
+// News that the tower could not look into stays: the block that told of it is not seen again.
+absl::Status Channels::TellTower() {
   std::set<base::ChannelId> news;
   {
     const std::lock_guard lock(mutex_);
     news.swap(news_);
   }
-  for (const base::ChannelId& channel : news) tower_.OnChannel(channel);
-  tower_.OnTime();
-  const absl::Status settled = settler_.RunOnce();
-  if (settled.ok()) return env_.settings.paid_reads.settle_interval;
-  if (!env_.stopping()) app::LogError("channel.round", settled);
-  return kRetry;
+  while (!news.empty()) {
+    const absl::Status told = tower_.OnChannel(*news.begin());
+    if (!told.ok()) {
+      const std::lock_guard lock(mutex_);
+      news_.merge(news);
+      return told;
+    }
+    news.erase(news.begin());
+  }
+  return absl::OkStatus();
 }
 
 std::vector<std::pair<std::string, std::function<double()>>> Channels::Numbers() {

@@ -48,6 +48,7 @@ class Channels {
  private:
   Channels(const Environment& environment, std::unique_ptr<payment::ClaimStore> store);
   absl::Duration Round();
+  absl::Status TellTower();
 
   const Environment env_;
   std::unique_ptr<payment::ClaimStore> store_;

@@ -23,6 +23,11 @@ bool NamesUs(const pb::Group& group, const std::string& self) {
                                                 });
 }
 
+bool Away(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsCancelled(status);
+}
+
 }  // namespace
 
 absl::Status Follower::Load() {
@@ -42,15 +47,17 @@ void Follower::Skip(uint64_t height) {
 }
 
 absl::Status Follower::Run(const std::function<bool()>& stopping) {
-  return env_.ledger.client().Follow(height_ + 1, [&](const pb::Block& block) {
+  absl::Status missed;
+  const absl::Status ended = env_.ledger.client().Follow(height_ + 1, [&](const pb::Block& block) {
     pb::BlockHeader header;
     if (stopping() || !header.ParseFromString(block.header())) return false;
-    OnBlock(block, header.height());
-    return !stopping();
+    missed = OnBlock(block, header.height());
+    return missed.ok() && !stopping();
   });
+  return missed.ok() ? ended : missed;
 }
 
-void Follower::OnBlock(const pb::Block& block, uint64_t height) {
+absl::Status Follower::OnBlock(const pb::Block& block, uint64_t height) {
   Touched touched;
   for (int i = 0; i < block.transactions_size() && i < block.receipts_size(); ++i) {
     if (chain::VerdictOf(block.receipts(i)) != chain::Verdict::kOk) continue;
@@ -63,18 +70,22 @@ void Follower::OnBlock(const pb::Block& block, uint64_t height) {
   }
   for (const pb::Event& event : block.events()) OnEvent(event, touched);
   absl::Status settled = Settle(touched);
+  // A request that is not answered is fined, and what is not sealed in time is gone: neither waits for Reconcile.
+  if (Away(settled)) return settled;
   if (!settled.ok()) {
-    // Reconcile finds what is left undone here.
+    // A block that can never be settled must not keep us from those after it; Reconcile finds what is left undone.
     app::LogError("follow.block", settled, {{"height", std::to_string(height)}});
   }
   Skip(height);
+  return absl::OkStatus();
 }
 
 void Follower::OnOperation(const pb::Operation& operation, const base::AccountId& signer,
                            Touched& touched) {
   switch (operation.kind_case()) {
     case pb::Operation::kCreateObjects:
-      return OnCreated(operation.create_objects(), touched);
+      touched.created.push_back(operation.create_objects());
+      return;
     case pb::Operation::kSealObjects:
       return OnSealed(operation.seal_objects(), signer);
     case pb::Operation::kReplacePrimary:
@@ -113,25 +124,21 @@ void Follower::OnOperation(const pb::Operation& operation, const base::AccountId
         touched.posted.insert(chain::Trusted<base::ObjectId>(field));
       }
       return;
-    case pb::Operation::kRequestUpload: {
-      auto id = chain::Trusted<base::ObjectId>(operation.request_upload().object());
-      auto object = env_.ledger.Object(id, Freshness::kFresh);
-      if (object.ok() && (*object)->primary() == chain::ToField(env_.identity.id()) &&
-          !(*object)->upload_answered()) {
-        env_.sealer.Answer(id, env_.willing());
-      }
+    case pb::Operation::kRequestUpload:
+      touched.requested.insert(
+          chain::Trusted<base::ObjectId>(operation.request_upload().object()));
       return;
-    }
     default:
       return;
   }
 }
 
-void Follower::OnCreated(const pb::CreateObjects& create, Touched& touched) {
+absl::Status Follower::OnCreated(const pb::CreateObjects& create, Touched& touched) {
   auto bucket = env_.ledger.Bucket({create.bucket()});
-  if (!bucket.ok()) return;
-  auto group = env_.ledger.Group({(*bucket)->group()});
-  if (!group.ok() || !NamesUs(**group, chain::ToField(env_.identity.id()))) return;
+  if (absl::IsNotFound(bucket.status())) return absl::OkStatus();  // deleted since
+  RETURN_IF_ERROR(bucket.status());
+  ASSIGN_OR_RETURN(auto group, env_.ledger.Group({(*bucket)->group()}));
+  if (!NamesUs(*group, chain::ToField(env_.identity.id()))) return absl::OkStatus();
   auto nonce = chain::Trusted<base::Nonce16>(create.approval().nonce());
   std::vector<Puller::Copy> copies;
   for (int i = 0; i < create.objects_size(); ++i) {
@@ -141,9 +148,10 @@ void Follower::OnCreated(const pb::CreateObjects& create, Touched& touched) {
     if (create.objects(i).copy_of().empty()) continue;
     copies.push_back({id, chain::Trusted<base::ObjectId>(create.objects(i).copy_of())});
   }
-  if (copies.empty()) return;
+  if (copies.empty()) return absl::OkStatus();
   env_.puller.AddCopies({(*bucket)->group()}, std::move(copies));
   env_.wake_puller();
+  return absl::OkStatus();
 }
 
 // Only a primary seals: its own seal is where its whole copy falls due.
@@ -195,7 +203,8 @@ void Follower::OnEvent(const pb::Event& event, Touched& touched) {
   }
 }
 
-absl::Status Follower::Settle(const Touched& touched) {
+absl::Status Follower::Settle(Touched& touched) {
+  for (const pb::CreateObjects& create : touched.created) RETURN_IF_ERROR(OnCreated(create, touched));
   std::vector<base::ObjectId> ids(touched.objects.begin(), touched.objects.end());
   for (size_t at = 0; at < ids.size(); at += kBatch) {
     auto some = absl::MakeConstSpan(ids).subspan(at, kBatch);
@@ -208,24 +217,44 @@ absl::Status Follower::Settle(const Touched& touched) {
     ASSIGN_OR_RETURN(size_t dropped, env_.index.Drop(gone));
     dropped_ += dropped;
   }
-  SealPosted(touched.posted);
+  RETURN_IF_ERROR(SealPosted(touched.posted));
+  return AnswerRequests(touched.requested);
+}
+
+// As many at a time as one seal may have.
+absl::Status Follower::SealPosted(const std::set<base::ObjectId>& posted) {
+  std::vector<base::ObjectId> ids(posted.begin(), posted.end());
+  for (size_t at = 0; at < ids.size(); at += kBatch) {
+    ASSIGN_OR_RETURN(
+        std::vector<Record<pb::Object>> records,
+        env_.ledger.Objects(absl::MakeConstSpan(ids).subspan(at, kBatch), Freshness::kFresh));
+    std::map<uint64_t, std::vector<pb::Object>> by_group;
+    for (const Record<pb::Object>& record : records) {
+      if (record != nullptr && record->state() == pb::OBJECT_STATE_CREATED)
+        by_group[record->group()].push_back(*record);
+    }
+    for (const auto& [id, objects] : by_group) {
+      ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group({id}));
+      env_.sealer.SealPosted(*group, objects);
+    }
+  }
   return absl::OkStatus();
 }
 
-void Follower::SealPosted(const std::set<base::ObjectId>& posted) {
-  if (posted.empty()) return;
-  std::vector<base::ObjectId> ids(posted.begin(), posted.end());
-  auto records = env_.ledger.Objects(ids, Freshness::kFresh);
-  if (!records.ok()) return;
-  std::map<uint64_t, std::vector<pb::Object>> by_group;
-  for (const Record<pb::Object>& record : *records) {
-    if (record != nullptr && record->state() == pb::OBJECT_STATE_CREATED)
-      by_group[record->group()].push_back(*record);
+// Last: what is met again with its block has then asked for no transaction yet.
+absl::Status Follower::AnswerRequests(const std::set<base::ObjectId>& requested) {
+  std::vector<base::ObjectId> ids(requested.begin(), requested.end());
+  for (size_t at = 0; at < ids.size(); at += kBatch) {
+    auto some = absl::MakeConstSpan(ids).subspan(at, kBatch);
+    ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> records,
+                     env_.ledger.Objects(some, Freshness::kFresh));
+    for (size_t i = 0; i < some.size(); ++i) {
+      const bool ours = records[i] != nullptr && !records[i]->upload_answered() &&
+                        records[i]->primary() == chain::ToField(env_.identity.id());
+      if (ours) env_.sealer.Answer(some[i], env_.willing());
+    }
   }
-  for (const auto& [id, objects] : by_group) {
-    auto group = env_.ledger.Group({id});
-    if (group.ok()) env_.sealer.SealPosted(**group, objects);
-  }
+  return absl::OkStatus();
 }
 
 bool Follower::StillOurs(const base::ObjectId& object, const pb::Object& record) {

@@ -45,7 +45,8 @@ class Follower {
   // Follows blocks until `stopping` or the ledger goes away. OutOfRange: blocks were pruned; call
   // Reconcile and Skip.
   absl::Status Run(const std::function<bool()>& stopping);
-  void OnBlock(const pb::Block& block, uint64_t height);
+  // An error: the ledger could not be asked about something in it; the block is to be met again.
+  absl::Status OnBlock(const pb::Block& block, uint64_t height);
   // Goes on after `height`.
   void Skip(uint64_t height);
 
@@ -61,14 +62,17 @@ class Follower {
   struct Touched {
     std::set<base::ObjectId> objects;  // ours, or about to be
     std::set<base::ObjectId> posted;   // receipts were posted for them
+    std::set<base::ObjectId> requested;  // their owner paid for an answer
+    std::vector<pb::CreateObjects> created;
   };
   void OnOperation(const pb::Operation& operation, const base::AccountId& signer, Touched& touched);
-  void OnCreated(const pb::CreateObjects& create, Touched& touched);
+  absl::Status OnCreated(const pb::CreateObjects& create, Touched& touched);
   void OnSealed(const pb::SealObjects& seal, const base::AccountId& signer);
   void OnPayer(const pb::Event& event);
   void OnEvent(const pb::Event& event, Touched& touched);
-  absl::Status Settle(const Touched& touched);
-  void SealPosted(const std::set<base::ObjectId>& posted);
+  absl::Status Settle(Touched& touched);
+  absl::Status SealPosted(const std::set<base::ObjectId>& posted);
+  absl::Status AnswerRequests(const std::set<base::ObjectId>& requested);
   bool StillOurs(const base::ObjectId& object, const pb::Object& record);
   void RepairMissing(const base::ObjectId& object, const pb::Object& record);
 

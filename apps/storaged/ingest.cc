@@ -208,6 +208,7 @@ absl::Status Ingest::Session::Open(const rpc::v1::PutOpen& open) {
 }
 
 absl::Status Ingest::Session::Begin(const Part& part, const rpc::v1::PutOpen& open) {
+  // Until the record is there nothing else tells the sweep that the blob is wanted.
   holds_.push_back(ingest_.env_.index.HoldBlob(part.id));
   received_ = reported_ = open.from_offset();
   report_ = open.report();
@@ -382,6 +383,7 @@ absl::StatusOr<pb::Receipt> Ingest::Session::Commit(const rpc::v1::PutCommit& co
   }
   RETURN_IF_ERROR(CheckComplete(objects));
   RETURN_IF_ERROR(Flush());
+  // The bytes, then the record that leads to them, then our word: each durable before the next.
   RETURN_IF_ERROR(ingest_.env_.index.Add(parts_));
   ASSIGN_OR_RETURN(Record<pb::Group> group, ingest_.env_.ledger.Group(group_));
   ASSIGN_OR_RETURN(pb::Receipt receipt, ingest_.Sign(*group, position_, objects));

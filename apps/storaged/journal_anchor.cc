@@ -24,6 +24,7 @@ absl::StatusOr<bool> JournalAnchor::RunOnce() {
                              std::max(journal_.records(), counted)};
   std::vector<AnchoredHead> anchored;
   for (uint32_t i = 0; i < heads.size(); ++i) anchored.push_back({epoch, heads[i], i, wanted.journals, tree.Path(i)});
+  // On our disk before it is on the ledger: whatever happens in between, we know which heads the root has.
   RETURN_IF_ERROR(journal_.KeepPending(wanted, anchored));
   RETURN_IF_ERROR(Submit(wanted));
   RETURN_IF_ERROR(journal_.ResolvePending(true));

@@ -32,9 +32,13 @@ template <class K, class R, class Ask>
 absl::StatusOr<Record<R>> Ledger::Get(RecordCache<K, R>& cache, const K& key, Freshness freshness,
                                       Ask ask) {
   absl::Duration now = clock_.Monotonic();
-  if (freshness == Freshness::kCached) {
+  uint64_t forgotten = 0;
+  {
     std::lock_guard lock(mutex_);
-    if (Record<R> found = cache.Find(key, now, options_.lifetime)) return found;
+    forgotten = forgotten_;
+    if (freshness == Freshness::kCached) {
+      if (Record<R> found = cache.Find(key, now, options_.lifetime)) return found;
+    }
   }
   absl::StatusOr<R> answer = ask();
   std::lock_guard lock(mutex_);
@@ -43,7 +47,8 @@ absl::StatusOr<Record<R>> Ledger::Get(RecordCache<K, R>& cache, const K& key, Fr
     return answer.status();
   }
   auto record = std::make_shared<const R>(*std::move(answer));
-  cache.Put(key, record, now);
+  // A block that came while the ledger was asked may be newer than the answer.
+  if (forgotten == forgotten_) cache.Put(key, record, now);
   return Record<R>(record);
 }
 
@@ -65,8 +70,10 @@ absl::StatusOr<std::vector<Record<pb::Object>>> Ledger::Objects(
   std::vector<Record<pb::Object>> found(ids.size());
   pb::QueryRequest request;
   absl::Duration now = clock_.Monotonic();
+  uint64_t forgotten = 0;
   {
     std::lock_guard lock(mutex_);
+    forgotten = forgotten_;
     for (size_t i = 0; i < ids.size(); ++i) {
       if (freshness == Freshness::kCached) found[i] = objects_.Find(ids[i], now, options_.lifetime);
       if (found[i] == nullptr) request.mutable_objects_by_id()->add_ids(chain::ToField(ids[i]));
@@ -79,7 +86,7 @@ absl::StatusOr<std::vector<Record<pb::Object>>> Ledger::Objects(
   for (pb::Object& object : *answer.mutable_objects()) {
     auto id = chain::Trusted<base::ObjectId>(object.id());
     auto record = std::make_shared<const pb::Object>(std::move(object));
-    objects_.Put(id, record, now);
+    if (forgotten == forgotten_) objects_.Put(id, record, now);
     asked[id] = record;
   }
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -247,26 +254,32 @@ absl::StatusOr<std::vector<pb::Object>> Ledger::GroupObjects(base::GroupId group
 
 void Ledger::Forget(const base::ObjectId& id) {
   std::lock_guard lock(mutex_);
+  ++forgotten_;
   objects_.Forget(id);
 }
 void Ledger::Forget(base::GroupId id) {
   std::lock_guard lock(mutex_);
+  ++forgotten_;
   groups_.Forget(id);
 }
 void Ledger::Forget(base::BucketId id) {
   std::lock_guard lock(mutex_);
+  ++forgotten_;
   buckets_.Forget(id);
 }
 void Ledger::Forget(const base::AccountId& provider) {
   std::lock_guard lock(mutex_);
+  ++forgotten_;
   providers_.Forget(provider);
 }
 void Ledger::ForgetStream(const base::AccountId& account) {
   std::lock_guard lock(mutex_);
+  ++forgotten_;
   streams_.Forget(account);
 }
 void Ledger::ForgetAll() {
   std::lock_guard lock(mutex_);
+  ++forgotten_;
   objects_.Clear();
   groups_.Clear();
   buckets_.Clear();

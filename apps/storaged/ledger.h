@@ -131,6 +131,7 @@ class Ledger {
   const base::Clock& clock_;
   LedgerOptions options_;
   std::mutex mutex_;
+  uint64_t forgotten_ = 0;  // how often something was
   RecordCache<base::ObjectId, pb::Object> objects_;
   RecordCache<base::GroupId, pb::Group> groups_;
   RecordCache<base::BucketId, pb::Bucket> buckets_;

@@ -174,6 +174,7 @@ absl::StatusOr<size_t> PartIndex::Drop(absl::Span<const base::ObjectId> objects)
     }
   }
   if (ids.empty()) return 0;
+  // The records first: a crash in between leaves a blob for Sweep, and never a record of nothing.
   RETURN_IF_ERROR(writes_.Commit(batch));
 
   std::lock_guard lock(mutex_);
@@ -212,6 +213,7 @@ absl::StatusOr<size_t> PartIndex::Sweep(base::ContentId& cursor, size_t limit) {
 }
 
 bool PartIndex::Stray(const base::KvSnapshot& view, const base::ContentId& id) {
+  // A blob is there before its record: a stray is one that was nobody's at the last sweep as well.
   const bool suspected = suspects_.erase(id) > 0;
   if (Used(view, id)) return false;
   if (!suspected) suspects_.insert(id);

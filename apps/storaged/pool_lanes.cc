@@ -75,6 +75,7 @@ absl::StatusOr<payment::ChannelFacts> PoolLanes::Meet(const base::ChannelId& lan
     ASSIGN_OR_RETURN(const client::PoolLaneView best, Look(lane));
     return best.channel();
   }
+  // The better capability of a lane that is served already takes the place of the one kept.
   if (!kept) RETURN_IF_ERROR(CheckRoom(*pool));
   base::KvBatch batch;
   batch.Put(KeyOf(lane), grant.SerializeAsString());
@@ -124,6 +125,12 @@ absl::Status PoolLanes::Forget(const base::ChannelId& lane) {
   if (of_pool != of_pool_.end() && --of_pool->second == 0) of_pool_.erase(of_pool);
   lanes_.erase(found);
   return absl::OkStatus();
+}
+
+absl::Time PoolLanes::Expiry(const base::ChannelId& lane) const {
+  const std::optional<Lane> kept = Find(lane);
+  if (!kept) return absl::InfinitePast();
+  return absl::FromUnixMillis(static_cast<int64_t>(kept->capability.expires_ms()));
 }
 
 bool PoolLanes::Has(const base::ChannelId& lane) const { return Find(lane).has_value(); }

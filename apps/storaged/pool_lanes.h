@@ -45,6 +45,8 @@ class PoolLanes {
   absl::StatusOr<pb::Operation> Redeem(const base::ChannelId& lane, const base::Claim& claim);
   absl::Status Forget(const base::ChannelId& lane);
 
+  // Of the lane's capability.
+  absl::Time Expiry(const base::ChannelId& lane) const;
   bool Has(const base::ChannelId& lane) const;
   bool HasPool(const base::ChannelId& pool) const;
   std::vector<base::ChannelId> All() const;

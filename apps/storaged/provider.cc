@@ -216,6 +216,7 @@ absl::Duration Provider::Follow() {
   auto stopping = [this] { return stopping_.load(); };
   absl::Status ended = follower_.Run(stopping);
   if (absl::IsOutOfRange(ended)) {
+    // The height first: what happens while Reconcile looks is in blocks that are then followed.
     absl::StatusOr<pb::ChainStatus> status = ledger_.Status();
     ledger_.ForgetAll();
     absl::Status reconciled =

@@ -50,31 +50,50 @@ absl::Status Puller::RunOnce(const std::function<bool()>& stopping) {
 }
 
 absl::Status Puller::RunCopies() {
-  while (true) {
-    std::pair<base::GroupId, std::vector<Copy>> next;
-    {
-      std::lock_guard lock(mutex_);
-      if (copies_.empty()) return absl::OkStatus();
-      next = std::move(copies_.front());
-      copies_.pop_front();
-    }
-    ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group(next.first));
-    std::vector<base::ObjectId> ids;
-    for (const Copy& copy : next.second) ids.push_back(copy.object);
-    ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> objects, env_.ledger.Objects(ids));
-    for (int position = 0; position < group->positions_size(); ++position) {
-      if (group->positions(position).provider() != chain::ToField(env_.identity.id())) continue;
-      Target target{*group, static_cast<uint32_t>(position)};
-      std::vector<Wanted> wanted;
-      for (size_t i = 0; i < objects.size(); ++i) {
-        if (objects[i] != nullptr) wanted.push_back({objects[i], next.second[i].source});
-      }
-      absl::Status status = PullBatch(target, wanted);
-      if (absl::IsAborted(status)) return status;
-      if (!status.ok())
-        app::LogError("pull.copies", status, {{"group", absl::StrCat(group->id())}});
-    }
+  std::deque<CopyBatch> batches;
+  {
+    std::lock_guard lock(mutex_);
+    batches.swap(copies_);
   }
+  for (; !batches.empty(); batches.pop_front()) {
+    absl::StatusOr<CopyBatch> left = PullCopies(batches.front());
+    std::lock_guard lock(mutex_);
+    if (!left.ok()) {
+      copies_.insert(copies_.begin(), batches.begin(), batches.end());
+      return left.status();
+    }
+    if (!left->second.empty()) copies_.push_back(*std::move(left));
+  }
+  return absl::OkStatus();
+}
+
+// Nobody uploads a copy, so nobody else brings what fails here: what is still awaited comes back
+// for the next round, until the ledger has our receipt or the object is gone.
+absl::StatusOr<Puller::CopyBatch> Puller::PullCopies(const CopyBatch& batch) {
+  ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group(batch.first, Freshness::kFresh));
+  std::vector<base::ObjectId> ids;
+  for (const Copy& copy : batch.second) ids.push_back(copy.object);
+  ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> objects,
+                   env_.ledger.Objects(ids, Freshness::kFresh));
+  std::set<size_t> awaited;
+  for (int position = 0; position < group->positions_size(); ++position) {
+    if (group->positions(position).provider() != chain::ToField(env_.identity.id())) continue;
+    Target target{*group, static_cast<uint32_t>(position)};
+    std::vector<Wanted> wanted;
+    for (size_t i = 0; i < objects.size(); ++i) {
+      if (objects[i] == nullptr) continue;
+      std::vector<uint32_t> missing = chain::MissingPositions(*objects[i], *group);
+      if (std::find(missing.begin(), missing.end(), target.position) == missing.end()) continue;
+      awaited.insert(i);
+      wanted.push_back({objects[i], batch.second[i].source});
+    }
+    absl::Status status = PullBatch(target, wanted);
+    if (absl::IsAborted(status)) return status;
+    if (!status.ok()) app::LogError("pull.copies", status, {{"group", absl::StrCat(group->id())}});
+  }
+  CopyBatch left{batch.first, {}};
+  for (size_t i : awaited) left.second.push_back(batch.second[i]);
+  return left;
 }
 
 absl::Status Puller::RunDamaged() {
@@ -180,6 +199,7 @@ absl::Status Puller::PullBatch(const Target& target, const std::vector<Wanted>& 
 
   std::sort(objects.begin(), objects.end(),
             [](const auto& a, const auto& b) { return a->id() < b->id(); });
+  // A receipt names the group's epoch, which may have changed while the parts were fetched.
   ASSIGN_OR_RETURN(Record<pb::Group> group,
                    env_.ledger.Group({target.group.id()}, Freshness::kFresh));
   ASSIGN_OR_RETURN(pb::Receipt receipt, env_.ingest.Sign(*group, target.position, objects));
@@ -332,6 +352,7 @@ absl::Status Puller::FetchPart(const Target& target, const Wanted& wanted, const
     }
   }
   if (writer != nullptr) return ToSpaceError(writer->Commit().status());
+  // Each shard was proven by itself; that they belong together is the word of whoever encoded them.
   if (base::ContentId::Of(bytes) != part.id) {
     return base::Error(absl::StatusCode::kDataLoss, "CONTENT_MISMATCH",
                        "the other shards do not give the bytes that are named", "",
@@ -354,6 +375,7 @@ absl::Status Puller::CopyFrom(const std::vector<Holder>& holders, const Wanted& 
                                return local;
                              });
     RETURN_IF_ERROR(local);
+    // The next holder goes on where this one stopped: what came was proven piece by piece.
     if (last.ok() || absl::IsCancelled(last)) return last;
   }
   return last;

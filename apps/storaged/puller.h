@@ -88,7 +88,9 @@ class Puller {
     uint32_t position;
   };
 
+  using CopyBatch = std::pair<base::GroupId, std::vector<Copy>>;
   absl::Status RunCopies();
+  absl::StatusOr<CopyBatch> PullCopies(const CopyBatch& batch);
   absl::Status RunDamaged();
   // ---- whole copies, in puller_whole.cc ----
   bool KeepsWhole(const pb::Group& group) const;
@@ -135,7 +137,7 @@ class Puller {
   std::atomic<uint64_t> pulled_{0};
   std::atomic<bool> rebuilding_{false};
   std::mutex mutex_;
-  std::deque<std::pair<base::GroupId, std::vector<Copy>>> copies_;
+  std::deque<CopyBatch> copies_;
   std::set<base::ContentId> damaged_;
   std::set<base::ObjectId> wholes_;
   std::map<uint64_t, uint64_t> whole_epochs_;  // group -> epoch when all of it was last looked at

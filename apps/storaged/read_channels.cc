@@ -87,6 +87,7 @@ class ReadChannels::Read final : public PaidRead {
       RETURN_IF_ERROR(RefusalOf(decision));
       if (channels_.env_.clock.Monotonic() > until) return payment::ToStatus(Reject::kRetryLater);
       if (gone() || channels_.env_.stopping()) return absl::CancelledError("the reader went away");
+      // Looked at again now and then: other readers and time make room as well, and tell nobody.
       channels_.changed_.wait_for(lock, kLook);
     }
     channels_.book_.OnSent(id_, bytes);
@@ -137,6 +138,7 @@ absl::Status ReadChannels::OpenFor(const base::ChannelId& channel, const rpc::Ca
   {
     const Lock lock(mutex_);
     payment::Payee* payee = book_.Find(channel);
+    // No read asks the ledger about a channel that is open here: the settler's rounds bring its news.
     const bool known = payee != nullptr && caller &&
                        (*caller == payee->facts().signer ||
                         caller->Account() == payee->facts().payer);
@@ -213,7 +215,9 @@ absl::StatusOr<rpc::v1::PayResponse> ReadChannels::Meet(const rpc::Caller& calle
                     "a payer has seen a later state of the claim store than this one",
                     {{"channel", channel.ToHexString()}, {"generation", absl::StrCat(hello.seen())}});
   }
+  // Taken or not, the answer tells what is held: from that the payer goes on.
   if (claim) (void)book_.Adopt(*claim, env_.clock.Now());
+  // With the answer below: a generation that we said we had seen must not be forgotten by a crash.
   if (hello.generation() > seen) env_.store.StagePeerGeneration(channel, hello.generation());
   RETURN_IF_ERROR(MakeDurable(lock));
   rpc::v1::PayResponse response = Answer(channel, Reject::kNone, true);

@@ -69,10 +69,12 @@ void ReadJournal::RotateCalls(absl::Time now) {
 absl::Status ReadJournal::Admit(const std::optional<payment::SignedRead>& call) {
   std::lock_guard lock(mutex_);
   if (staged_records_ >= kMaxStaged) return Full("the provider cannot write down more reads now");
+  // Only anchored records may go, and what cannot be anchored must not fill the disk.
   if (kept_ >= 2 * options_.max_records) return Full("the provider's download journal is full");
   if (!call.has_value()) return absl::OkStatus();
   RotateCalls(clock_.Now());
   if (young_calls_.size() >= kMaxCalls) return Full("the provider has too many reads to tell apart");
+  // Before anybody is charged: of two calls with one signature only one may get any further.
   if (old_calls_.contains(call->signature) || !young_calls_.insert(call->signature).second) {
     return base::Error(absl::StatusCode::kAlreadyExists, "READ_REPEATED",
                        "this signed call was answered before, and pays for one read only",

@@ -184,6 +184,7 @@ absl::StatusOr<bool> ReadMeter::TakeQuota(Read& read, const pb::Object& object, 
     ASSIGN_OR_RETURN(Record<pb::StreamAccount> stream, env_.ledger.Stream(FundsOf(*bucket, ""), freshness));
     if (Unpaid(*stream)) terms.package_bytes = 0;
   }
+  // No quota is that large.
   if (read.facts_.bytes > UINT64_MAX / read.facts_.weight) return false;
   ASSIGN_OR_RETURN(read.share_,
                    env_.journal.Take(read.facts_.bucket, terms, read.facts_.object,

@@ -12,6 +12,11 @@ namespace {
 
 constexpr char kJobs = 's';  // hash of the submission -> the submission
 constexpr int kAttempts = 5;
+// Of one set of objects, under way at a time: every one is a transaction that we pay.
+constexpr int kJobsOfASet = 4;
+// Of the seal window, its last part: clocks differ, and a seal needs a block.
+constexpr int kMarginOfWindow = 20;
+constexpr absl::Duration kMaxMargin = absl::Seconds(30);
 constexpr absl::StatusCode kPrecondition = absl::StatusCode::kFailedPrecondition;
 
 absl::Status Refuse(absl::string_view reason, absl::string_view message,
@@ -34,6 +39,20 @@ pb::Operation SealOperation(const rpc::v1::SubmitReceiptsRequest& request) {
   *seal.mutable_objects() = request.objects();
   *seal.mutable_receipts() = request.receipts();
   return operation;
+}
+
+// Does it have anything for the ledger: an object to seal, or a receipt that is missing there?
+bool BringsNews(const rpc::v1::SubmitReceiptsRequest& request, const pb::Group& group,
+                const std::vector<pb::Object>& objects) {
+  for (const pb::Object& object : objects) {
+    if (object.state() == pb::OBJECT_STATE_CREATED) return true;
+    const std::vector<uint32_t> missing = chain::MissingPositions(object, group);
+    for (const pb::Receipt& receipt : request.receipts()) {
+      const auto found = std::find(missing.begin(), missing.end(), receipt.position());
+      if (found != missing.end()) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -76,6 +95,10 @@ absl::StatusOr<std::vector<pb::Object>> Sealer::Load(const rpc::v1::SubmitReceip
                        "a submission has 1 to 256 objects and at most one receipt a position");
   }
   ASSIGN_OR_RETURN(std::vector<Record<pb::Object>> records, env_.ledger.Objects(ids));
+  ASSIGN_OR_RETURN(Record<pb::Params> params, env_.ledger.Params());
+  // An upload receipt without a seal is fined: nobody gets one by coming in the last second.
+  const absl::Duration margin =
+      std::min(absl::Milliseconds(params->seal_window_ms()) / kMarginOfWindow, kMaxMargin);
   std::vector<pb::Object> objects;
   for (size_t i = 0; i < records.size(); ++i) {
     base::Evidence which = {{"object", ids[i].ToHexString()}};
@@ -87,11 +110,12 @@ absl::StatusOr<std::vector<pb::Object>> Sealer::Load(const rpc::v1::SubmitReceip
       return Refuse("WRONG_GROUP", "the object is of another group", "", which);
     bool late = records[i]->state() == pb::OBJECT_STATE_CREATED &&
                 records[i]->seal_deadline_ms() > 0 &&
-                absl::ToUnixMillis(env_.clock.Now()) >=
+                absl::ToUnixMillis(env_.clock.Now() + margin) >=
                     static_cast<int64_t>(records[i]->seal_deadline_ms());
     if (late)
-      return Refuse("DEADLINE_PASSED", "the object's seal deadline has passed", "upload it again",
-                    which);
+      return Refuse("DEADLINE_PASSED",
+                    "the object's seal deadline has passed, or is too near for a seal to be sure",
+                    "upload it again", which);
     objects.push_back(*records[i]);
   }
   return objects;
@@ -170,9 +194,23 @@ absl::Status Sealer::CheckQuorum(const rpc::v1::SubmitReceiptsRequest& request,
   return absl::OkStatus();
 }
 
+absl::Status Sealer::CheckJobs(const rpc::v1::SubmitReceiptsRequest& request) const {
+  std::lock_guard lock(mutex_);
+  const auto same = [&](const auto& entry) {
+    const auto& objects = entry.second->request.objects();
+    return std::equal(objects.begin(), objects.end(), request.objects().begin(),
+                      request.objects().end());
+  };
+  if (std::count_if(jobs_.begin(), jobs_.end(), same) < kJobsOfASet) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kUnavailable, "SEAL_PENDING",
+                     "other receipts for these objects are on their way to the ledger",
+                     "wait a moment, then submit what is still missing");
+}
+
 absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Sealer::Accept(
     const rpc::v1::SubmitReceiptsRequest& asked, absl::Duration patience) {
   rpc::v1::SubmitReceiptsRequest request = asked;
+  // Whoever waits or not, it is the same submission, and one seal.
   request.set_wait_sealed(false);
   ASSIGN_OR_RETURN(Record<pb::Group> group, env_.ledger.Group({request.group()}));
   if (group->primary() != chain::ToField(env_.identity.id())) {
@@ -189,18 +227,26 @@ absl::StatusOr<rpc::v1::SubmitReceiptsResponse> Sealer::Accept(
     }
   }
   RETURN_IF_ERROR(CheckQuorum(request, *group, objects));
-
-  std::string key = KeyOf(request);
-  auto job = std::make_shared<Job>();
-  job->request = request;
-  base::KvBatch batch;
-  batch.Put(key, request.SerializeAsString());
-  RETURN_IF_ERROR(env_.writes.Commit(batch));
   base::UploadReceipt upload =
       chain::BuildUploadReceipt(env_.identity.chain, env_.identity.id(), objects);
   rpc::v1::SubmitReceiptsResponse response;
   response.set_upload_signature(
       chain::ToField(env_.identity.node.Sign(base::SigningDigest(upload))));
+  if (!BringsNews(request, *group, objects)) {
+    // Receipts stand on the ledger for anybody to send again; we would pay for every transaction.
+    ASSIGN_OR_RETURN(const pb::ChainStatus status, env_.ledger.Status());
+    if (asked.wait_sealed()) response.set_sealed_height(status.height());
+    return response;
+  }
+  RETURN_IF_ERROR(CheckJobs(request));
+
+  std::string key = KeyOf(request);
+  auto job = std::make_shared<Job>();
+  job->request = request;
+  base::KvBatch batch;
+  // Our word, signed above, leaves only once what it obliges us to is on the disk.
+  batch.Put(key, request.SerializeAsString());
+  RETURN_IF_ERROR(env_.writes.Commit(batch));
   if (env_.faults.Is(Fault::kRefuseSeal)) return response;
 
   Queue(key, job);

@@ -4,10 +4,11 @@
 // checked as the ledger will check it. When every object that is not sealed yet reaches its quorum
 // over two operators, the submission is kept durably and the answer is the primary's signed upload
 // receipt: from then on it owes the seal, also after a crash. Receipts for sealed objects are
-// passed on the same way.
+// passed on the same way; what the ledger has already is answered and not sent again.
 //
 // Reasons: NOT_PRIMARY, NO_SUCH_OBJECT, WRONG_GROUP, BAD_RECEIPT, STALE_RECEIPT (made for an
-// earlier group epoch or store: ask the holder again), NOT_ENOUGH_RECEIPTS, DEADLINE_PASSED,
+// earlier group epoch or store: ask the holder again), NOT_ENOUGH_RECEIPTS, DEADLINE_PASSED (or so
+// near that the seal is not sure), SEAL_PENDING (too many for the same objects at once),
 // BAD_REQUEST. Thread-safe.
 #pragma once
 
@@ -69,6 +70,7 @@ class Sealer {
                                                const pb::Group& group);
   absl::Status CheckReceipt(const pb::Receipt& receipt, const pb::Group& group,
                             const std::vector<pb::Object>& objects);
+  absl::Status CheckJobs(const rpc::v1::SubmitReceiptsRequest& request) const;
   absl::Status CheckQuorum(const rpc::v1::SubmitReceiptsRequest& request, const pb::Group& group,
                            const std::vector<pb::Object>& objects);
   void Queue(const std::string& key, JobPtr job);

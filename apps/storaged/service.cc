@@ -158,6 +158,7 @@ absl::Status Service::Get(const rpc::Caller& caller, const rpc::v1::GetRequest& 
   if (!object || !digest)
     return base::Error(absl::StatusCode::kInvalidArgument, "BAD_REQUEST", "malformed ids");
   base::ContentId id{*digest};
+  // Before anything that would tell a stranger whether the part is here.
   RETURN_IF_ERROR(CheckReadAccess(env_.ledger, *object, caller));
   ASSIGN_OR_RETURN(std::optional<Part> part, env_.index.Find(*object, id));
   if (!part.has_value()) {

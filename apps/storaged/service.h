@@ -28,6 +28,11 @@ struct ServiceLimits {
   int payers = 256;  // Pay streams
   absl::Duration seal_patience = absl::Seconds(20);  // of a caller that waits for its seal
 };
+// For a listener: however many lasting calls of one kind a stranger opens, the others have room.
+inline int ThreadsFor(const ServiceLimits& limits) {
+  constexpr int kShortCalls = 32;
+  return limits.uploads + limits.reads + limits.payers + kShortCalls;
+}
 
 class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHandler {
  public:

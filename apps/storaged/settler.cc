@@ -86,16 +86,17 @@ absl::Status Settler::ForgetLane(const base::ChannelId& lane) {
 
 // A lane without a claim is kept for as long as its capability can be used.
 absl::Status Settler::RunLane(const base::ChannelId& lane, std::set<base::ChannelId>& known) {
+  // Whatever comes of it: the ledger has no channel of that id, and ForgetGone would drop it.
+  known.insert(lane);
+  ASSIGN_OR_RETURN(const auto claim, env_.store.Find(lane));
+  if (!claim) {
+    // Anybody with a pool can have us keep lanes: those that owe nothing cost no question to the ledger.
+    return env_.clock.Now() >= env_.lanes->Expiry(lane) ? ForgetLane(lane) : absl::OkStatus();
+  }
   const auto view = env_.lanes->Look(lane);
   if (absl::IsNotFound(view.status())) return ForgetLane(lane);
   RETURN_IF_ERROR(view.status());
-  known.insert(lane);
   env_.reads.OnFacts(view->channel());
-  ASSIGN_OR_RETURN(const auto claim, env_.store.Find(lane));
-  if (!claim) {
-    const bool over = env_.clock.Now() >= view->channel().expires;
-    return over ? ForgetLane(lane) : absl::OkStatus();
-  }
   const base::Amount promised = base::WorthOf(*claim).value_or(base::Amount());
   if (!WorthRedeeming(view->facts, promised)) return absl::OkStatus();
   ASSIGN_OR_RETURN(pb::Operation operation, env_.lanes->Redeem(lane, *claim));
@@ -105,24 +106,32 @@ absl::Status Settler::RunLane(const base::ChannelId& lane, std::set<base::Channe
 
 absl::Status Settler::RunLanes(std::set<base::ChannelId>& known) {
   if (env_.lanes == nullptr) return absl::OkStatus();
-  for (const base::ChannelId& lane : env_.lanes->All()) RETURN_IF_ERROR(RunLane(lane, known));
+  absl::Status first;
+  for (const base::ChannelId& lane : env_.lanes->All()) first.Update(RunLane(lane, known));
+  return first;
+}
+
+absl::Status Settler::RunChannel(const pb::Channel& record, std::set<base::ChannelId>& known) {
+  known.insert(chain::Trusted<base::ChannelId>(record.id()));
+  ASSIGN_OR_RETURN(const auto facts, client::FactsOf(env_.identity.chain, record));
+  env_.reads.OnFacts(facts);
+  ASSIGN_OR_RETURN(const auto claim, env_.store.Find(facts.id));
+  if (!claim || facts.phase == payment::ChannelPhase::kSettled) return absl::OkStatus();
+  // First what cannot wait: a tower that is slow must not cost a dispute.
+  Decide(facts, *claim);
+  if (env_.held) env_.held(facts, *claim);
   return absl::OkStatus();
 }
 
+// What fails for one channel keeps nobody from the money of the others.
 absl::Status Settler::RunOnce() {
   ASSIGN_OR_RETURN(const auto records, env_.ledger.ChannelsOfPayee(env_.identity.id()));
   std::set<base::ChannelId> known;
-  for (const pb::Channel& record : records) {
-    ASSIGN_OR_RETURN(const auto facts, client::FactsOf(env_.identity.chain, record));
-    known.insert(facts.id);
-    env_.reads.OnFacts(facts);
-    ASSIGN_OR_RETURN(const auto claim, env_.store.Find(facts.id));
-    if (!claim || facts.phase == payment::ChannelPhase::kSettled) continue;
-    if (env_.held) env_.held(facts, *claim);
-    Decide(facts, *claim);
-  }
-  RETURN_IF_ERROR(RunLanes(known));
-  return ForgetGone(known);
+  absl::Status first;
+  for (const pb::Channel& record : records) first.Update(RunChannel(record, known));
+  first.Update(RunLanes(known));
+  first.Update(ForgetGone(known));
+  return first;
 }
 
 }  // namespace cairn::storaged

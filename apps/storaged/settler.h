@@ -34,6 +34,7 @@ class Settler {
   Settler(const Environment& environment, const payment::PayeePolicy& policy)
       : env_(environment), policy_(policy) {}
 
+  // The first error; everything that it does not concern is done all the same.
   absl::Status RunOnce();
 
   uint64_t withdrawals() const { return withdrawals_; }
@@ -43,6 +44,7 @@ class Settler {
  private:
   void Decide(const payment::ChannelFacts& facts, const base::Claim& claim);
   void Submit(const base::ChannelId& channel, pb::Operation operation, std::atomic<uint64_t>& done);
+  absl::Status RunChannel(const pb::Channel& record, std::set<base::ChannelId>& known);
   absl::Status RunLanes(std::set<base::ChannelId>& known);
   absl::Status ForgetLane(const base::ChannelId& lane);
   absl::Status RunLane(const base::ChannelId& lane, std::set<base::ChannelId>& known);

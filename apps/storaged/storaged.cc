@@ -85,6 +85,8 @@ class Daemon {
                                 .certificate = &opened_.certificate,
                                 .services = {rpc::MakeProviderService(provider_.service(), verifier_)},
                                 .metrics = &context_.metrics(),
+                                .max_threads = ThreadsFor(
+                                    {.uploads = settings_.uploads, .reads = settings_.reads}),
                                 .memory_bytes = settings_.memory_bytes};
     ASSIGN_OR_RETURN(server_, rpc::Server::Start(std::move(provider)));
     rpc::ServerOptions admin{.listen = settings_.admin_listen,

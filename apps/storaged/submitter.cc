@@ -44,6 +44,7 @@ std::vector<Submitter::Item> Submitter::Take() {
   size_t bytes = 0;
   while (!queue_.empty() && items.size() < chain::kMaxOperations) {
     bytes += queue_.front().bytes;
+    // Alone it goes in any case: the ledger says what is wrong with it, and nobody waits behind it.
     if (bytes > kMaxBytes && !items.empty()) break;
     items.push_back(std::move(queue_.front()));
     queue_.pop_front();
@@ -98,6 +99,7 @@ bool Submitter::RunOnce() {
   auto receipt = client_.Submit(flight_->transaction, chain::WaitFor::kCommitted);
   if (!receipt.ok()) {
     // Unknown outcome: the same bytes again, as long as they may still be included.
+    // By then the ledger would refuse it too, unless its clock is further behind ours than a transaction lives.
     bool over =
         absl::ToUnixMillis(clock_.Now() - kLife) > static_cast<int64_t>(flight_->valid_until_ms);
     if (over || absl::IsInvalidArgument(receipt.status())) {

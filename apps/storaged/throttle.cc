@@ -44,6 +44,7 @@ bool Throttle::Wait(base::BucketId bucket, uint64_t bytes, uint64_t bytes_per_se
   absl::Duration at;
   {
     std::lock_guard lock(mutex_);
+    // The turn is taken before the wait, under the lock: of reads that wait at once none gets another's.
     at = buckets_[bucket].pace.Next(bytes, bytes_per_second, clock_.Monotonic());
     delayed_bytes_ += bytes;
   }

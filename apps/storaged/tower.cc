@@ -13,6 +13,7 @@ namespace cairn::storaged {
 namespace {
 
 constexpr absl::Duration kTowersLast = absl::Minutes(1);
+constexpr absl::Duration kSilence = absl::Seconds(5);
 constexpr char kWatched[] = "w";  // channel -> rpc.v1.WatchRequest
 
 absl::Status BadRequest(absl::string_view what) {
@@ -30,6 +31,23 @@ absl::StatusOr<payment::SignedAppointment> AppointmentOf(const pb::TowerAppointm
   if (!signature) return BadRequest("the appointment has no signature");
   out.signature = *signature;
   return out;
+}
+
+void FillAppointment(const payment::SignedAppointment& appointment, pb::TowerAppointment& field) {
+  field.set_expires_ms(appointment.terms.expires_ms);
+  field.set_payee_key(base::ToString(appointment.payee_key.Encode()));
+  field.set_signature(chain::ToField(appointment.signature));
+}
+
+std::string ClaimField(const base::Claim& claim) {
+  const base::Bytes encoded = base::EncodeClaim(claim);
+  return base::ToString(encoded);
+}
+
+// What asking again cannot change. Everything else may be the ledger's being away for a moment.
+bool Final(const absl::Status& refused) {
+  return absl::IsInvalidArgument(refused) || absl::IsPermissionDenied(refused) ||
+         absl::IsFailedPrecondition(refused) || base::ReasonOf(refused) == "TOWER_FULL";
 }
 
 std::string KeyOf(const base::ChannelId& channel) { return kWatched + chain::ToField(channel); }
@@ -60,11 +78,26 @@ absl::StatusOr<base::ChannelId> Tower::Take(const rpc::v1::WatchRequest& request
 
 absl::Status Tower::Watch(const rpc::v1::WatchRequest& request, rpc::v1::WatchResponse& response) {
   ASSIGN_OR_RETURN(const base::ChannelId channel, Take(request));
-  base::KvBatch batch;
-  batch.Put(KeyOf(channel), request.SerializeAsString());
-  RETURN_IF_ERROR(env_.writes.Commit(batch));
+  RETURN_IF_ERROR(Keep(channel));
   response.set_watched(watched());
   return absl::OkStatus();
+}
+
+// The best that is held, not what came last: a peer restored from a backup sends what it had sent before.
+absl::Status Tower::Keep(const base::ChannelId& channel) {
+  const std::lock_guard keeping(keeping_);
+  std::optional<payment::Watchtower::Held> held;
+  {
+    const std::lock_guard lock(mutex_);
+    held = tower_.Find(channel);
+  }
+  if (!held || !held->appointment) return absl::OkStatus();  // settled meanwhile
+  rpc::v1::WatchRequest best;
+  best.set_claim(ClaimField(held->claim));
+  FillAppointment(*held->appointment, *best.mutable_appointment());
+  base::KvBatch batch;
+  batch.Put(KeyOf(channel), best.SerializeAsString());
+  return env_.writes.Commit(batch);
 }
 
 absl::Status Tower::Load() {
@@ -82,21 +115,27 @@ absl::Status Tower::Load() {
     RETURN_IF_ERROR(cursor->status());
   }
   base::KvBatch gone;
+  absl::Status unknown;
   for (const auto& [key, request] : kept) {
     const absl::Status taken = Take(request).status();
-    if (absl::IsNotFound(taken)) gone.Delete(key);
-    if (!taken.ok()) app::LogWarning("tower.load", taken.message());
+    if (taken.ok()) continue;
+    if (absl::IsNotFound(taken)) {
+      gone.Delete(key);
+    } else if (!Final(taken)) {
+      unknown = taken;
+      break;
+    }
+    app::LogWarning("tower.load", taken.message());
   }
-  return gone.empty() ? absl::OkStatus() : env_.writes.Commit(gone);
+  if (!gone.empty()) RETURN_IF_ERROR(env_.writes.Commit(gone));
+  return unknown;
 }
 
 void Tower::Give(const payment::DisputeOrder& order) {
   pb::Operation operation = DisputeOperation(order.channel, order.claim);
   if (order.appointment) {
-    pb::TowerAppointment& field = *operation.mutable_dispute_channel()->mutable_appointment();
-    field.set_expires_ms(order.appointment->terms.expires_ms);
-    field.set_payee_key(base::ToString(order.appointment->payee_key.Encode()));
-    field.set_signature(chain::ToField(order.appointment->signature));
+    FillAppointment(*order.appointment,
+                    *operation.mutable_dispute_channel()->mutable_appointment());
   }
   app::LogInfo("tower.dispute", "a channel was closed below the claim that we hold",
                {{"channel", order.channel.ToHexString()}});
@@ -109,25 +148,37 @@ void Tower::Give(const payment::DisputeOrder& order) {
   });
 }
 
-void Tower::OnChannel(const base::ChannelId& channel) {
+bool Tower::Concerns(const base::ChannelId& channel) const {
+  const std::lock_guard lock(mutex_);
+  const auto told = told_.lower_bound({channel, base::AccountId()});
+  return tower_.Find(channel).has_value() || (told != told_.end() && told->first.first == channel);
+}
+
+absl::Status Tower::OnChannel(const base::ChannelId& channel) {
+  if (!Concerns(channel)) return absl::OkStatus();
   const auto facts = Ask(channel);
-  if (!facts.ok()) return;
+  if (absl::IsNotFound(facts.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(facts.status());
   std::optional<payment::DisputeOrder> order;
   {
     const std::lock_guard lock(mutex_);
     order = tower_.OnFacts(*facts, env_.clock.Now());
   }
   if (order) Give(*order);
-  if (facts->phase != payment::ChannelPhase::kSettled) return;
+  if (facts->phase == payment::ChannelPhase::kSettled) Drop(channel);
+  return absl::OkStatus();
+}
+
+void Tower::Drop(const base::ChannelId& channel) {
+  const std::lock_guard keeping(keeping_);
   {
     const std::lock_guard lock(mutex_);
-    const base::AccountId first;
-    auto at = told_.lower_bound({channel, first});
+    auto at = told_.lower_bound({channel, base::AccountId()});
     while (at != told_.end() && at->first.first == channel) at = told_.erase(at);
   }
   base::KvBatch gone;
   gone.Delete(KeyOf(channel));
-  (void)env_.writes.Commit(gone);
+  (void)env_.writes.Commit(gone);  // Load finds it settled otherwise
 }
 
 void Tower::OnTime() {
@@ -177,13 +228,10 @@ absl::StatusOr<rpc::v1::WatchRequest> Tower::RequestFor(const payment::ChannelFa
   const base::TowerAppointment terms{facts.chain, facts.id, tower,
                                      static_cast<uint64_t>(absl::ToUnixMillis(until))};
   rpc::v1::WatchRequest request;
-  const base::Bytes encoded = base::EncodeClaim(claim);
-  request.set_claim(base::ToString(encoded));
-  pb::TowerAppointment& field = *request.mutable_appointment();
-  field.set_expires_ms(terms.expires_ms);
-  field.set_payee_key(base::ToString(env_.identity.account.public_key().Encode()));
-  field.set_signature(
-      chain::ToField(env_.identity.account.Sign(base::SigningDigest(terms))));
+  request.set_claim(ClaimField(claim));
+  FillAppointment({terms, env_.identity.account.public_key(),
+                   env_.identity.account.Sign(base::SigningDigest(terms))},
+                  *request.mutable_appointment());
   return request;
 }
 
@@ -197,12 +245,18 @@ void Tower::Entrust(const payment::ChannelFacts& facts, const base::Claim& claim
       const std::lock_guard lock(mutex_);
       const auto told = told_.find({facts.id, tower});
       if (told != told_.end() && told->second >= worth) continue;
+      // One tower that does not answer would otherwise keep us from our own disputes, channel by channel.
+      const auto silent = silent_until_.find(tower);
+      if (silent != silent_until_.end() && env_.clock.Monotonic() < silent->second) continue;
     }
     const auto request = RequestFor(facts, claim, tower);
     const absl::Status asked =
         request.ok() ? env_.peers.Watch(tower, *request) : request.status();
     if (!asked.ok()) {
       app::LogWarning("tower.ask", asked.message(), {{"tower", base::ToText(tower)}});
+      if (!absl::IsUnavailable(asked) && !absl::IsDeadlineExceeded(asked)) continue;
+      const std::lock_guard lock(mutex_);
+      silent_until_[tower] = env_.clock.Monotonic() + kSilence;
       continue;
     }
     const std::lock_guard lock(mutex_);

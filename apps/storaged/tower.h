@@ -37,12 +37,14 @@ class Tower {
   Tower(const Environment& environment, size_t towers)
       : env_(environment), wanted_(towers), tower_(environment.identity.id()) {}
 
-  // What the last run watched. Channels that the ledger has no more are dropped.
+  // What the last run watched. Channels that the ledger has no more are dropped. An error leaves
+  // some of it unwatched: to be called again.
   absl::Status Load();
   // Errors of payment::Watchtower::WatchPeer.
   absl::Status Watch(const rpc::v1::WatchRequest& request, rpc::v1::WatchResponse& response);
-  // The ledger says something new about a channel; it may be none of ours.
-  void OnChannel(const base::ChannelId& channel);
+  // The ledger says something new about a channel; it may be none of ours. An error: it could not
+  // be asked what; to be called again.
+  absl::Status OnChannel(const base::ChannelId& channel);
   // Orders that the ledger does not show yet, once more.
   void OnTime();
   // A channel that pays us, with its best claim: our towers hear of it when it is a better one.
@@ -56,6 +58,9 @@ class Tower {
  private:
   absl::StatusOr<payment::ChannelFacts> Ask(const base::ChannelId& channel);
   absl::StatusOr<base::ChannelId> Take(const rpc::v1::WatchRequest& request);
+  absl::Status Keep(const base::ChannelId& channel);
+  bool Concerns(const base::ChannelId& channel) const;
+  void Drop(const base::ChannelId& channel);
   void Give(const payment::DisputeOrder& order);
   absl::StatusOr<std::vector<base::AccountId>> Towers();
   absl::StatusOr<rpc::v1::WatchRequest> RequestFor(const payment::ChannelFacts& facts,
@@ -64,11 +69,13 @@ class Tower {
 
   const Environment env_;
   const size_t wanted_;
+  std::mutex keeping_;  // before mutex_: what is written last for a channel is the best there was
   mutable std::mutex mutex_;
   payment::Watchtower tower_;
   std::map<std::pair<base::ChannelId, base::AccountId>, base::Amount> told_;
   std::vector<base::AccountId> towers_;  // of our own channels, asked for again now and then
   absl::Duration towers_until_;
+  std::map<base::AccountId, absl::Duration> silent_until_;  // towers that did not answer
   std::atomic<uint64_t> disputes_{0};
 };
 

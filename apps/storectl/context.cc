@@ -16,7 +16,6 @@
 #include "apps/client/pools.h"
 #include "apps/common/errors.h"
 #include "apps/common/passphrase.h"
-#include "apps/storectl/progress_view.h"
 #include "cairn/base/status.h"
 #include "cairn/rpc/v1/provider.pb.h"
 
@@ -126,6 +125,7 @@ absl::Status Context::Run() {
 bool Context::terminal() const { return isatty(STDOUT_FILENO) == 1; }
 
 void Context::Print(absl::string_view text) const {
+  if (progress_ != nullptr) progress_->Clear();
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
@@ -143,7 +143,9 @@ void Context::Items(absl::string_view name, const std::vector<std::string>& item
 }
 
 void Context::Say(absl::string_view text_form) const {
-  if (!globals.quiet) std::fprintf(stderr, "%s\n", app::Printable(text_form, /*lines=*/true).c_str());
+  if (globals.quiet) return;
+  if (progress_ != nullptr) progress_->Clear();
+  std::fprintf(stderr, "%s\n", app::Printable(text_form, /*lines=*/true).c_str());
 }
 
 absl::Status Context::Confirm(absl::string_view question) const {

@@ -15,6 +15,7 @@
 #include "apps/client/put.h"
 #include "apps/client/wallet.h"
 #include "apps/storectl/output.h"
+#include "apps/storectl/progress_view.h"
 #include "cairn/base/secret.h"
 
 namespace cairn::storectl {
@@ -97,7 +98,7 @@ class Context {
   base::SystemEntropy entropy_;
   client::StopFlag stop_;
   Format format_ = Format::kText;
-  std::unique_ptr<client::Progress> progress_;
+  std::unique_ptr<ProgressView> progress_;
   std::shared_ptr<chain::Client> chain_;
   std::unique_ptr<client::Connection> connection_;
 };

@@ -41,7 +41,8 @@ std::string WhatToDo(const client::Standing& standing, const std::string& deposi
 std::string Until(const client::Standing& standing) {
   if (standing.steps.empty()) {
     if (standing.state == pb::PAYER_STATE_CLEARABLE) return "nothing more to come";
-    return standing.out_rate.zero() ? "nothing flows out" : "what flows in pays for all";
+    if (standing.out_rate.zero()) return "no end: nothing flows out";
+    return standing.out_rate <= standing.in_rate ? "no end: what flows in pays for all" : "more than a hundred years from now";
   }
   std::string out;
   for (const client::PayerStep& step : standing.steps) {

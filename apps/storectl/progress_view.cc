@@ -22,7 +22,7 @@ namespace {
 using client::Stage;
 
 // The counting that all views share. Items end in any order; bytes of finished ones are kept.
-class View : public client::Progress {
+class View : public ProgressView {
  public:
   void Begin(absl::string_view item, uint64_t bytes) override {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -62,6 +62,10 @@ class View : public client::Progress {
     total_bytes_ = bytes;
     totals_known_ = true;
   }
+  void Clear() override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    Erase();
+  }
 
  protected:
   struct Item {
@@ -73,6 +77,8 @@ class View : public client::Progress {
   // With the lock held. `stage_changed`: the one item there is went on to another stage.
   virtual void Refresh(bool stage_changed) = 0;
   virtual void Line(const std::string& text) = 0;
+  // With the lock held.
+  virtual void Erase() {}
 
   uint64_t BytesDone() const {
     uint64_t done = done_bytes_;
@@ -115,7 +121,7 @@ class BarView final : public View {
   ~BarView() override { Erase(); }
 
  private:
-  void Erase() {
+  void Erase() final {
     if (drawn_) std::fputs("\r\x1b[K", stderr);
     drawn_ = false;
   }
@@ -226,8 +232,8 @@ class QuietView final : public View {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<client::Progress>> MakeProgress(absl::string_view kind, bool quiet,
-                                                               bool color) {
+absl::StatusOr<std::unique_ptr<ProgressView>> MakeProgress(absl::string_view kind, bool quiet,
+                                                           bool color) {
   const bool terminal = isatty(STDERR_FILENO) == 1;
   if (kind == "none" || (quiet && (kind.empty() || kind == "auto")))
     return std::make_unique<QuietView>(quiet);

@@ -10,8 +10,14 @@
 
 namespace cairn::storectl {
 
+class ProgressView : public client::Progress {
+ public:
+  // Takes away what is drawn, so that other output to the same terminal begins on a line of its own.
+  virtual void Clear() = 0;
+};
+
 // "auto", "bar", "line", "json", "none". InvalidArgument (reason BAD_PROGRESS).
-absl::StatusOr<std::unique_ptr<client::Progress>> MakeProgress(absl::string_view kind, bool quiet,
-                                                               bool color);
+absl::StatusOr<std::unique_ptr<ProgressView>> MakeProgress(absl::string_view kind, bool quiet,
+                                                           bool color);
 
 }  // namespace cairn::storectl

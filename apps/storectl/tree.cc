@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "apps/common/cli_tree.h"
 #include "apps/common/config.h"
@@ -58,7 +59,7 @@ absl::Status Usage(absl::string_view message, absl::string_view hint) {
 }
 
 // The deepest command that the words lead to, and the first word that leads nowhere.
-absl::Status Explain(const CLI::App& tree, int argc, char** argv, const std::string& what) {
+absl::Status Explain(const CLI::App& tree, int argc, char** argv, const CLI::ParseError& error) {
   const CLI::App* at = &tree;
   std::string path = "storectl";
   for (int i = 1; i < argc; ++i) {
@@ -88,7 +89,11 @@ absl::Status Explain(const CLI::App& tree, int argc, char** argv, const std::str
     at = at->get_subcommand(word);
     absl::StrAppend(&path, " ", word);
   }
-  return Usage(what, absl::StrCat(path, " --help"));
+  const std::string help = absl::StrCat(path, " --help");
+  const std::vector<std::string> words = app::CommandWords(*at);
+  if (at == &tree || words.empty() || dynamic_cast<const CLI::RequiredError*>(&error) == nullptr)
+    return Usage(error.what(), help);
+  return Usage(absl::StrCat(path, " needs one of: ", absl::StrJoin(words, ", ")), help);
 }
 
 }  // namespace
@@ -125,11 +130,15 @@ absl::Status Parse(CLI::App& tree, int argc, char** argv, Context& context, bool
     tree.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     const CLI::App* at = &tree;
-    while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
-    std::fputs(at->help().c_str(), stdout);
+    std::string parents;
+    while (!at->get_subcommands().empty()) {
+      absl::StrAppend(&parents, parents.empty() ? "" : " ", at->get_name());
+      at = at->get_subcommands().front();
+    }
+    std::fputs(at->help(parents).c_str(), stdout);
     *done = true;
   } catch (const CLI::ParseError& error) {
-    return Explain(tree, argc, argv, error.what());
+    return Explain(tree, argc, argv, error);
   }
   return absl::OkStatus();
 }

@@ -245,6 +245,7 @@ void KvClaimStore::PutClaim(base::KvBatch& batch, const base::ChannelId& channel
     batch.Put(KeyOf('v', channel), base::AsText(voucher));
     written_.insert_or_assign(channel, claim.voucher.epoch);
   }
+  // Also without ticks: one left over from the voucher before would not fit the new one.
   batch.Put(KeyOf('t', channel), EncodeTick(claim));
 }
 

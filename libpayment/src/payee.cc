@@ -182,6 +182,7 @@ void Payee::Take(const base::Claim& claim) {
 
 Reject Payee::OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated,
                         absl::Time now) {
+  // Before all checks: a payer that lost our answer must not be told that its voucher is stale.
   if (best_ && voucher == best_->voucher) return Reject::kNone;  // sent again
   if (stated != facts_.signer) return Reject::kWrongSigner;
   const Reject terms = CheckTerms(voucher, now);
@@ -189,6 +190,7 @@ Reject Payee::OnVoucher(const base::Voucher& voucher, const base::PublicKey& sta
   if (best_ && voucher.epoch == best_->voucher.epoch) return Reject::kStaleNonce;
   const Reject against = CheckAgainstBest(voucher);
   if (against != Reject::kNone) return against;
+  // Last, since it is what costs: all else is cheap to refuse, however often it is sent.
   if (!facts_.signer.Verify(base::SigningDigest(voucher), voucher.signature)) {
     return Reject::kBadSignature;
   }
@@ -207,6 +209,7 @@ Reject Payee::OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick
   const auto more = base::BytesOf(best_->voucher, tick);
   if (!more) return Reject::kBadTick;
   const uint64_t total = *more;
+  // Counted once for each voucher: a tick costs comparisons and one hash, nothing more.
   if (total > covered_) return Reject::kInsufficientDeposit;
   if (total - std::min(total, sent_) > base::kTickBytes + terms_.max_window_bytes) {
     return Reject::kOverpaid;
@@ -244,6 +247,7 @@ SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time no
   if (now < refused_until_) return SendDecision::kRefused;
   const uint64_t after = sent_ + bytes;
   const uint64_t unpaid_after = after - std::min(after, durable_);
+  // The first chunk is paid before it is sent, so that a payer who never pays takes nothing.
   const bool prepaid = durable_ >= std::min(base::kTickBytes, after);
   if (!prepaid || unpaid_after > CreditWindow(durable_, terms_.max_window_bytes)) {
     if (!waiting_since_) waiting_since_ = now;
@@ -268,13 +272,22 @@ absl::StatusOr<base::CooperativeClose> Payee::AgreeToClose(base::Amount amount, 
   if (facts_.phase == ChannelPhase::kSettled || expires <= now) {
     return Refused("CHANNEL_ENDED", "there is nothing left to close together", "");
   }
+  // A close by both is never penalised: one that comes after a stale close would undo the penalty,
+  // and a payer could try one whenever it liked.
+  if (facts_.phase == ChannelPhase::kClosing && facts_.closed_by == ClosedBy::kPayer) {
+    return Refused("CHANNEL_CLOSING", "the payer has begun to close the channel by itself",
+                   "wait until the dispute window ends: the ledger settles then");
+  }
   if (amount < earned() || amount > facts_.deposit) {
     return Refused("CLOSE_BELOW_CLAIM",
                    absl::StrCat("the payee holds a claim of ", earned().ToString(), " of a deposit of ",
                                 facts_.deposit.ToString(), ", the close says ", amount.ToString()),
                    "ask the payee for its best claim and agree on that");
   }
-  waiver_ = Waiver{amount, expires};
+  // An earlier close that lives longer can still settle the channel at its own amount: whatever was
+  // taken after this one's end would be lost to it.
+  const absl::Time until = waiver_ ? std::max(waiver_->expires, expires) : expires;
+  waiver_ = Waiver{amount, until};
   return base::CooperativeClose{facts_.chain, facts_.id, amount,
                                 static_cast<uint64_t>(absl::ToUnixMillis(expires))};
 }

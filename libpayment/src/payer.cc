@@ -66,6 +66,7 @@ void Payer::Forgo(uint64_t bytes) {
 // What should be promised by now. Whole chunks behind the verified bytes and one ahead; at the end
 // exactly what is wanted.
 uint64_t Payer::Target() const {
+  // One chunk ahead and no more: that is all a payer can lose.
   const uint64_t ahead = verified_ - verified_ % base::kTickBytes + base::kTickBytes;
   return std::max(promised_bytes(), std::min(ahead, wanted_));
 }
@@ -123,6 +124,7 @@ base::Voucher Payer::Sign(uint64_t bytes, uint32_t ticks) {
   voucher.base_bytes = same_rate ? last_->voucher.base_bytes : promised_bytes();
   voucher.base_amount = same_rate ? last_->voucher.base_amount : promised();
   voucher.bytes = bytes;
+  // A fresh chain under every voucher: one tick would otherwise count under two of them.
   chain_.emplace(facts_.id, voucher.epoch, ticks, entropy_->DrawSecret<32>());
   voucher.tip = chain_->tip();
   voucher.ticks = ticks;

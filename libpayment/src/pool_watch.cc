@@ -35,6 +35,7 @@ LaneDecision WatchLane(const LaneFacts& facts, base::Amount promised, base::Amou
   const auto needed = owed.Plus(next);
   if (!needed || *needed > cover) return LaneDecision::kStop;
   if (owed.zero()) return LaneDecision::kServe;
+  // A pool pays whoever comes first: what a redemption takes to arrive, others may draw meanwhile.
   const base::Amount reserve = policy.window.Times(3).value_or(base::Amount::Max());
   const bool soon = now + policy.margin >= ends || cover < reserve;
   return soon ? LaneDecision::kRedeem : LaneDecision::kServe;

@@ -50,6 +50,7 @@ QuotaShare Quota::Take(const QuotaTerms& terms, absl::string_view object, uint64
 void Quota::GiveBack(const QuotaShare& share, absl::string_view object, uint64_t unsent,
                      int64_t month) {
   if (month != month_) return;
+  // The package was taken last, so it comes back first.
   const uint64_t package = std::min(unsent, share.package_bytes);
   const uint64_t free = std::min(unsent - package, share.free_bytes);
   package_used_ -= std::min(package, package_used_);

@@ -83,6 +83,7 @@ std::optional<ReadRecord> ReadAudit::Add(base::ByteView bytes) {
 
 void ReadAudit::CheckCall(const ReadRecord& record) {
   const SignedRead& call = *record.call;
+  // One signed call is one read: counted twice it would be paid twice.
   if (!calls_.insert(call.signature).second) Report(ReadFault::kRepeatedCall, head_.sequence, "");
   const auto asked = facts_.request(call.request);
   if (!asked || asked->object != record.object || asked->part != record.part || asked->offset != record.offset ||

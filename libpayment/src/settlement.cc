@@ -12,6 +12,7 @@ Settlement DecidePayee(const ChannelFacts& facts, const std::optional<base::Clai
   }
   const base::Amount unredeemed = worth.MinusOrZero(facts.withdrawn);
   if (unredeemed.zero()) return Settlement::kNothing;
+  // However little it is: what is not withdrawn before the expiry may have to be disputed for.
   const bool late = now + policy.before_expiry >= facts.expires;
   return late || unredeemed >= policy.withdraw_from ? Settlement::kWithdraw : Settlement::kNothing;
 }

@@ -21,8 +21,10 @@ absl::Status Watchtower::Watch(const ChannelFacts& facts, const base::Claim& cla
   if (found != watched_.end()) {
     Watched& watched = found->second;
     watched.facts = facts;
-    if (appointment) watched.appointment = appointment;
-    if (*base::WorthOf(claim) > *base::WorthOf(watched.claim)) watched.claim = claim;
+    Held& held = watched.held;
+    const uint64_t until = held.appointment ? held.appointment->terms.expires_ms : 0;
+    if (appointment && appointment->terms.expires_ms > until) held.appointment = appointment;
+    if (*base::WorthOf(claim) > *base::WorthOf(held.claim)) held.claim = claim;
     return absl::OkStatus();
   }
   size_t& of_payee = per_payee_[facts.payee];
@@ -33,7 +35,7 @@ absl::Status Watchtower::Watch(const ChannelFacts& facts, const base::Claim& cla
                    "the tower watches as many channels as it may");
   }
   ++of_payee;
-  watched_.emplace(facts.id, Watched{facts, claim, appointment});
+  watched_.emplace(facts.id, Watched{facts, {claim, appointment}});
   return absl::OkStatus();
 }
 
@@ -62,10 +64,15 @@ absl::Status Watchtower::WatchPeer(const ChannelFacts& facts, const base::Claim&
 std::optional<DisputeOrder> Watchtower::Order(Watched& watched, absl::Time now) const {
   const ChannelFacts& facts = watched.facts;
   if (facts.phase != ChannelPhase::kClosing || now >= facts.due) return std::nullopt;
-  if (*base::WorthOf(watched.claim) <= facts.claimed) return std::nullopt;
+  if (*base::WorthOf(watched.held.claim) <= facts.claimed) return std::nullopt;
   if (now < watched.ordered + limits_.retry) return std::nullopt;
   watched.ordered = now;
-  return DisputeOrder{facts.id, watched.claim, watched.appointment};
+  return DisputeOrder{facts.id, watched.held.claim, watched.held.appointment};
+}
+
+std::optional<Watchtower::Held> Watchtower::Find(const base::ChannelId& channel) const {
+  const auto found = watched_.find(channel);
+  return found == watched_.end() ? std::nullopt : std::optional<Held>(found->second.held);
 }
 
 std::optional<DisputeOrder> Watchtower::OnFacts(const ChannelFacts& facts, absl::Time now) {

@@ -37,6 +37,7 @@ class Bank {
     options.max_block_transactions = kBatch;
     options.max_block_bytes = size_t{64} << 20;
     options.max_queue = size_t{1} << 20;
+    options.max_queue_bytes = size_t{4} << 30;
     engine_ = Value(chain::EmbeddedEngine::Open(*kv_, clock_, std::move(engine_key),
                                                 chain::MakeGenesis(genesis, entropy_), base::NullObserver(), options));
   }

@@ -250,10 +250,48 @@ double DurableVouchers(const std::string& dir, size_t channels, size_t groups) {
   return static_cast<double>(acknowledged) / seconds;
 }
 
+// Ticks of many channels, a tick each to a commit.
+double DurableTicks(const std::string& dir, size_t channels, uint32_t commits) {
+  Keys keys;
+  const Folder folder(dir);
+  const auto kv = *base::OpenLmdb(folder.path(), {.map_bytes = 1 << 30, .journal_bytes = base::kKvJournalBytes});
+  const auto store = *payment::OpenClaimStore(*kv);
+  payment::PayeeBook book(*store, Terms());
+  std::vector<base::Voucher> vouchers;
+  std::vector<base::TickChain> chains;
+  for (size_t i = 0; i < channels; ++i) {
+    const payment::ChannelFacts facts = Facts(keys, i + 1);
+    Must(book.Open(facts, kNow).ok(), "open");
+    base::Voucher& voucher = vouchers.emplace_back(Promise(keys, facts.id, 0));
+    chains.emplace_back(facts.id, voucher.epoch, commits, base::Secret<32>());
+    voucher.tip = chains.back().tip();
+    voucher.ticks = commits;
+    voucher.signature = keys.wallet.Sign(base::SigningDigest(voucher));
+    Must(book.OnVoucher(voucher, keys.wallet.public_key(), kNow) == Reject::kNone, "voucher");
+  }
+  Must(book.Commit().value().size() == channels, "every voucher is acknowledged");
+  size_t acknowledged = 0;
+  const double seconds = WallSeconds([&] {
+    for (uint32_t tick = 1; tick <= commits; ++tick) {
+      for (size_t i = 0; i < channels; ++i) {
+        book.OnSent(vouchers[i].channel, base::kTickBytes);
+        Must(book.OnTick(vouchers[i].channel, vouchers[i].epoch, tick, chains[i].At(tick), kNow) == Reject::kNone, "tick");
+      }
+      acknowledged += book.Commit().value().size();
+    }
+  });
+  Must(acknowledged == channels * commits, "every tick is acknowledged");
+  return static_cast<double>(acknowledged) / seconds;
+}
+
 void Durable(Program& program) {
-  program.Note("B26: signed vouchers of 512 channels, verified on one core, 512 to a commit (journal and LMDB); peer: fdatasync of one appended page");
+  program.Note("B26: claims of 512 channels, one of each to a commit (journal and LMDB), each acknowledged when it is durable: a "
+               "signed voucher, verified on one core, or the next tick under a voucher; peer: fdatasync of one appended page");
   program.Compare({"B26", "voucher_durable", "vouchers/s", 20, 200},
                   [&] { return DurableVouchers(program.dir(), 512, program.full() ? 64 : 8); },
+                  [&] { return SyncsPerSecond(program.dir()); });
+  program.Compare({"B26", "tick_durable", "ticks/s", 20, 200},
+                  [&] { return DurableTicks(program.dir(), 512, program.full() ? 512 : 64); },
                   [&] { return SyncsPerSecond(program.dir()); });
 }
 

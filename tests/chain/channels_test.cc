@@ -76,6 +76,31 @@ TEST_CASE("a channel that cannot be is refused [CD-09]") {
   rig.h.Expect(Verdict::kBadChannelId, "alice", rig.TopUp("short", 1));
 }
 
+TEST_CASE("a channel is opened and topped up by money that is there to the unit, and lasts a window at least [CD-09]") {
+  ChannelRig rig;
+  rig.h.Fund("dave", 10);
+  rig.FundUsdc("dave", kDeposit + kReserve + kOpenFee - 1);
+  rig.h.Expect(Verdict::kNoFunds, "dave", rig.OpenOp(kDeposit));
+  rig.FundUsdc("dave", 1);
+  const std::string id = rig.h.Do("dave", rig.OpenOp(kDeposit)).created(0);
+  CHECK(rig.Usdc("dave").zero());
+  // Four times the deposit need twice the reserve.
+  rig.FundUsdc("dave", 3 * kDeposit + kReserve - 1);
+  rig.h.Expect(Verdict::kNoFunds, "dave", rig.TopUp(id, 3 * kDeposit));
+  rig.FundUsdc("dave", 1);
+  rig.h.Do("dave", rig.TopUp(id, 3 * kDeposit));
+  CHECK(rig.Usdc("dave").zero());
+  const pb::Params params = rig.h.Params();
+  for (const uint64_t lasts : {params.channel_window_ms(), params.channel_max_ms()}) {
+    pb::Operation open = rig.OpenOp(1);
+    open.mutable_open_channel()->set_expires_ms(rig.h.NowMs() + lasts);
+    rig.h.Do("alice", open);
+  }
+  pb::Operation longer = rig.OpenOp(1);
+  longer.mutable_open_channel()->set_expires_ms(rig.h.NowMs() + params.channel_max_ms() + 1);
+  rig.h.Expect(Verdict::kBadExpiry, "alice", longer);
+}
+
 TEST_CASE("the payee withdraws while the channel is open, each time only what is new [CD-18]") {
   ChannelRig rig;
   const std::string id = rig.Open(kDeposit);

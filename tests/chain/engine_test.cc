@@ -9,7 +9,7 @@
 #include "cairn/chain/genesis.h"
 #include "cairn/chain/proof.h"
 #include "catch.h"
-#include "support/ledger_harness.h"
+#include "support/channel_rig.h"
 
 namespace cairn::chain {
 namespace {
@@ -36,7 +36,65 @@ class FailingKv final : public base::Kv {
   std::unique_ptr<base::Kv> kv_ = base::NewMemoryKv();
 };
 
+// A store that counts how often pieces of blocks are read, and lets something happen before each commit.
+class WatchedKv final : public base::Kv {
+ public:
+  std::unique_ptr<base::KvSnapshot> Snapshot() const override {
+    return std::make_unique<Watched>(kv_->Snapshot(), block_reads);
+  }
+  absl::Status Commit(const base::KvBatch& batch, bool durable) override {
+    if (const auto now = std::exchange(before_commit, nullptr)) now();
+    return kv_->Commit(batch, durable);
+  }
+  absl::Status Sync() override { return kv_->Sync(); }
+  absl::StatusOr<uint64_t> EntryCount() const override { return kv_->EntryCount(); }
+  mutable int block_reads = 0;
+  std::function<void()> before_commit;  // once
+
+ private:
+  class Watched final : public base::KvSnapshot {
+   public:
+    Watched(std::unique_ptr<base::KvSnapshot> view, int& reads) : view_(std::move(view)), reads_(reads) {}
+    absl::StatusOr<std::optional<absl::string_view>> Get(absl::string_view key) const override {
+      if (key.substr(0, 1) == "b") ++reads_;
+      return view_->Get(key);
+    }
+    std::unique_ptr<base::KvCursor> NewCursor() const override { return view_->NewCursor(); }
+
+   private:
+    std::unique_ptr<base::KvSnapshot> view_;
+    int& reads_;
+  };
+  std::unique_ptr<base::Kv> kv_ = base::NewMemoryKv();
+};
+
+// What a snapshot of a disk with a bad sector is like.
+class Unreadable final : public base::KvSnapshot {
+ public:
+  absl::StatusOr<std::optional<absl::string_view>> Get(absl::string_view) const override { return std::nullopt; }
+  std::unique_ptr<base::KvCursor> NewCursor() const override { return std::make_unique<Cursor>(); }
+
+ private:
+  class Cursor final : public base::KvCursor {
+   public:
+    void Seek(absl::string_view) override {}
+    void SeekBefore(absl::string_view) override {}
+    bool Valid() const override { return false; }
+    void Next() override {}
+    void Prev() override {}
+    absl::string_view key() const override { return ""; }
+    absl::string_view value() const override { return ""; }
+    absl::Status status() const override { return absl::DataLossError("a bad sector"); }
+  };
+};
+
 }  // namespace
+
+TEST_CASE("a state that cannot be read to its end is not taken for one that ends there") {
+  const KvView view(std::make_shared<Unreadable>(), "s");
+  CHECK(NextDueMs(view) == std::nullopt);
+  CHECK(absl::IsDataLoss(view.health()));
+}
 
 TEST_CASE("no block without work; everything queued goes into one block") {
   LedgerHarness h;
@@ -138,6 +196,57 @@ TEST_CASE("a stop postpones every open deadline by its length, and the first blo
   h.Do("p0", h.Seal({id}, {0, 1, 2}));
 }
 
+TEST_CASE("a stop moves every kind of deadline that the ledger keeps, and none that somebody signed") {
+  ChannelRig rig;
+  LedgerHarness& h = rig.h;
+  const uint64_t bucket = h.Bucket("replicate:3");
+  h.Store(bucket, {.name = "stored"});
+  const auto approved = h.Create(bucket, {{.name = "open"}});
+  const std::string open = h.Do("alice", approved).created(0), rejected = h.CreateOne(bucket, {.name = "rejected"});
+  h.Do("p0", h.Reject({rejected}));
+  pb::Operation pause, account, deposit, withdraw;
+  pause.mutable_set_maintenance()->set_on(true);
+  pause.mutable_set_maintenance()->set_until_ms(h.NowMs() + 60'000);
+  h.Do("p5", pause);
+  account.mutable_create_payment_account();
+  const std::string payer = h.Do("alice", account).created(0);
+  deposit.mutable_deposit_payment()->set_account(payer);
+  *deposit.mutable_deposit_payment()->mutable_amount() = ToProto(Crn(200));
+  h.Do("alice", deposit);
+  withdraw.mutable_withdraw_payment()->set_account(payer);
+  *withdraw.mutable_withdraw_payment()->mutable_amount() = ToProto(Crn(100));
+  h.Do("alice", withdraw);
+  const std::string channel = rig.Open(1000), pool = rig.OpenPool(1000);
+  h.Do("alice", rig.Close(channel));
+  h.Do("alice", rig.ClosePool(pool));
+  using Times = std::map<std::string, uint64_t>;
+  const auto deadlines = [&]() -> Times {
+    const KvView state(h.kv(), "s");
+    return {{"seal", h.Object(open).seal_deadline_ms()},
+            {"fine", state.Find(keys::ExpiredUpload(rejected))->until_ms()},
+            {"maintenance", h.Provider("p5").maintenance_until_ms()},
+            {"payer", state.Find(keys::Stream(h.Id("alice")))->step_ms()},
+            {"withdrawal", state.Find(keys::PaymentAccount(AccountOf(payer)))->withdrawal_ms()},
+            {"channel", rig.Channel(channel).due_ms()},
+            {"pool", rig.Pool(pool).due_ms()}};
+  };
+  const auto& approval = approved.create_objects().approval();
+  const auto signed_until = [&] {
+    return KvView(h.kv(), "s").Find(keys::UsedApproval(h.Id("p0"), approval.nonce()))->expires_ms();
+  };
+  Times later = deadlines();
+  for (auto& [kind, time_ms] : later) {
+    INFO(kind);
+    CHECK(time_ms > h.NowMs());
+    time_ms += 300'000;
+  }
+  h.Restart(absl::Minutes(5));
+  h.Run();
+  CHECK(deadlines() == later);
+  CHECK(signed_until() == approval.expires_ms());
+  CHECK(h.Provider("p0").liable_until_ms() >= later["fine"]);
+}
+
 TEST_CASE("a ledger that ran with nothing to do did not stand still") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
@@ -162,6 +271,15 @@ TEST_CASE("a wall clock that jumps against the monotonic one stops the engine") 
   h.engine().Submit(h.Sign("alice", h.Body("alice", {h.Transfer("bob", 1)})),
                     [&](const auto& receipt) { answer = receipt; });
   CHECK(base::ReasonOf(answer.status()) == "CLOCK_JUMP");
+}
+
+TEST_CASE("clocks that drift apart little by little do not stop the engine") {
+  LedgerHarness h;
+  for (int i = 0; i < 5; ++i) {
+    h.clock().Set(h.clock().Now() - absl::Minutes(4));
+    h.engine().RunOnce();
+  }
+  CHECK(h.engine().Health().ok());
 }
 
 TEST_CASE("the ledger's time never goes back, and jumps ahead only in test networks") {
@@ -248,6 +366,69 @@ TEST_CASE("history is kept for its span, then pruned in order; rules never need 
   CHECK(absl::IsNotFound(client->Query(request).status()));
   request.set_status(true);
   CHECK(client->Query(request)->status().earliest_height() == 3);
+}
+
+TEST_CASE("who sends the history again waits for no block and makes the engine read one block once") {
+  WatchedKv kv;
+  LedgerHarness h({.params = {}, .hooks = {}, .kv = &kv});
+  h.Fund("alice", 1000);
+  pb::TransactionBody body = h.Body("alice", {h.Transfer("bob", 1)});
+  std::vector<pb::SignedTransaction> sent;
+  for (int i = 0; i < 30; ++i) {
+    sent.push_back(h.Sign("alice", body));
+    body.set_number(body.number() + 1);
+  }
+  int first = 0, again = 0;
+  const auto submit = [&](int& answered) {
+    for (const pb::SignedTransaction& transaction : sent) {
+      h.engine().Submit(transaction, [&](const absl::StatusOr<pb::TransactionReceipt>& receipt) {
+        if (receipt.ok() && receipt->verdict() == 0 && receipt->height() == h.engine().height()) ++answered;
+      });
+    }
+  };
+  submit(first);
+  kv.before_commit = [&] { submit(again); };  // neither waiting any more nor in the history yet
+  h.engine().RunOnce();
+  CHECK(first == 30);
+  CHECK(again == 0);
+  const uint64_t height = h.engine().height();
+  kv.block_reads = 0;
+  h.engine().RunOnce();
+  CHECK(again == 30);
+  CHECK(kv.block_reads == 1);
+  int later = 0;
+  submit(later);  // answered where they are sent from
+  CHECK(later == 30);
+  CHECK(h.engine().height() == height);
+}
+
+TEST_CASE("what waits for a block is bounded in bytes as well as in number") {
+  base::SimClock clock;
+  LedgerHarness h;
+  EngineOptions options;
+  auto kv = base::NewMemoryKv();
+  pb::TransactionBody body = h.Body("faucet", {h.Transfer("alice", 1)});
+  body.set_number(1);
+  const pb::SignedTransaction one = h.Sign("faucet", body);
+  options.max_queue_bytes = 2 * one.body().size();
+  auto engine = EmbeddedEngine::Open(*kv, clock, h.Key("engine").Clone(), h.genesis(), base::NullObserver(), options);
+  REQUIRE(engine.ok());
+  std::vector<std::string> answers;
+  const auto submit = [&](uint64_t number) {
+    body.set_number(number);
+    (*engine)->Submit(h.Sign("faucet", body), [&](const absl::StatusOr<pb::TransactionReceipt>& receipt) {
+      answers.push_back(receipt.ok() ? "taken" : base::ReasonOf(receipt.status()));
+    });
+  };
+  submit(1);
+  submit(2);
+  submit(3);
+  CHECK(answers == std::vector<std::string>{"QUEUE_FULL"});
+  (*engine)->RunOnce();
+  CHECK(answers.size() == 3);
+  submit(3);  // there is room again
+  (*engine)->RunOnce();
+  CHECK(answers == std::vector<std::string>{"QUEUE_FULL", "taken", "taken", "taken"});
 }
 
 TEST_CASE("simulating says what would happen and changes nothing") {

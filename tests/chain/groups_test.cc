@@ -1,30 +1,10 @@
-// Buckets and holder groups: placement, replacement, lost stores, generations.
+// Buckets and holder groups: placement, primaries, room.
 #include "absl/strings/str_cat.h"
 #include "cairn/base/charge.h"
 #include "catch.h"
 #include "support/ledger_harness.h"
 
 namespace cairn::chain {
-namespace {
-
-pb::Operation Complete(uint64_t group, uint32_t position) {
-  pb::Operation operation;
-  operation.mutable_complete_succession()->set_group(group);
-  operation.mutable_complete_succession()->set_position(position);
-  return operation;
-}
-
-std::vector<std::string> MissingAt(LedgerHarness& h, uint64_t group, int position) {
-  pb::QueryRequest request;
-  request.mutable_group_objects()->set_group(group);
-  request.mutable_group_objects()->set_missing_position(position);
-  std::vector<std::string> ids;
-  const pb::QueryResponse answer = h.Ask(request);
-  for (const pb::Object& object : answer.objects()) ids.push_back(object.id());
-  return ids;
-}
-
-}  // namespace
 
 TEST_CASE("no bucket until the policy can be placed on distinct active providers", "[GF-01][JS-06]") {
   LedgerHarness h;
@@ -99,6 +79,41 @@ TEST_CASE("names of buckets are their owner's; the limit of buckets holds at the
   h.Do("bob", h.NewBucket("bucket-1", "replicate:3", "p0", h.Holders(3), "bob"));
 }
 
+TEST_CASE("nobody but its owner changes or deletes a bucket, or says who pays for it", "[GF-17]") {
+  LedgerHarness h;
+  const uint64_t bucket = h.Bucket("replicate:3");
+  h.Fund("mallory", 100);
+  pb::Operation edit, remove, cap, package, payer;
+  edit.mutable_edit_bucket()->set_bucket(bucket);
+  edit.mutable_edit_bucket()->set_public_read(true);
+  remove.mutable_delete_bucket()->set_bucket(bucket);
+  cap.mutable_set_free_cap()->set_bucket(bucket);
+  package.mutable_set_package()->set_bucket(bucket);
+  package.mutable_set_package()->set_bytes_per_month(1);
+  payer.mutable_set_payer()->set_bucket(bucket);
+  for (const pb::Operation& operation : {edit, remove, cap, package, payer}) {
+    INFO(operation.ShortDebugString());
+    for (const char* who : {"mallory", "p0"}) h.Expect(Verdict::kNotOwner, who, operation);
+  }
+  h.Do("alice", edit);
+  CHECK(h.GetBucket(bucket).public_read());
+  h.Do("alice", remove);
+}
+
+TEST_CASE("a bucket joins a group of its own policy only") {
+  LedgerHarness h;
+  h.Bucket("rs:2+2");
+  const auto join = [&](const std::string& policy) {
+    pb::Operation create = h.NewBucket("more", policy, "p0", {});
+    create.mutable_create_bucket()->set_group(1);
+    h.Approve("p0", &create);
+    return create;
+  };
+  h.Expect(Verdict::kPolicyDiffers, "alice", join("replicate:4"));
+  h.Expect(Verdict::kPolicyDiffers, "alice", join("rs:3+1"));
+  h.Do("alice", join("rs:2+2"));
+}
+
 TEST_CASE("a bucket with objects or open uploads cannot be deleted") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
@@ -138,71 +153,15 @@ TEST_CASE("the owner replaces the primary without anyone's leave but the new one
   CHECK(h.Group(1).epoch() == 2);
   CHECK(h.Events() == std::multiset<std::string>{"group.primary_replaced"});
   h.Do("p4", h.Seal({id}, {0, 1, 2}));  // the upload goes on under the new one
+  pb::Operation pause, other = replace;
+  pause.mutable_set_maintenance()->set_on(true);
+  pause.mutable_set_maintenance()->set_until_ms(h.NowMs() + 60'000);
+  h.Do("p5", pause);
+  other.mutable_replace_primary()->set_primary(h.Field("p5"));
+  h.Approve("p5", &other);
+  h.Expect(Verdict::kProviderNotActive, "alice", other);
   h.Approve("p4", &replace);
   h.Expect(Verdict::kSamePrimary, "alice", replace);
-}
-
-TEST_CASE("a successor takes over a position object by object and completes when all are receipted") {
-  LedgerHarness h;
-  const uint64_t bucket = h.Bucket("rs:4+2");
-  const std::string a = h.Store(bucket, {.name = "a"});
-  const std::string b = h.Store(bucket, {.name = "b"});
-  h.Expect(Verdict::kNotOwner, "p8", h.Successor(1, 5, "p8", "p8"));
-  h.Expect(Verdict::kHolderTwice, "p0", h.Successor(1, 5, "p1", "p0"));
-  h.Do("p0", h.Successor(1, 5, "p8", "p0"));
-  const pb::GroupPosition position = h.Group(1).positions(5);
-  CHECK(position.provider() == h.Field("p8"));
-  CHECK(position.previous_provider() == h.Field("p5"));
-  CHECK(position.generation() == 2);
-  CHECK(position.receipted() == 0);
-  CHECK(position.should_hold() == 2);
-  CHECK(MissingAt(h, 1, 5).size() == 2);
-  CHECK(h.Provider("p5").committed_bytes() == 0);
-  CHECK(h.Provider("p8").committed_bytes() == h.Provider("p1").committed_bytes());
-
-  h.Expect(Verdict::kSuccessionIncomplete, "p8", Complete(1, 5));
-  h.Do("p8", h.Post({a}, {5}));
-  CHECK(h.Events().count("object.durable") == 1);
-  CHECK(MissingAt(h, 1, 5) == std::vector<std::string>{b});
-  h.Expect(Verdict::kSuccessionIncomplete, "p8", Complete(1, 5));
-  h.Do("p8", h.Post({b}, {5}));
-  h.Expect(Verdict::kNotHolder, "p5", Complete(1, 5));
-  h.Do("p8", Complete(1, 5));
-  CHECK_FALSE(h.Group(1).positions(5).rebuilding());
-  CHECK(h.Provider("p5").groups() == 0);
-  h.Expect(Verdict::kNotRebuilding, "p8", Complete(1, 5));
-}
-
-TEST_CASE("a receipt counts for one generation and one epoch only") {
-  LedgerHarness h;
-  const uint64_t bucket = h.Bucket("rs:4+2");
-  const std::string id = h.CreateOne(bucket, {.name = "a"});
-  const auto old = h.Seal({id}, {0, 1, 2, 3, 4});
-  h.Do("p0", h.Post({id}, {5}));
-  h.Do("alice", h.Successor(1, 5, "p8"));
-  h.Expect(Verdict::kBadReceipt, "p0", old);  // the epoch grew
-  h.Expect(Verdict::kQuorumMissing, "p0", h.Seal({id}, {0, 1, 2, 3}));  // what p5 posted counts no more
-  h.Do("p0", h.Seal({id}, {0, 1, 2, 3, 5}));
-}
-
-TEST_CASE("a lost store makes everything at its positions missing until receipted again") {
-  LedgerHarness h;
-  const uint64_t bucket = h.Bucket("rs:4+2");
-  const std::string a = h.Store(bucket, {.name = "a"});
-  const auto stale = h.Post({a}, {3});
-  pb::Operation lost;
-  lost.mutable_report_new_store()->set_store_id(h.Provider("p3").store_id());
-  h.Expect(Verdict::kStoreNotNew, "p3", lost);
-  lost.mutable_report_new_store()->set_store_id(std::string(16, 'n'));
-  h.Do("p3", lost);
-  CHECK(h.Events() == std::multiset<std::string>{"group.store_lost", "provider.store_lost"});
-  CHECK(h.Provider("p3").store_generation() == 2);
-  CHECK_FALSE(IsDurable(h.Object(a), h.Group(1)));
-  CHECK(MissingPositions(h.Object(a), h.Group(1)) == std::vector<uint32_t>{3});
-  h.Expect(Verdict::kWrongStore, "p3", stale);
-  h.Do("p3", h.Post({a}, {3}));
-  CHECK(IsDurable(h.Object(a), h.Group(1)));
-  h.Do("p3", Complete(1, 3));
 }
 
 TEST_CASE("a provider in maintenance takes no new groups, and as primary no new objects") {
@@ -242,6 +201,10 @@ TEST_CASE("a group takes no more than its cap, a provider no more than its capac
   shrink.mutable_edit_provider()->set_capacity_bytes(2'000'000);
   h.Do("p2", shrink);
   h.Expect(Verdict::kCapacityTooLow, "alice", h.Create(1, {{.name = "b", .size = 1}}));
+  shrink.mutable_edit_provider()->set_capacity_bytes(3'000'000);
+  h.Do("p2", shrink);
+  h.CreateOne(1, {.name = "b", .size = 1'000'000});
+  h.Expect(Verdict::kGroupFull, "alice", h.Create(1, {{.name = "c", .size = 1}}));
 }
 
 TEST_CASE("an approval serves only the account it was given to", "[GF-15]") {
@@ -268,7 +231,11 @@ TEST_CASE("a primary that keeps everything whole needs the room for it") {
   replace.mutable_replace_primary()->set_group(1);
   replace.mutable_replace_primary()->set_primary(h.Field("p0"));
   h.Approve("p0", &replace);
-  h.Do("alice", replace);
+  for (const uint64_t room : {1'999'999, 2'000'000}) {
+    shrink.mutable_edit_provider()->set_capacity_bytes(room);
+    h.Do("p0", shrink);
+    h.Expect(room < 2'000'000 ? Verdict::kCapacityTooLow : Verdict::kOk, "alice", replace);
+  }
   CHECK(h.Provider("p3").committed_bytes() == 0);
   CHECK(h.Provider("p0").committed_bytes() == 2'000'000);
 }
@@ -320,6 +287,13 @@ TEST_CASE("registering needs the node key's own signature, a free node key and t
   *more.mutable_add_deposit()->mutable_amount() = ToProto(Crn(7));
   h.Do("p1", more);
   CHECK(FromProto(h.Provider("p0").deposit()) == Crn(17));
+  // Who left may come again: under the same key, with a new store.
+  pb::Operation leave;
+  leave.mutable_exit_provider();
+  h.Do("p0", leave);
+  h.Do("p0", h.Register("p0", "operator0", 10));
+  CHECK(h.Provider("p0").store_generation() == 2);
+  CHECK(h.Provider("p0").state() == pb::PROVIDER_STATE_ACTIVE);
 }
 
 }  // namespace cairn::chain

@@ -41,7 +41,7 @@ class World : public MoneyWorld {
     for (int i = 0; i < count; ++i) transactions.push_back(Prepared(Random()));
     const BlockResult result = Execute(transactions, Below(200) == 0 ? Below(elapsed + 1) : 0);
     for (size_t i = 0; i < result.receipts.size(); ++i) Learn(result.receipts[i], transactions[i].body.operations(0));
-    for (const pb::Event& event : result.events) ++events_[event.type()];
+    for (const pb::Event& event : result.events.Decode()) ++events_[event.type()];
   }
 
   uint64_t accepted = 0, refused = 0;

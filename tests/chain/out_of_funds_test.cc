@@ -19,6 +19,11 @@ void Quick(pb::Params& params) {
   params.set_min_term_seconds(0);
 }
 
+void Patient(pb::Params& params) {
+  Quick(params);
+  params.set_seal_window_ms(945'000);
+}
+
 struct Poor {
   MoneyRig rig{Whole(), Quick};
   uint64_t bucket = rig.Bucket("replicate:3");
@@ -101,6 +106,44 @@ TEST_CASE("what is sealed for a frozen payer waits for its money and is paid fro
   rig.AdvanceSeconds(3);
   rig.Settle("p1");
   CHECK(Minus(rig.Free("p1"), p1) == Units(3 * 200));
+}
+
+TEST_CASE("a lock that returns brings a frozen payer back in its block, whichever way the upload ended", "[GF-88]") {
+  for (const std::string end : {"cancelled", "rejected", "expired"}) {
+    INFO(end);
+    MoneyRig rig(Whole(), Patient);
+    const uint64_t bucket = rig.Bucket("replicate:3");
+    rig.LeaveFree("alice", Units(2 * 770 * 1000));
+    rig.Store(bucket, {.name = "a", .size = 100});
+    const std::string pending = rig.CreateOne(bucket, {.name = "b", .size = 100});
+    CHECK(rig.Free("alice") == base::Amount());
+    rig.AdvanceSeconds(940);
+    CHECK(rig.State("alice") == pb::PAYER_STATE_READ_ONLY);
+    if (end == "cancelled") rig.Do("alice", rig.Cancel({pending}));
+    if (end == "rejected") rig.Do("p0", rig.Reject({pending}));
+    if (end == "expired") rig.AdvanceSeconds(10);
+    CHECK(rig.Events().count("payer.resumed") == 1);
+    CHECK(rig.State("alice") == pb::PAYER_STATE_PAYING);
+    CHECK(rig.Buffer("alice") == Units(770 * 1000));
+  }
+}
+
+TEST_CASE("a lock that a seal sets free brings back who gave it, though another pays for the object by now") {
+  MoneyRig rig(Whole(), Patient);
+  const uint64_t first = rig.Bucket("replicate:3"), second = rig.Bucket("replicate:3", "second");
+  const base::AccountId account = rig.PaymentAccount("alice");
+  rig.Do("alice", rig.Deposit(account, Units(2 * 770 * 1000)));
+  rig.Do("alice", rig.Payer(first, ToField(account)));
+  rig.Do("alice", rig.Payer(second, ToField(account)));
+  rig.Store(first, {.name = "a", .size = 100});
+  const std::string pending = rig.CreateOne(second, {.name = "b", .size = 100});
+  rig.Do("alice", rig.Payer(second, ""));
+  rig.AdvanceSeconds(940);
+  CHECK(rig.Stream(account).state() == pb::PAYER_STATE_READ_ONLY);
+  rig.Do("p0", rig.Seal({pending}, {0, 1, 2}));
+  CHECK(rig.Stream(account).state() == pb::PAYER_STATE_PAYING);
+  CHECK(rig.FreeOf(account) == base::Amount());
+  CHECK(rig.OutRate("alice") == Units(770));
 }
 
 }  // namespace cairn::chain

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "cairn/base/channel.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/genesis.h"
 #include "catch.h"
@@ -36,6 +37,17 @@ TEST_CASE("every parameter has bounds in each class, and holds at them and not o
   }
 }
 
+TEST_CASE("treasury and burning together leave operators their floor of what channels pay", "[CD-27]") {
+  for (const auto network_class : {pb::NETWORK_CLASS_MAIN, pb::NETWORK_CLASS_TEST}) {
+    pb::Params params = DefaultParams(network_class);
+    params.set_channel_burn_ppm(500'000);
+    params.set_channel_treasury_ppm(1'000'000 - base::kOperatorFloorPpm - 500'000);
+    CHECK(CheckParams(params, network_class).ok());
+    params.set_channel_treasury_ppm(params.channel_treasury_ppm() + 1);
+    CHECK(base::ReasonOf(CheckParams(params, network_class)) == "PARAM_OUT_OF_BOUNDS");
+  }
+}
+
 TEST_CASE("the chain id is the genesis record's, salt and network class included") {
   LedgerHarness h;
   const pb::Genesis genesis = h.genesis();
@@ -49,13 +61,20 @@ TEST_CASE("the chain id is the genesis record's, salt and network class included
   CHECK_FALSE(CheckGenesis(other).ok());  // a test network's parameters are out of the main bounds
 }
 
-TEST_CASE("a genesis with unsorted or repeated accounts or too much money is refused") {
+TEST_CASE("a genesis with unsorted or repeated accounts or oracles, or too much money, is refused") {
   LedgerHarness h;
   pb::Genesis genesis = h.genesis();
   *genesis.add_accounts() = genesis.accounts(0);
   CHECK(base::ReasonOf(CheckGenesis(genesis)) == "BAD_GENESIS");
   genesis = h.genesis();
   *genesis.mutable_accounts(0)->mutable_crn() = ToProto(base::Amount::Max());
+  CHECK(base::ReasonOf(CheckGenesis(genesis)) == "BAD_GENESIS");
+  // One oracle named twice would have two votes.
+  genesis = LedgerHarness({.params = {}, .hooks = {}, .oracles = {"o1", "o2"}}).genesis();
+  REQUIRE(CheckGenesis(genesis).ok());
+  genesis.mutable_oracles()->SwapElements(0, 1);
+  CHECK(base::ReasonOf(CheckGenesis(genesis)) == "BAD_GENESIS");
+  *genesis.mutable_oracles(0) = genesis.oracles(1);
   CHECK(base::ReasonOf(CheckGenesis(genesis)) == "BAD_GENESIS");
 }
 

@@ -92,10 +92,27 @@ TEST_CASE("anyone deposits, the owner withdraws, a large sum after its delay and
   rig.Do("alice", rig.Withdraw(id, Crn(100)));
   pb::Operation cancel;
   cancel.mutable_cancel_withdrawal()->set_account(ToField(id));
+  rig.Expect(Verdict::kNotOwner, "bob", cancel);
+  rig.Expect(Verdict::kNotOwner, "bob", rig.NonRefundable(id));
+  rig.Expect(Verdict::kWithdrawalPending, "alice", rig.NonRefundable(id));  // or it would leave all the same
   rig.Do("alice", cancel);
   rig.AdvanceSeconds(100);
   CHECK(Minus(rig.Free("alice"), free) == Crn(100));
   rig.Expect(Verdict::kNoWithdrawal, "alice", cancel);
+}
+
+TEST_CASE("what is beyond the reserve can be withdrawn to the unit, and what is reserved not at all", "[GF-80]") {
+  MoneyRig rig(Whole(), Plain);
+  const uint64_t bucket = rig.Bucket("replicate:3");
+  const base::AccountId id = rig.PaymentAccount("alice");
+  const base::Amount reserve = Units(770 * 1000), more = Units(5);
+  rig.Do("alice", rig.Deposit(id, Plus(reserve, more)));
+  rig.Do("alice", rig.Payer(bucket, ToField(id)));
+  rig.Store(bucket, {.name = "a", .size = 100});
+  rig.Expect(Verdict::kNoFunds, "alice", rig.Withdraw(id, Units(6)));
+  rig.Do("alice", rig.Withdraw(id, more));
+  CHECK(rig.FreeOf(id) == base::Amount());
+  CHECK(FromProto(rig.Stream(id).buffer()) == reserve);
 }
 
 TEST_CASE("once non-refundable, an account gives nothing back, not even after its bucket is gone", "[GF-82]") {
@@ -123,6 +140,8 @@ TEST_CASE("the owner's account pays unless another is named, for the bucket or f
   const std::string b = rig.Store(bucket, {.name = "b", .size = 100});
   CHECK(rig.OutRate("alice") == Units(2 * 770));
   const base::AccountId one = rig.PaymentAccount("alice"), two = rig.PaymentAccount("alice");
+  rig.Expect(Verdict::kSamePayer, "alice", rig.Payer(bucket, ""));
+  rig.Expect(Verdict::kUnknownPaymentAccount, "alice", rig.Payer(bucket, rig.Field("p1")));
   rig.Expect(Verdict::kNoFunds, "alice", rig.Payer(bucket, ToField(one)));
   rig.Do("alice", rig.Deposit(one, Units(2 * 770 * 1000)));
   rig.Do("alice", rig.Deposit(two, Units(770 * 1000)));
@@ -170,6 +189,23 @@ TEST_CASE("a payment account pays for another's bucket only as far as its owner 
   rig.Expect(Verdict::kNoConsent, "alice", rig.Payer(bucket, ToField(id)));
 }
 
+TEST_CASE("a consent that is taken back gives single objects back to the bucket's owner as well", "[GF-59]") {
+  MoneyRig rig(Whole(), Plain);
+  const uint64_t bucket = rig.Bucket("replicate:3");
+  const std::string a = rig.Store(bucket, {.name = "a", .size = 100});
+  rig.Store(bucket, {.name = "b", .size = 100});
+  rig.Fund("sponsor", 100);
+  const base::AccountId id = rig.PaymentAccount("sponsor");
+  rig.Do("sponsor", rig.Deposit(id, Crn(50)));
+  rig.Do("sponsor", rig.Consent(id, bucket, Units(770)));
+  rig.Do("alice", rig.Payer(bucket, ToField(id), {a}));
+  CHECK(FromProto(rig.Stream(id).out_rate()) == Units(770));
+  CHECK(rig.OutRate("alice") == Units(770));
+  rig.Do("sponsor", rig.Consent(id, bucket, Units(0)));
+  CHECK(rig.Stream(id).account().empty());
+  CHECK(rig.OutRate("alice") == Units(2 * 770));
+}
+
 TEST_CASE("sponsors stream into non-refundable accounts, pause and resume at will", "[GF-83][GF-84]") {
   MoneyRig rig(Whole(), Plain);
   const uint64_t bucket = rig.Bucket("replicate:3");
@@ -208,6 +244,7 @@ TEST_CASE("an account that lives on a sponsor runs dry with it, in the second it
   const base::AccountId id = Gift(rig, bucket, Units(770));
   rig.Fund("giver", 1);
   rig.LeaveFree("giver", Units(770 * 1000));
+  rig.Expect(Verdict::kNoFunds, "giver", rig.Sponsor(id, Units(771)));
   rig.Do("giver", rig.Sponsor(id, Units(770)));
   rig.FundUnits("alice", Units(1));
   rig.Do("faucet", rig.Deposit(id, Units(770 * 1000)));
@@ -218,6 +255,7 @@ TEST_CASE("an account that lives on a sponsor runs dry with it, in the second it
   rig.AdvanceSeconds(1);
   // The giver's last hundred seconds came at once; the account goes on with them and its own reserve.
   CHECK(rig.State("giver") == pb::PAYER_STATE_READ_ONLY);
+  rig.Expect(Verdict::kPayerFrozen, "giver", rig.Sponsor(id, Units(771)));
   CHECK(rig.Stream(id).state() == pb::PAYER_STATE_PAYING);
   CHECK(Plus(rig.FreeOf(id), FromProto(rig.Stream(id).buffer())) == Units(770 * 1100));
   rig.AdvanceSeconds(999);

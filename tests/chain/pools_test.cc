@@ -102,4 +102,40 @@ TEST_CASE("a closing pool pays until its window ends, then returns the rest and 
   rig.h.Expect(Verdict::kUnknownPool, "node", rig.Redeem(pool, capability, "node", 2000));
 }
 
+TEST_CASE("a pool pays nothing when its window has ended, even before the due work ran [JS-15]") {
+  ChannelRig rig([](pb::Params& params) { params.set_max_due_per_block(1); });
+  const std::string a = rig.OpenPool(1000), b = rig.OpenPool(1000), last = std::max(a, b);
+  const pb::PoolCapability capability = rig.Capability(last, 1000);
+  rig.h.Expect(Verdict::kOk, "alice", {rig.ClosePool(a), rig.ClosePool(b)});
+  rig.h.clock().Advance(rig.Window());
+  rig.h.Expect(Verdict::kPoolClosed, "node", rig.Redeem(last, capability, "node", 100));
+}
+
+TEST_CASE("a pool is opened with its owner's key, and by money that is there to the unit [JS-15]") {
+  ChannelRig rig;
+  const auto open = [&](const std::string& key, uint64_t deposit) {
+    pb::Operation operation;
+    *operation.mutable_open_pool()->mutable_deposit() = ToProto(Amount(deposit));
+    operation.mutable_open_pool()->set_owner_key(base::ToString(rig.h.Key(key).public_key().Encode()));
+    return operation;
+  };
+  rig.h.Fund("dave", 10);
+  rig.FundUsdc("dave", 1100);  // a deposit of 1,000 and the fee
+  rig.h.Expect(Verdict::kNotOwner, "dave", open("alice", 1000));
+  rig.h.Expect(Verdict::kNoFunds, "dave", open("dave", 1001));
+  const std::string pool = rig.h.Do("dave", open("dave", 1000)).created(0);
+  CHECK(rig.Usdc("dave").zero());
+  pb::Operation more;
+  more.mutable_top_up_pool()->set_pool(pool);
+  *more.mutable_top_up_pool()->mutable_amount() = ToProto(Amount(1));
+  rig.h.Expect(Verdict::kNotOwner, "alice", more);
+  rig.h.Expect(Verdict::kNoFunds, "dave", more);
+  rig.FundUsdc("dave", 1);
+  rig.h.Do("dave", more);
+  CHECK(FromProto(rig.Pool(pool).deposit()) == Amount(1001));
+  rig.h.Do("dave", rig.ClosePool(pool));
+  rig.FundUsdc("dave", 1);
+  rig.h.Expect(Verdict::kPoolClosed, "dave", more);
+}
+
 }  // namespace cairn::chain

@@ -16,8 +16,26 @@ void Quick(pb::Params& params) {
   params.set_price_silence_ms(300'000);
 }
 
+// The state of an engine; counts the steps through the table of providers.
+class SeekCounter final : public ReadView {
+ public:
+  explicit SeekCounter(const base::Kv& kv) : state_(kv, "s") {}
+  RecordPtr Get(const std::string& key) const override { return state_.Get(key); }
+  std::optional<Entry> Seek(const std::string& key) const override {
+    if (key.substr(0, 1) == keys::ProviderPrefix()) ++providers;
+    return state_.Seek(key);
+  }
+  absl::Status health() const override { return state_.health(); }
+  mutable int providers = 0;
+
+ private:
+  KvView state_;
+};
+
 struct Feed {
-  MoneyRig rig{Prices(100 * kOne, 200 * kOne), Quick, {"o1", "o2", "o3", "o4"}};
+  explicit Feed(const pb::ProviderPrices& asked = Prices(100 * kOne, 200 * kOne))
+      : rig(asked, Quick, {"o1", "o2", "o3", "o4"}) {}
+  MoneyRig rig;
 
   pb::PriceState State() {
     pb::QueryRequest request;
@@ -74,6 +92,20 @@ TEST_CASE("a larger package holds at once, a smaller one thirty days after the l
   rig.Expect(Verdict::kPriceChanged, "alice", dear);
 }
 
+TEST_CASE("a package grows only with money for its reserve behind it, and never for a payer who is out of funds", "[GF-71]") {
+  MoneyRig rig(Prices(0, 0, 100 * kOne));
+  const uint64_t bucket = rig.Bucket("replicate:3");
+  const uint64_t reserve = rig.Params().reserve_seconds();
+  rig.LeaveFree("alice", Minus(Units(1010 * reserve), Units(1)));
+  rig.Expect(Verdict::kNoFunds, "alice", rig.Package(bucket, 1000));
+  rig.FundUnits("alice", Units(1));
+  rig.Do("alice", rig.Package(bucket, 1000));
+  CHECK(rig.Buffer("alice") == Units(1010 * reserve));
+  rig.AdvanceSeconds(reserve);
+  CHECK(rig.State("alice") >= pb::PAYER_STATE_READ_ONLY);
+  rig.Expect(Verdict::kPayerFrozen, "alice", rig.Package(bucket, 2000));
+}
+
 TEST_CASE("the two fees are apart: a package costs the same whatever is stored", "[GF-66][GF-72]") {
   MoneyRig rig(Prices(100 * kOne, 100 * kOne, 100 * kOne), [](pb::Params& params) { params.set_min_term_seconds(0); });
   const uint64_t bucket = rig.Bucket("replicate:3");
@@ -124,6 +156,20 @@ TEST_CASE("a quorum of oracles moves the price, within the bound, and the ledger
   CHECK(FromProto(rig.Object(b).primary_rate()) == Units(121));
 }
 
+TEST_CASE("a price moves by the bound and not by a unit beyond, on whichever side the bound is rounded", "[GF-86]") {
+  const std::vector<std::string> quorum = {"o1", "o2", "o3"};
+  // A tenth of 15 is one and a half.
+  for (const auto& [wanted, fits] : std::map<uint64_t, bool>{{13, false}, {14, true}, {16, true}, {17, false}}) {
+    INFO(wanted);
+    Feed feed(Prices(15, 15));
+    feed.rig.Bucket("replicate:3");
+    feed.rig.Expect(fits ? Verdict::kOk : Verdict::kPriceOutOfBounds, "faucet", feed.Post(wanted, 15, quorum));
+    Feed other(Prices(15, 15));
+    other.rig.Bucket("replicate:3");
+    other.rig.Expect(fits ? Verdict::kOk : Verdict::kPriceOutOfBounds, "faucet", other.Post(15, wanted, quorum));
+  }
+}
+
 TEST_CASE("stale observations and repeated signers do not make a price", "[GF-86]") {
   Feed feed;
   MoneyRig& rig = feed.rig;
@@ -139,6 +185,9 @@ TEST_CASE("stale observations and repeated signers do not make a price", "[GF-86
   pb::Operation twice = feed.Post(105 * kOne, 200 * kOne, {"o1", "o2"});
   *twice.mutable_post_price()->add_signatures() = twice.post_price().signatures(0);
   CHECK(VerdictOf(rig.Submit(rig.Sign("faucet", rig.Body("faucet", {twice})))) == Verdict::kBadPrices);
+  pb::Operation aged = feed.Post(105 * kOne, 200 * kOne, {"o1", "o2", "o3"});
+  rig.AdvanceSeconds(5);
+  rig.Do("faucet", aged);
 }
 
 TEST_CASE("while the oracles are silent the price follows the median of what providers ask", "[GF-86]") {
@@ -158,7 +207,9 @@ TEST_CASE("while the oracles are silent the price follows the median of what pro
   refresh.mutable_refresh_price();
   rig.Expect(Verdict::kFeedSpeaks, "faucet", refresh);
   CHECK(feed.Primary() == 105);
-  rig.AdvanceSeconds(300);
+  rig.AdvanceSeconds(238);
+  rig.Expect(Verdict::kFeedSpeaks, "faucet", refresh);
+  rig.AdvanceSeconds(1);
   rig.Do("faucet", refresh);  // four of six ask 100
   rig.AdvanceSeconds(10);
   CHECK(feed.Primary() == 100);
@@ -172,6 +223,26 @@ TEST_CASE("while the oracles are silent the price follows the median of what pro
   pb::QueryRequest history;
   history.set_prices(true);
   CHECK(rig.Ask(history).prices_size() >= 4);
+}
+
+TEST_CASE("a block looks once at what all providers ask, however many operations give it cause to") {
+  MoneyRig rig(Prices(100 * kOne, 200 * kOne));
+  rig.Providers(12);
+  std::vector<pb::Operation> asks(20);
+  for (size_t i = 0; i < asks.size(); ++i) {
+    *asks[i].mutable_edit_provider()->mutable_prices() = Prices((101 + i) * kOne, 200 * kOne);
+  }
+  pb::Operation refresh;
+  refresh.mutable_refresh_price();
+  const std::vector<PreparedTransaction> transactions = {
+      Prepare(rig.Sign("p0", rig.Body("p0", asks))), Prepare(rig.Sign("faucet", rig.Body("faucet", {refresh})))};
+  const SeekCounter state(rig.kv());
+  const Ledger ledger = *Ledger::Create(rig.genesis());
+  const BlockResult block =
+      ledger.ExecuteBlock({rig.engine().height() + 1, rig.NowMs(), 0}, transactions, state);
+  CHECK(VerdictOf(block.receipts[0]) == Verdict::kOk);
+  CHECK(VerdictOf(block.receipts[1]) == Verdict::kNoNewPrice);  // eleven of twelve ask 100
+  CHECK(state.providers <= 12 + 2);
 }
 
 TEST_CASE("a provider that has left has no say in the price any more", "[GF-86]") {

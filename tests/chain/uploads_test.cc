@@ -1,4 +1,6 @@
-// What can go wrong between create and seal, and who pays for it.
+// What can go wrong between create and seal. What a primary owes for it: fines_test.cc.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "catch.h"
 #include "support/ledger_harness.h"
@@ -27,148 +29,6 @@ TEST_CASE("an upload that nobody finished goes at the deadline: the lock returns
   h.Store(bucket, {.name = "a"});  // the name is free again
 }
 
-TEST_CASE("a signed upload receipt without a seal costs the primary a fine, paid to the owner, once", "[GF-29][GF-31]") {
-  LedgerHarness h;
-  const uint64_t bucket = h.Bucket("replicate:3");
-  const auto created = h.Do("alice", h.Create(bucket, {{.name = "a"}, {.name = "b"}}));
-  const std::vector<pb::Object> objects = {h.Object(created.created(0)), h.Object(created.created(1))};
-  const auto claim = h.ClaimFine("p0", objects);
-  h.Expect(Verdict::kNothingToFine, "alice", claim);  // not before the deadline
-  h.Advance(Window(h));
-
-  const base::Amount deposit = FromProto(h.Provider("p0").deposit());
-  const base::Amount fine = FromProto(h.Params().seal_fine());
-  h.Expect(Verdict::kBadUploadReceipt, "alice", h.ClaimFine("p1", objects));
-  auto partial = claim;
-  partial.mutable_claim_fine()->mutable_objects()->RemoveLast();
-  h.Expect(Verdict::kBadUploadReceipt, "alice", partial);
-  h.Fund("mallory", 10);
-  h.Expect(Verdict::kNothingToFine, "mallory", claim);
-  const base::Amount balance = h.Free("alice");
-  const auto receipt = h.Do("alice", claim);
-  CHECK(h.Events().count("provider.fined") == 2);
-  CHECK(FromProto(h.Provider("p0").deposit()) == Minus(deposit, Plus(fine, fine)));
-  CHECK(FromProto(h.Provider("p0").fined()) == Plus(fine, fine));
-  CHECK(h.Free("alice") == Minus(Plus(balance, Plus(fine, fine)), FromProto(receipt.fee())));
-  h.Expect(Verdict::kNothingToFine, "alice", claim);
-}
-
-TEST_CASE("a fine can be claimed until its window closes, and takes no more than the deposit", "[GF-31]") {
-  LedgerHarness h({.params = [](pb::Params& params) { *params.mutable_seal_fine() = ToProto(Crn(100)); },
-                   .hooks = {}});
-  const uint64_t bucket = h.Bucket("replicate:3");
-  const auto created = h.Do("alice", h.Create(bucket, {{.name = "a"}, {.name = "b"}}));
-  const auto first = h.ClaimFine("p0", {h.Object(created.created(0))});
-  const auto second = h.ClaimFine("p0", {h.Object(created.created(1))});
-  h.Advance(Window(h));
-  h.Do("alice", first);
-  CHECK(FromProto(h.Provider("p0").deposit()) == base::Amount());
-  CHECK(FromProto(h.Provider("p0").fined()) == Crn(20));
-  h.Advance(absl::Milliseconds(h.Params().fine_claim_window_ms()));
-  h.Expect(Verdict::kUnknownObject, "alice", second);
-}
-
-TEST_CASE("a primary that was replaced during an upload stays liable for it") {
-  LedgerHarness h;
-  const uint64_t bucket = h.Bucket("replicate:3");
-  h.Fund("p9", 100);
-  h.Do("p9", h.Register("p9", "operator9"));
-  pb::Operation replace, leave;
-  leave.mutable_exit_provider();
-  replace.mutable_replace_primary()->set_group(1);
-  const auto make_primary = [&](const std::string& provider) {
-    replace.mutable_replace_primary()->set_primary(h.Field(provider));
-    h.Approve(provider, &replace);
-    return replace;
-  };
-  h.Do("alice", make_primary("p9"));
-  h.CreateOne(bucket, {.name = "a"});
-  h.Do("alice", make_primary("p0"));
-  CHECK(h.Provider("p9").groups() == 0);
-  h.Expect(Verdict::kProviderInUse, "p9", leave);
-  h.Advance(Window(h) + absl::Milliseconds(h.Params().fine_claim_window_ms()));
-  h.Do("p9", leave);
-}
-
-TEST_CASE("a provider cannot leave while an upload it approved may still be fined") {
-  LedgerHarness h;
-  const uint64_t bucket = h.Bucket("replicate:3");
-  h.CreateOne(bucket, {.name = "a"});
-  h.Advance(Window(h));
-  pb::Operation remove, leave;
-  remove.mutable_delete_bucket()->set_bucket(bucket);
-  leave.mutable_exit_provider();
-  h.Expect(Verdict::kProviderInUse, "p0", leave);
-  h.Do("alice", remove);
-  h.Expect(Verdict::kProviderInUse, "p0", leave);
-  h.Advance(absl::Milliseconds(h.Params().fine_claim_window_ms()));
-  const base::Amount deposit = FromProto(h.Provider("p0").deposit());
-  const base::Amount balance = h.Free("p0");
-  const auto receipt = h.Do("p0", leave);
-  CHECK(h.Free("p0") == Minus(Plus(balance, deposit), FromProto(receipt.fee())));
-  CHECK(h.Provider("p0").state() == pb::PROVIDER_STATE_EXITED);
-}
-
-TEST_CASE("an owner cannot make a seal impossible and then claim the fine", "[GF-31]") {
-  LedgerHarness h;
-  const uint64_t bucket = h.Bucket("rs:4+2");
-  const std::string id = h.CreateOne(bucket, {.name = "a"});
-  const auto claim = h.ClaimFine("p0", {h.Object(id)});
-  const auto sealed_in_time = h.Seal({id}, {0, 1, 2, 3, 4, 5});
-  h.Advance(absl::Milliseconds(1));
-  h.Do("alice", h.Successor(1, 5, "p8"));  // voids every receipt that the primary holds
-  h.Expect(Verdict::kBadReceipt, "p0", sealed_in_time);
-  h.Advance(Window(h));
-  h.Expect(Verdict::kNothingToFine, "alice", claim);
-  CHECK(FromProto(h.Provider("p0").fined()) == base::Amount());
-}
-
-TEST_CASE("a primary cannot escape the fine by changing its group itself", "[GF-31]") {
-  LedgerHarness h;
-  const uint64_t bucket = h.Bucket("rs:4+2");
-  const std::string id = h.CreateOne(bucket, {.name = "a"});
-  const auto claim = h.ClaimFine("p0", {h.Object(id)});
-  h.Advance(absl::Milliseconds(1));
-  h.Do("p0", h.Successor(1, 5, "p8", "p0"));
-  h.Advance(Window(h));
-  h.Do("alice", claim);
-  CHECK(FromProto(h.Provider("p0").fined()) == FromProto(h.Params().seal_fine()));
-}
-
-TEST_CASE("an upload requested on the ledger and left unanswered is fined at the deadline, once; an answer averts it",
-          "[GF-30]") {
-  LedgerHarness h;
-  const uint64_t bucket = h.Bucket("replicate:3");
-  const std::string ignored = h.CreateOne(bucket, {.name = "a"});
-  const std::string answered = h.CreateOne(bucket, {.name = "b"});
-  pb::Operation request_a, request_b, answer;
-  request_a.mutable_request_upload()->set_object(ignored);
-  request_b.mutable_request_upload()->set_object(answered);
-  answer.mutable_answer_upload()->set_object(answered);
-  h.Advance(Window(h) - absl::Seconds(1));
-  h.Expect(Verdict::kNotRequested, "p0", answer);
-  h.Do("alice", request_a);
-  h.Do("alice", request_b);
-  h.Expect(Verdict::kRequestedBefore, "alice", request_a);
-  h.Expect(Verdict::kNotPrimary, "p1", answer);
-  h.Do("p0", answer);
-  const base::Amount deposit = FromProto(h.Provider("p0").deposit());
-  const base::Amount balance = h.Free("alice");
-  const base::Amount returned = Plus(FromProto(h.Object(ignored).lock()), FromProto(h.Object(ignored).bond()));
-  const auto claim = h.ClaimFine("p0", {h.Object(ignored)});
-  h.Advance(absl::Seconds(2));
-  CHECK(h.ObjectExists(ignored));  // the request gave the primary a whole window
-  h.Advance(Window(h));
-  const base::Amount fine = FromProto(h.Params().seal_fine());
-  CHECK_FALSE(h.ObjectExists(ignored));
-  CHECK_FALSE(h.ObjectExists(answered));
-  CHECK(FromProto(h.Provider("p0").deposit()) == Minus(deposit, fine));
-  CHECK(h.Free("alice") == Plus(balance, Plus(Plus(returned, returned), fine)));
-  // The primary had signed a receipt for it all the same: that is no second fine.
-  h.Expect(Verdict::kNothingToFine, "alice", claim);
-  CHECK(FromProto(h.Provider("p0").fined()) == fine);
-}
-
 TEST_CASE("a reject returns the whole lock, and only the primary may reject while created", "[GF-26]") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
@@ -183,17 +43,6 @@ TEST_CASE("a reject returns the whole lock, and only the primary may reject whil
   CHECK(h.Free("alice") == Minus(balance, FromProto(created.fee())));
   const std::string sealed = h.Store(bucket, {.name = "a"});
   h.Expect(Verdict::kNotCreated, "p0", h.Reject({sealed}));
-}
-
-TEST_CASE("a reject does not free the primary from the rest of an upload receipt", "[GF-31]") {
-  LedgerHarness h;
-  const uint64_t bucket = h.Bucket("replicate:3");
-  const auto created = h.Do("alice", h.Create(bucket, {{.name = "a"}, {.name = "b"}}));
-  const auto claim = h.ClaimFine("p0", {h.Object(created.created(0)), h.Object(created.created(1))});
-  h.Do("p0", h.Reject({created.created(0)}));
-  h.Advance(Window(h));
-  h.Do("alice", claim);
-  CHECK(h.Events().count("provider.fined") == 1);
 }
 
 TEST_CASE("a cancel returns everything before a holder had work, and all but the effort fee after", "[GF-28]") {
@@ -289,6 +138,48 @@ TEST_CASE("receipts count only from the holder's present store, over exactly the
   h.Expect(Verdict::kNotPrimary, "p1", h.Seal({a}, {0, 1, 2}));
   h.Expect(Verdict::kNotHolder, "p2", h.Post({a}, {1}));
   h.Do("p0", h.Seal({a, b}, {0, 1, 2}));
+}
+
+TEST_CASE("receipts are for objects of one group and for positions that it has") {
+  LedgerHarness h;
+  const std::string a = h.CreateOne(h.Bucket("replicate:3"), {.name = "a"});
+  h.Do("alice", h.NewBucket("other", "replicate:3", "p0", h.Holders(3)));
+  const std::string b = h.CreateOne(2, {.name = "b"});
+  const auto both = [&](pb::Operation operation) {
+    auto& ids = operation.has_seal_objects() ? *operation.mutable_seal_objects()->mutable_objects()
+                                             : *operation.mutable_post_receipts()->mutable_objects();
+    *ids.Add() = b;
+    std::sort(ids.begin(), ids.end());
+    return operation;
+  };
+  h.Expect(Verdict::kWrongGroup, "p0", both(h.Seal({a}, {0, 1, 2})));
+  h.Expect(Verdict::kWrongGroup, "p0", both(h.Post({a}, {0})));
+  auto seal = h.Seal({a}, {0, 1, 2});
+  seal.mutable_seal_objects()->mutable_receipts(2)->set_position(3);
+  h.Expect(Verdict::kNoSuchPosition, "p0", seal);
+  auto post = h.Post({a}, {0});
+  post.mutable_post_receipts()->mutable_receipts(0)->set_position(3);
+  h.Expect(Verdict::kNoSuchPosition, "p0", post);
+  seal = h.Seal({a}, {0, 1, 2});
+  seal.mutable_seal_objects()->mutable_receipts(2)->set_position(1);
+  h.Expect(Verdict::kRepeated, "p0", seal);
+}
+
+TEST_CASE("a primary that was replaced goes on sealing what it took in, and nothing else") {
+  LedgerHarness h;
+  const uint64_t bucket = h.Bucket("replicate:3");
+  const std::string old = h.CreateOne(bucket, {.name = "old"});
+  pb::Operation replace;
+  replace.mutable_replace_primary()->set_group(1);
+  replace.mutable_replace_primary()->set_primary(h.Field("p4"));
+  h.Approve("p4", &replace);
+  h.Do("alice", replace);
+  const std::string fresh = h.CreateOne(bucket, {.name = "fresh"});
+  h.Expect(Verdict::kNotPrimary, "p0", h.Seal({fresh}, {0, 1, 2}));
+  h.Expect(Verdict::kNotPrimary, "p0", h.Seal({old, fresh}, {0, 1, 2}));
+  h.Expect(Verdict::kNotHolder, "p0", h.Post({old, fresh}, {1}));
+  h.Do("p0", h.Seal({old}, {0, 1, 2}));
+  h.Do("p4", h.Seal({fresh}, {0, 1, 2}));
 }
 
 TEST_CASE("the quorum spans two operators", "[GF-25]") {

@@ -84,6 +84,10 @@ TEST_CASE("a copy keeps to the holders of its source and needs their receipts, n
            h.Create(bucket, {{.name = "c", .size = 1000, .copy_of = source, .seed = "other"}}));
   h.Expect(Verdict::kBadCopySource, "alice",
            h.Create(bucket, {{.name = "c", .size = 1000, .copy_of = copy, .seed = "a"}}));
+  // The holders of a group have the bytes of its own objects only.
+  h.Do("alice", h.NewBucket("other", "rs:4+2", "p0", h.Holders(6)));
+  h.Expect(Verdict::kBadCopySource, "alice",
+           h.Create(bucket + 1, {{.name = "b", .size = 1000, .copy_of = source, .seed = "a"}}));
 }
 
 TEST_CASE("one batch is all or nothing") {

@@ -162,6 +162,21 @@ inline void BatchesAreStoredWhole(BlobStore& store) {
   CHECK(store.Usage().blobs == 0);
 }
 
+inline void SoManyAtOnceAndNoMore(BlobStore& store) {
+  const Sample sample = MakeSample(10, 1);
+  const std::pair<base::ContentId, base::ByteView> blob(sample.id, sample.bytes);
+  CHECK(absl::IsInvalidArgument(
+      store.PutMany(std::vector<std::pair<base::ContentId, base::ByteView>>(kMaxPutMany + 1, blob)).status()));
+  CHECK(store.Usage().blobs == 0);
+  REQUIRE(store.PutMany(std::vector<std::pair<base::ContentId, base::ByteView>>(kMaxPutMany, blob)).ok());
+  CHECK(store.Usage().blobs == 1);
+  const std::vector<base::ContentId> ids(kMaxPutMany + 1, sample.id);
+  CHECK(absl::IsInvalidArgument(store.DeleteMany(ids).status()));
+  CHECK(store.Usage().blobs == 1);
+  REQUIRE(store.DeleteMany(absl::MakeConstSpan(ids).subspan(1)).ok());
+  CHECK(store.Usage().blobs == 0);
+}
+
 inline void WritersGoOnWhereTheyStopped(BlobStore& store) {
   for (size_t size : Sizes()) {
     CAPTURE(size);
@@ -329,6 +344,7 @@ inline void Run(const Make& make) {
   }
   SECTION("wrong bytes are refused and leave nothing") { WrongBytesAreRefused(*make(kRoomy)); }
   SECTION("a batch is stored whole") { BatchesAreStoredWhole(*make(kRoomy)); }
+  SECTION("so many blobs at once are taken and no more") { SoManyAtOnceAndNoMore(*make(kRoomy)); }
   SECTION("a writer goes on where it stopped") { WritersGoOnWhereTheyStopped(*make(kRoomy)); }
   SECTION("a writer keeps to the declared size") { WritersKeepToTheSize(*make(kRoomy)); }
   SECTION("partial blobs are seen and dropped") { PartialBlobsAreSeenAndDropped(*make(kRoomy)); }

@@ -305,6 +305,38 @@ TEST_CASE("after the payee signed a close by both it takes no voucher until the 
   CHECK(rig.Send(rig.Voucher(rig.facts, 3 * kTickBytes)) == Reject::kNone);
 }
 
+TEST_CASE("a second close by both that ends sooner does not free the payee from the first [CD-17]") {
+  Rig rig;
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, 2 * kTickBytes)) == Reject::kNone);
+  const absl::Time first = rig.now + absl::Hours(1), second = rig.now + absl::Seconds(1);
+  REQUIRE(rig.payee.AgreeToClose(Amount(20), first, rig.now).ok());
+  const auto close = rig.payee.AgreeToClose(Amount(20), second, rig.now);
+  REQUIRE(close.ok());
+  CHECK(close->expires_ms == static_cast<uint64_t>(absl::ToUnixMillis(second)));
+  rig.now = second;
+  CHECK(rig.Send(rig.Voucher(rig.facts, 3 * kTickBytes)) == Reject::kCooperativeCloseSigned);
+  CHECK(rig.May(1) == SendDecision::kEnded);
+  CHECK(rig.payee.waiver()->expires == first);  // also after a restart
+  rig.now = first;
+  CHECK(rig.Send(rig.Voucher(rig.facts, 3 * kTickBytes)) == Reject::kNone);
+}
+
+TEST_CASE("a payer that has closed by itself gets no close by both, which would take back its penalty [CD-17]") {
+  Rig rig;
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, 2 * kTickBytes)) == Reject::kNone);
+  ChannelFacts closing = rig.facts;
+  closing.phase = ChannelPhase::kClosing;
+  const auto reason = [&](ClosedBy by) {
+    closing.closed_by = by;
+    rig.payee.OnFacts(closing);
+    return base::ReasonOf(rig.payee.AgreeToClose(Amount(20), rig.now + absl::Minutes(5), rig.now).status());
+  };
+  CHECK(reason(ClosedBy::kPayer) == "CHANNEL_CLOSING");
+  CHECK_FALSE(rig.payee.waiver());
+  CHECK(reason(ClosedBy::kExpiry) == "OK");
+  CHECK(reason(ClosedBy::kPayee) == "OK");
+}
+
 }  // namespace
 TEST_CASE("a payee takes over a payer's newer claim of more bytes, also when they cost nothing more [CD-40]") {
   Ends ends;

@@ -71,6 +71,18 @@ TEST_CASE("a tower keeps the highest claim of a channel, for its own account wit
   CHECK(rig.tower.watched() == 0);
 }
 
+TEST_CASE("of what a peer sends, in whatever order, a tower keeps the highest claim and the longest appointment") {
+  Rig rig;
+  const base::Claim higher = base::ClaimOf(rig.Voucher(rig.facts, 9 * kTickBytes));
+  REQUIRE(rig.tower.WatchPeer(rig.facts, higher, rig.Appointment(3 * kWindow), kWindow).ok());
+  REQUIRE(rig.tower.WatchPeer(rig.facts, rig.best, rig.Appointment(kWindow), kWindow).ok());
+  const auto held = rig.tower.Find(rig.facts.id);
+  REQUIRE(held);
+  CHECK(held->claim == higher);
+  CHECK(held->appointment->terms.expires_ms == rig.Appointment(3 * kWindow).terms.expires_ms);
+  CHECK_FALSE(rig.tower.Find(rig.Facts().id));
+}
+
 TEST_CASE("a tower takes no forged claim, no foreign appointment, none that ends too early, and no flood") {
   Rig rig;
   const auto reason = [&](const base::Claim& claim, const SignedAppointment& appointment) {

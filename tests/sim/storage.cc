@@ -1,5 +1,7 @@
 #include "sim/storage.h"
 
+#include "support/forwarding_disk.h"
+
 namespace cairn::sim {
 namespace {
 
@@ -10,51 +12,34 @@ void Pause(Scheduler& scheduler, absl::Duration most) {
   scheduler.Sleep(most * std::generate_canonical<double, 32>(scheduler.random()));
 }
 
-class PacedFile final : public base::File {
+class PacedFile final : public base::ForwardingFile {
  public:
   PacedFile(Scheduler& scheduler, std::unique_ptr<base::File> file, const double& slow)
-      : scheduler_(scheduler), file_(std::move(file)), slow_(slow) {}
-  absl::StatusOr<size_t> ReadAt(uint64_t offset, base::MutableByteView out) override {
-    return file_->ReadAt(offset, out);
-  }
-  absl::Status WriteAt(uint64_t offset, base::ByteView bytes) override { return file_->WriteAt(offset, bytes); }
-  absl::Status Truncate(uint64_t size) override { return file_->Truncate(size); }
-  absl::StatusOr<uint64_t> Size() override { return file_->Size(); }
+      : ForwardingFile(std::move(file)), scheduler_(scheduler), slow_(slow) {}
   absl::Status Sync() override {
     Pause(scheduler_, kSyncTime * slow_);
-    return file_->Sync();
+    return ForwardingFile::Sync();
   }
-  absl::Status PunchHole(uint64_t offset, uint64_t length) override { return file_->PunchHole(offset, length); }
 
  private:
   Scheduler& scheduler_;
-  std::unique_ptr<base::File> file_;
   const double& slow_;
 };
 
-class PacedDisk final : public base::Disk {
+class PacedDisk final : public base::ForwardingDisk {
  public:
   PacedDisk(Scheduler& scheduler, base::SimDisk& disk, const double& slow)
-      : scheduler_(scheduler), disk_(disk), slow_(slow) {}
-  absl::StatusOr<std::unique_ptr<base::File>> Open(absl::string_view path, base::OpenMode mode) override {
-    auto file = disk_.Open(path, mode);
-    if (!file.ok()) return file.status();
-    return std::make_unique<PacedFile>(scheduler_, *std::move(file), slow_);
-  }
-  absl::Status MakeDirs(absl::string_view path) override { return disk_.MakeDirs(path); }
-  absl::Status Rename(absl::string_view from, absl::string_view to) override { return disk_.Rename(from, to); }
-  absl::Status Remove(absl::string_view path) override { return disk_.Remove(path); }
-  absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) override { return disk_.List(folder); }
-  absl::StatusOr<bool> Exists(absl::string_view path) override { return disk_.Exists(path); }
+      : ForwardingDisk(disk), scheduler_(scheduler), slow_(slow) {}
   absl::Status SyncDir(absl::string_view folder) override {
     Pause(scheduler_, kSyncTime * slow_);
-    return disk_.SyncDir(folder);
+    return ForwardingDisk::SyncDir(folder);
   }
-  absl::StatusOr<base::DiskSpace> Space() override { return disk_.Space(); }
 
  private:
+  std::unique_ptr<base::File> Wrap(std::unique_ptr<base::File> file) override {
+    return std::make_unique<PacedFile>(scheduler_, std::move(file), slow_);
+  }
   Scheduler& scheduler_;
-  base::SimDisk& disk_;
   const double& slow_;
 };
 

@@ -11,6 +11,7 @@
 #include "cairn/base/observer.h"
 #include "cairn/storage/disk_blob_store.h"
 #include "conformance/blob_store_suite.h"
+#include "libstorage/src/blob/pack_format.h"
 
 namespace cairn::storage {
 
@@ -85,5 +86,35 @@ struct BlobRig {
   EventCounter observer;
   std::unique_ptr<DiskBlobStore> store;
 };
+
+struct RecordPlace {
+  std::string path;
+  uint64_t offset;
+};
+
+// Where the records of a blob begin.
+inline std::vector<RecordPlace> RecordsOf(BlobRig& rig, const base::ContentId& id) {
+  const auto bytes_of = [&](absl::string_view path) {
+    auto file = rig.sim.Open(path, base::OpenMode::kRead).value();
+    base::Bytes bytes(file->Size().value());
+    REQUIRE(file->ReadAt(0, absl::MakeSpan(bytes)).ok());
+    return bytes;
+  };
+  const RecordCodec codec(DecodeStoreFile(bytes_of(kStoreFileName))->salt);
+  std::vector<RecordPlace> places;
+  const std::vector<std::string> packs = rig.sim.List(kPackFolder).value();
+  for (const std::string& name : packs) {
+    const std::string path = absl::StrCat(kPackFolder, "/", name);
+    const base::Bytes pack = bytes_of(path);
+    uint64_t at = kPackHeaderBytes;
+    while (at < pack.size()) {
+      const auto header = codec.Decode(base::ByteView(pack).subspan(at, kRecordHeaderBytes));
+      REQUIRE(header.has_value());
+      if (header->id == id) places.push_back({path, at});
+      at += header->record_bytes();
+    }
+  }
+  return places;
+}
 
 }  // namespace cairn::storage

@@ -268,36 +268,6 @@ TEST_CASE("nothing of a damaged group reaches the receiver, what comes before it
   CHECK(std::equal(received.begin(), received.end(), sample.bytes.begin()));
 }
 
-struct RecordPlace {
-  std::string path;
-  uint64_t offset;
-};
-
-// Where the records of a blob begin.
-std::vector<RecordPlace> RecordsOf(BlobRig& rig, const base::ContentId& id) {
-  const auto bytes_of = [&](absl::string_view path) {
-    auto file = rig.sim.Open(path, base::OpenMode::kRead).value();
-    base::Bytes bytes(file->Size().value());
-    REQUIRE(file->ReadAt(0, absl::MakeSpan(bytes)).ok());
-    return bytes;
-  };
-  const RecordCodec codec(DecodeStoreFile(bytes_of(kStoreFileName))->salt);
-  std::vector<RecordPlace> places;
-  const std::vector<std::string> packs = rig.sim.List(kPackFolder).value();
-  for (const std::string& name : packs) {
-    const std::string path = absl::StrCat(kPackFolder, "/", name);
-    const base::Bytes pack = bytes_of(path);
-    uint64_t at = kPackHeaderBytes;
-    while (at < pack.size()) {
-      const auto header = codec.Decode(base::ByteView(pack).subspan(at, kRecordHeaderBytes));
-      REQUIRE(header.has_value());
-      if (header->id == id) places.push_back({path, at});
-      at += header->record_bytes();
-    }
-  }
-  return places;
-}
-
 TEST_CASE("a scrub finds a flipped bit of a blob's bytes and marks the blob", "[GF-41][MP-20]") {
   // The neighbours are never in doubt.
   const size_t size = GENERATE(300, 4'096, 262'144, 700'000, 2'200'000);

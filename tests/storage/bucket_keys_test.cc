@@ -1,5 +1,6 @@
 #include "cairn/storage/bucket_keys.h"
 
+#include "base/vectors.h"
 #include "cairn/base/status.h"
 #include "catch.h"
 #include "storage/sample.h"
@@ -63,6 +64,17 @@ TEST_CASE("a version key opens under its bucket's key of its epoch alone") {
   CHECK(refused(scope, keys.epoch_key, KeyIdOf(TestKey(2))));
   CHECK(refused(Scope(1, 2, 4), keys.epoch_key, id));
   CHECK(refused(Scope(1, 3, 3), keys.epoch_key, id));
+}
+
+TEST_CASE("the wrap of a bucket's keys stays what it is: golden file") {
+  SeededEntropy entropy(42);
+  const WrapKey member = WrapKey::FromSeed(entropy.DrawSecret<32>());
+  const BucketKeys keys = BucketKeys::Draw(entropy);
+  const KeyScope scope = Scope(1, 2, 3);
+  base::CheckVector("storage/bucket_keys.hex", WrapBucketKeys(entropy, scope, keys, member.public_key()).value());
+  const BucketKeys back = UnwrapBucketKeys(scope, base::ReadVector("storage/bucket_keys.hex"), member).value();
+  CHECK(back.epoch_key.Reveal() == keys.epoch_key.Reveal());
+  CHECK(back.name_key.Reveal() == keys.name_key.Reveal());
 }
 
 TEST_CASE("a new epoch has a new key and the same names") {

@@ -325,6 +325,62 @@ TEST_CASE_METHOD(Fixture, "a copy is continued on another holder", "[GF-40]") {
   CHECK(base::ReasonOf(none.status) == "NOT_ENOUGH_SHARDS");
 }
 
+TEST_CASE_METHOD(Fixture, "what breaks off is asked for from where it broke off, not from its beginning", "[GF-40]") {
+  Download download(PlanRead(copies.object.stored, true, all).value(), 1, {{0, "a"}, {0, "b"}}, SmallWindow());
+  const FetchAction first = download.Start(absl::Seconds(1)).at(0);
+  CHECK(download.OnProgress(first.fetch, 100'000, absl::Seconds(1)).empty());
+  const auto again = download.OnFailed(first.fetch, absl::UnavailableError("reset"), absl::Seconds(1));
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].kind == FetchAction::Kind::kStart);
+  CHECK(again[0].holder != first.holder);
+  CHECK(again[0].range == ByteRange{first.range.offset + 100'000, first.range.length - 100'000});
+}
+
+TEST_CASE_METHOD(Fixture, "who refuses for good is not asked again; who failed for a moment is, once", "[MP-08]") {
+  using Code = absl::StatusCode;
+  DownloadOptions options = SmallWindow();
+  options.window_batches = 1;
+  const auto requests = [&](Code code) {
+    Download download(PlanRead(copies.object.stored, true, all).value(), 1, {{0, "a"}}, options);
+    auto actions = download.Start(absl::Seconds(1));
+    int asked = 0;
+    while (!actions.empty()) {
+      ++asked;
+      actions = download.OnFailed(actions.at(0).fetch, absl::Status(code, "no"), absl::Seconds(1));
+    }
+    CHECK(download.state() == TransferState::kFailed);
+    return asked;
+  };
+  for (const Code code : {Code::kDataLoss, Code::kNotFound, Code::kPermissionDenied, Code::kUnauthenticated,
+                          Code::kInvalidArgument, Code::kUnimplemented}) {
+    INFO(code);
+    CHECK(requests(code) == 1);
+  }
+  for (const Code code : {Code::kUnavailable, Code::kDeadlineExceeded, Code::kResourceExhausted, Code::kInternal,
+                          Code::kAborted, Code::kCancelled}) {
+    INFO(code);
+    CHECK(requests(code) == 2);
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "who was slow once is asked after those who were not", "[MP-08]") {
+  DownloadOptions options = SmallWindow();
+  options.window_batches = 1;
+  Download download(PlanRead(copies.object.stored, true, all).value(), 1, {{0, "a"}, {0, "b"}}, options);
+  const FetchAction slow = download.Start(absl::Seconds(1)).at(0);
+  CHECK(slow.holder == 0);
+  const auto hedge = download.OnTimer(absl::Seconds(3));
+  REQUIRE(hedge.size() == 1);
+  CHECK(hedge[0].holder == 1);
+  CHECK(download.hedges() == 1);
+  const auto next = download.OnProgress(hedge[0].fetch, hedge[0].range.length, absl::Seconds(3.1));
+  REQUIRE(next.size() == 2);
+  CHECK(next[0].kind == FetchAction::Kind::kCancel);
+  CHECK(next[0].fetch == slow.fetch);
+  CHECK(next[1].kind == FetchAction::Kind::kStart);
+  CHECK(next[1].holder == 1);
+}
+
 TEST_CASE_METHOD(Fixture, "while a position is rebuilding, old and new holder are both tried") {
   for (auto [old_one, new_one] :
        {std::pair{Manner::kLacks, G}, {G, Manner::kLacks}, {Manner::kDead, G}}) {

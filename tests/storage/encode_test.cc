@@ -154,6 +154,16 @@ TEST_CASE("more or fewer bytes than declared end the encoding") {
   CHECK(base::ReasonOf(
             ObjectEncoder::Create({.policy = Policy("rs:4+2")}, base::kMaxObjectBytes + 1, sink)
                 .status()) == "OBJECT_TOO_LARGE");
+  // What counts is what is stored: a seal takes some room.
+  const VersionKey key = TestKey();
+  CHECK(ObjectEncoder::Create({.policy = Policy("rs:4+2")}, base::kMaxObjectBytes, sink).ok());
+  CHECK(base::ReasonOf(ObjectEncoder::Create({.policy = Policy("rs:4+2"), .key = &key}, base::kMaxObjectBytes, sink)
+                           .status()) == "OBJECT_TOO_LARGE");
+  // A pass begins at a stripe that is there.
+  EncodeOptions options{.policy = Policy("rs:4+2")};
+  options.first_stripe = 2;
+  CHECK(ObjectEncoder::Create(options, 2 * kMiB + 1, sink).ok());
+  CHECK(base::ReasonOf(ObjectEncoder::Create(options, 2 * kMiB, sink).status()) == "BAD_STRIPE");
 }
 
 TEST_CASE("an error of the sink ends the encoding with that error") {

@@ -1,5 +1,6 @@
 #include "cairn/storage/manifest.h"
 
+#include <functional>
 #include <random>
 
 #include "base/vectors.h"
@@ -126,6 +127,36 @@ TEST_CASE("what does not fit together is not written") {
   wrong = m;
   wrong.head.history = {{2, {}}, {2, {}}};
   CHECK(reason(wrong, &key) == "BAD_MANIFEST");
+}
+
+TEST_CASE("the parts of a manifest have limits, which hold at them and not one beyond") {
+  const VersionKey key = TestKey();
+  const auto reason = [&](const std::function<void(Manifest&)>& change) {
+    Manifest m = Sample("rs:4+2", 100, &key);
+    change(m);
+    return base::ReasonOf(EncodeManifest(m, &key).status());
+  };
+  for (const size_t beyond : {0, 1}) {
+    CHECK(reason([&](Manifest& m) { m.content_type = std::string(kMaxContentTypeBytes + beyond, 'x'); }) ==
+          (beyond == 0 ? "OK" : "BAD_MANIFEST"));
+    CHECK(reason([&](Manifest& m) { m.metadata["k"] = std::string(kMaxMetadataBytes - 1 + beyond, 'x'); }) ==
+          (beyond == 0 ? "OK" : "METADATA_TOO_LARGE"));
+    CHECK(reason([&](Manifest& m) {
+            for (size_t i = 0; i < kMaxHistory + beyond; ++i) m.head.history.push_back({1000 - i, {}});
+          }) == (beyond == 0 ? "OK" : "BAD_MANIFEST"));
+    CHECK(reason([&](Manifest& m) { m.head.seal->wrapped_key.resize(kWrappedVersionKeyBytes + beyond); }) ==
+          (beyond == 0 ? "OK" : "BAD_MANIFEST"));
+  }
+  CHECK(reason([](Manifest& m) { m.head.seal->wrapped_key.pop_back(); }) == "BAD_MANIFEST");
+  CHECK(reason([](Manifest& m) { m.head.stored.stored_size = kSealHeaderBytes; }) == "BAD_MANIFEST");
+  CHECK(reason([](Manifest& m) { m.metadata[""] = "x"; }) == "BAD_MANIFEST");
+  for (const char* text : {"a\nb", "a\x1f", "a\x7f"}) {
+    CHECK(reason([&](Manifest& m) { m.metadata[text] = "x"; }) == "BAD_MANIFEST");
+    CHECK(reason([&](Manifest& m) { m.metadata["k"] = text; }) == "BAD_MANIFEST");
+    CHECK(reason([&](Manifest& m) { m.content_type = text; }) == "BAD_MANIFEST");
+  }
+  CHECK(reason([](Manifest& m) { m.metadata["k"] = "n\xc3\xa4me"; }) == "OK");
+  CHECK(reason([](Manifest& m) { m.metadata["n\xc3\xa4me"] = "x"; }) == "BAD_MANIFEST");
 }
 
 TEST_CASE("a manifest is held against the ledger's record") {

@@ -127,6 +127,7 @@ TEST_CASE("who is dead, full or excluded is not chosen; the error says how many 
   std::vector<Candidate> all;
   for (uint32_t i = 0; i < 6; ++i) all.push_back(Make(i, i, i, i, 10));
   PlacementRequest request{.policy = Policy("rs:4+2"), .bytes_per_holder = 1000};
+  for (Candidate& candidate : all) candidate.free_bytes = 1000;  // just enough
   REQUIRE(PlaceGroup(request, all).ok());
   all[0].live = false;
   all[1].free_bytes = 999;

@@ -30,6 +30,10 @@ TEST_CASE("what is new or differs is copied, what is the same is not") {
              {File("b"), File("c"), File("d")}) == "Ca Sb Cc Cd ");
   CHECK(Plan({File("a", 10, 5999)}, {File("a", 10, 5000)}) == "Sa ");  // same second
   CHECK(Plan({}, {File("x")}) == "");
+  // Seconds before 1970 begin where those after it do.
+  CHECK(Plan({File("a", 10, -1)}, {File("a", 10, -1000)}) == "Sa ");
+  CHECK(Plan({File("a", 10, -1)}, {File("a", 10, 0)}) == "Ca ");
+  CHECK(Plan({File("a", 10, -1001)}, {File("a", 10, -1000)}) == "Ca ");
 }
 
 TEST_CASE("--delete removes what the source has not, last") {
@@ -58,6 +62,8 @@ TEST_CASE("a file in a folder's way is a conflict, or makes room under --delete"
 TEST_CASE("a newer target is kept when asked for") {
   CHECK(Plan({File("a", 10, 5000)}, {File("a", 10, 9000)}) == "Ca ");
   CHECK(Plan({File("a", 10, 5000)}, {File("a", 10, 9000)}, {.protect_newer = true}) == "!a ");
+  // Of the same second none is newer.
+  CHECK(Plan({File("a", 11, 5000)}, {File("a", 10, 5999)}, {.protect_newer = true}) == "Ca ");
 }
 
 TEST_CASE("a time before any other is not newer than another") {
@@ -69,6 +75,7 @@ TEST_CASE("a time before any other is not newer than another") {
 
 TEST_CASE("a listing that names something twice is refused") {
   CHECK(base::ReasonOf(PlanSync({File("a"), File("a")}, {}, {}).status()) == "BAD_LISTING");
+  CHECK(base::ReasonOf(PlanSync({}, {File("a"), File("a")}, {}).status()) == "BAD_LISTING");
 }
 
 }  // namespace

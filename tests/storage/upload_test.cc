@@ -74,6 +74,61 @@ TEST_CASE("receipts of one operator alone do not make a quorum") {
   CHECK(Of(upload.OnReceipt(5, At(1)), Kind::kAvailable).size() == 1);
 }
 
+TEST_CASE("where all holders are one operator's, its receipts make the quorum") {
+  Upload upload(Targets(6, 1), Options());
+  upload.Start(At(0));
+  for (uint32_t i = 0; i < 4; ++i) CHECK(Of(upload.OnReceipt(i, At(1)), Kind::kAvailable).empty());
+  CHECK(Of(upload.OnReceipt(4, At(1)), Kind::kAvailable).size() == 1);
+}
+
+TEST_CASE("what a holder will not change its mind about is final, whatever else went wrong is tried again") {
+  using Code = absl::StatusCode;
+  const auto given_up = [](Code code) {
+    Upload upload(Targets(6, 3), Options());
+    upload.Start(At(0));
+    return !Of(upload.OnFailed(0, absl::Status(code, "no"), At(0)), Kind::kAbandoned).empty();
+  };
+  for (const Code code : {Code::kPermissionDenied, Code::kUnauthenticated, Code::kInvalidArgument,
+                          Code::kFailedPrecondition, Code::kResourceExhausted, Code::kDataLoss, Code::kUnimplemented}) {
+    INFO(code);
+    CHECK(given_up(code));
+  }
+  for (const Code code : {Code::kUnavailable, Code::kDeadlineExceeded, Code::kInternal, Code::kAborted,
+                          Code::kCancelled, Code::kNotFound}) {
+    INFO(code);
+    CHECK_FALSE(given_up(code));
+  }
+}
+
+TEST_CASE("each try waits twice as long as the one before, five seconds at most, and the last failure is the end") {
+  UploadOptions options = Options();
+  options.attempts = 8;
+  Upload upload(Targets(6, 3), options);
+  upload.Start(At(0));
+  for (uint32_t i = 1; i < 6; ++i) upload.OnReceipt(i, At(0));
+  absl::Duration now;
+  for (const int wait_ms : {200, 400, 800, 1600, 3200, 5000, 5000}) {
+    INFO(wait_ms);
+    CHECK(Of(upload.OnFailed(0, absl::UnavailableError("reset"), now), Kind::kAbandoned).empty());
+    CHECK(upload.next_timer() == now + absl::Milliseconds(wait_ms));
+    CHECK(Of(upload.OnTimer(now + absl::Milliseconds(wait_ms - 1)), Kind::kOpen).empty());
+    now += absl::Milliseconds(wait_ms);
+    CHECK(Of(upload.OnTimer(now), Kind::kOpen) == std::vector<uint32_t>{0});
+  }
+  CHECK(Of(upload.OnFailed(0, absl::UnavailableError("reset"), now), Kind::kAbandoned) == std::vector<uint32_t>{0});
+}
+
+TEST_CASE("who was given up signs nothing any more, and who has signed is not replaced") {
+  Upload upload(Targets(6, 3), Options());
+  upload.Start(At(0));
+  upload.OnFailed(0, absl::PermissionDeniedError("no"), At(0));
+  CHECK(upload.OnReceipt(0, At(1)).empty());
+  CHECK(upload.receipts().empty());
+  upload.OnReceipt(1, At(1));
+  CHECK(upload.OnReplaced(1, {1, Operator(7), "successor"}, At(1)).empty());
+  CHECK(upload.receipts() == std::vector<uint32_t>{1});
+}
+
 TEST_CASE("a holder that broke off is served again from where it stopped", "[JS-22]") {
   Upload upload(Targets(6, 3), Options());
   upload.Start(At(0));
@@ -118,6 +173,8 @@ TEST_CASE("who holds the others up is the one that is given up") {
   for (uint32_t i = 0; i < 6; ++i) even.OnOpened(i, 0, At(0));
   CHECK(even.OnTimer(At(30)).empty());
   CHECK(even.next_timer().value() > At(30));
+  CHECK(even.OnTimer(At(59.9)).empty());
+  CHECK(Of(even.OnTimer(At(60)), Kind::kClose).size() == 6);  // but not for ever
 }
 
 TEST_CASE("a final refusal is not tried again; enough of them end the upload") {

@@ -143,9 +143,9 @@ using Run = absl::Status (*)(Context&, DevNetwork&, const Arguments&);
 
 void AddDevCommands(CLI::App& root, Context& context) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* dev = root.add_subcommand("dev", "A whole network of the real daemons on loopback");
+  CLI::App* dev = root.add_subcommand("dev", "a whole network of the real daemons on loopback");
   dev->require_subcommand(1);
-  dev->add_option("--name", arguments->options.name, "Which dev network")->capture_default_str();
+  dev->add_option("--name", arguments->options.name, "which dev network")->capture_default_str();
 
   auto add = [&](const char* name, const char* doc, Run run) {
     CLI::App* command = dev->add_subcommand(name, doc);
@@ -162,44 +162,44 @@ void AddDevCommands(CLI::App& root, Context& context) {
     return command;
   };
 
-  CLI::App* up = add("up", "Start a network: a ledger, providers, a funded account", Up);
-  up->add_option("--providers", arguments->options.providers, "How many")->capture_default_str();
-  up->add_option("--oracles", arguments->options.oracles, "How many wallet keys (oracle1, ...) may sign prices")
+  CLI::App* up = add("up", "start a network: a ledger, providers, a funded account", Up);
+  up->add_option("--providers", arguments->options.providers, "how many")->capture_default_str();
+  up->add_option("--oracles", arguments->options.oracles, "how many wallet keys (oracle1, ...) may sign prices")
       ->check(CLI::Range(0, 100));
   up->add_option("--param", arguments->options.params, "NAME=VALUE of a parameter, in smallest units, when the network is made")
       ->take_all()->allow_extra_args(false);
-  up->add_option("--size", arguments->options.provider_size, "Disk that each provider offers")->capture_default_str();
-  add("down", "Stop it; the data stays",
+  up->add_option("--size", arguments->options.provider_size, "disk that each provider offers")->capture_default_str();
+  add("down", "stop it; the data stays",
       [](Context&, DevNetwork& network, const Arguments&) { return network.Down(); });
-  add("reset", "Stop it and remove its data",
+  add("reset", "stop it and remove its data",
       [](Context&, DevNetwork& network, const Arguments&) { return network.Reset(); });
-  add("status", "What is running",
+  add("status", "what is running",
       [](Context& c, DevNetwork& network, const Arguments&) { return ShowStatus(c, network); });
-  add("env", "Shell lines that select the network: eval \"$(storectl dev env)\"",
+  add("env", "shell lines that select the network: eval \"$(storectl dev env)\"",
       [](Context& c, DevNetwork& network, const Arguments&) -> absl::Status {
         ASSIGN_OR_RETURN(std::string lines, network.Environment());
         c.Print(lines);
         return absl::OkStatus();
       });
-  CLI::App* fund = add("fund", "Send crn from the network's faucet", Fund);
+  CLI::App* fund = add("fund", "send crn from the network's faucet", Fund);
   fund->add_option("amount", arguments->amount, "crn")->required();
   fund->add_option("account", arguments->account, "cairn1...; the wallet's key when left out");
-  add("advance", "Move the clocks of the ledger and of every daemon", Advance)
+  add("advance", "move the clocks of the ledger and of every daemon", Advance)
       ->add_option("duration", arguments->duration, "30s, 5m, 12h, 7d")
       ->required();
-  provider(add("fail", "Kill a provider and take its disk away",
+  provider(add("fail", "kill a provider and take its disk away",
                [](Context&, DevNetwork& n, const Arguments& a) { return n.Fail(a.provider); }));
-  provider(add("heal", "Bring a failed provider back",
+  provider(add("heal", "bring a failed provider back",
                [](Context&, DevNetwork& n, const Arguments& a) { return n.Heal(a.provider, a.empty); }))
-      ->add_flag("--empty", arguments->empty, "With its keys and an empty store");
-  provider(add("corrupt", "Flip one bit in a provider's packs",
+      ->add_flag("--empty", arguments->empty, "with its keys and an empty store");
+  provider(add("corrupt", "flip one bit in a provider's packs",
                [](Context& c, DevNetwork& n, const Arguments& a) -> absl::Status {
                  ASSIGN_OR_RETURN(std::string where, n.Corrupt(a.provider, a.part));
                  c.Say(absl::StrCat("flipped a bit of ", where));
                  return absl::OkStatus();
                }))
-      ->add_option("--part", arguments->part, "Of the blob with this content id");
-  provider(add("slow", "Hold back every read of a provider",
+      ->add_option("--part", arguments->part, "of the blob with this content id");
+  provider(add("slow", "hold back every read of a provider",
                [](Context&, DevNetwork& n, const Arguments& a) -> absl::Status {
                  ASSIGN_OR_RETURN(absl::Duration by, ParseDuration(a.duration));
                  return n.Misbehave(a.provider, by > absl::ZeroDuration() ? "slow" : "none",
@@ -207,18 +207,18 @@ void AddDevCommands(CLI::App& root, Context& context) {
                }))
       ->add_option("duration", arguments->duration, "200ms, 2s; 0s ends it")
       ->required();
-  CLI::App* misbehave = provider(add("misbehave", "Make a provider lie, keep silent or refuse",
+  CLI::App* misbehave = provider(add("misbehave", "make a provider lie, keep silent or refuse",
                [](Context&, DevNetwork& n, const Arguments& a) {
                  return n.Misbehave(a.provider, a.fault, a.parameter);
                }));
   misbehave->add_option("fault", arguments->fault,
                         "wrong_bytes, wrong_receipt, silent_after_approval, refuse_seal, forged_reads, none")
       ->required();
-  misbehave->add_option("--parameter", arguments->parameter, "Of the fault, as rpc.v1.SetFaultRequest says");
-  provider(add("scrub", "Check everything a provider keeps", Scrub));
-  CLI::App* logs = add("logs", "The log of a daemon", ShowLog);
+  misbehave->add_option("--parameter", arguments->parameter, "of the fault, as rpc.v1.SetFaultRequest says");
+  provider(add("scrub", "check everything a provider keeps", Scrub));
+  CLI::App* logs = add("logs", "the log of a daemon", ShowLog);
   logs->add_option("process", arguments->process, "chaind, p1, p2, ...")->capture_default_str();
-  logs->add_flag("-f,--follow", arguments->follow, "Go on");
+  logs->add_flag("-f,--follow", arguments->follow, "go on");
 }
 
 }  // namespace cairn::storectl

@@ -44,6 +44,7 @@ std::optional<ReadView::Entry> ProvenView::Seek(const std::string& key) const {
 absl::Status CheckAgainstProofs(const pb::QueryRequest& request, const pb::QueryResponse& answer) {
   const ProvenView proven(answer.proofs());
   if (request.question_case() == pb::QueryRequest::kStateKey) proven.Get(request.state_key());
+  // The rules' own answer, over nothing but what is proven: more than that the ledger cannot say.
   const auto shown = AnswerQuery(proven, request);
   RETURN_IF_ERROR(proven.health());
   if (!shown.ok()) return BadProof("the question has no such answer");

@@ -77,6 +77,7 @@ absl::StatusOr<base::PublicKey> VerifyingClient::EngineKey() {
 
 absl::Status VerifyingClient::Believe(const pb::BlockHeader& header, const base::Digest& digest) {
   std::lock_guard lock(mutex_);
+  // Older than what arrived since is no lie: CheckHead compares with what was seen when the question went out.
   if (header.height() < seen_.height) return absl::OkStatus();
   const bool known = seen_.header != base::Digest{};
   if (known && header.height() == seen_.height && digest != seen_.header) {
@@ -123,6 +124,7 @@ absl::StatusOr<pb::QueryResponse> VerifyingClient::AskOnce(const pb::QueryReques
   ASSIGN_OR_RETURN(const base::PublicKey key, EngineKey());
   pb::QueryRequest asked = request;
   asked.set_prove(true);
+  // What was seen before the question went out: answers to several at once may overtake each other.
   const SeenHead floor = seen();
   auto answer = ledger_->Query(asked);
   if (absl::IsNotFound(answer.status())) {
@@ -177,6 +179,7 @@ absl::StatusOr<pb::TransactionReceipt> VerifyingClient::Submit(const pb::SignedT
   if (receipt.transaction() != ToField(TransactionHash(transaction))) {
     return Unproven(BadProof("it is another transaction's receipt"));
   }
+  // Whatever is asked next must know of it.
   SawHeight(receipt.height());
   return receipt;
 }

@@ -37,8 +37,10 @@ Verdict CheckSponsor(const pb::FeeAllowance& allowance, base::Amount fee, const 
   if (allowance.expires_ms() - context.time_ms > kMaxAllowanceMs) {
     return context.Refuse(Verdict::kBadSponsor, "the allowance lasts more than a year");
   }
+  // After everything that costs nothing: so far nobody has paid for being heard.
   if (!key->Verify(AllowanceDigest(context.chain, allowance), *signature)) return Verdict::kBadSponsor;
   const base::AccountId sponsor = key->Account();
+  // By sponsor and nonce alone: allowances that share a nonce share what is left of it.
   const auto use = view.Find(keys::Allowance(sponsor, allowance.nonce()));
   const base::Amount spent = use ? FromProto(use->spent()) : base::Amount();
   const auto total = spent.Plus(fee);
@@ -126,15 +128,16 @@ void Apply(const pb::DropLane& op, const Context& context, Edits& edits) {
   const auto key = keys::Lane(context.signer, op.lane());
   const base::Amount bond = FromProto(edits.At(key).bond());
   edits.Drop(key);
-  Unlock(edits, context.signer, bond);
   pb::Account& account = edits.At(keys::Account(context.signer));
   account.set_lanes(account.lanes() - 1);
+  GiveBack(edits, context, context.signer, bond);
 }
 
 Verdict CheckAdmission(const pb::TransactionBody& body, const Context& context, const ReadView& view) {
   const auto account = view.Find(keys::Account(context.signer));
   if (!account) return Verdict::kUnknownAccount;
   if (context.time_ms >= body.valid_until_ms()) return Verdict::kExpired;
+  // A lane is kept for as long as it admitted anything: that must not be for years.
   if (body.valid_until_ms() - context.time_ms > context.params.max_valid_ms()) return Verdict::kValidTooLong;
   const auto lane = view.Find(keys::Lane(context.signer, body.lane()));
   const Verdict sequence = CheckLane(body, lane, *account, context);
@@ -181,6 +184,7 @@ base::Amount ApplyAdmission(const pb::TransactionBody& body, const Context& cont
     }
   }
   lane.set_last_number(body.number());
+  // The record must outlive every transaction it ever admitted: a lane begun anew would take them a second time.
   lane.set_keep_until_ms(std::max<uint64_t>(lane.keep_until_ms(), body.valid_until_ms()));
   return fee;
 }

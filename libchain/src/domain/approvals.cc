@@ -20,6 +20,7 @@ Verdict CheckApproval(const pb::Approval& approval, const pb::Provider& provider
                           absl::StrCat("needs provider ", base::ToHex(base::AsBytes(provider.account()))));
   }
   if (context.time_ms >= approval.expires_ms()) return Verdict::kApprovalExpired;
+  // A used one is kept until its expiry, which must therefore be near.
   if (approval.expires_ms() - context.time_ms > context.params.max_approval_ms()) return Verdict::kApprovalTooLong;
   base::ApprovalClaim claim;
   claim.chain = context.chain;

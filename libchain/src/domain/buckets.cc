@@ -175,12 +175,13 @@ Verdict Check(const pb::DeleteBucket& op, const Context& context, const ReadView
 void Apply(const pb::DeleteBucket& op, const Context& context, Edits& edits) {
   const auto key = keys::Bucket(op.bucket());
   const pb::Bucket bucket = edits.At(key);
+  // While the bucket is there to say who pays for it.
   BillPackage(bucket, {}, {}, context, edits);
   edits.Drop(key);
   edits.DropRaw(keys::BucketName(context.signer, bucket.name()));
   pb::Account& account = edits.At(keys::Account(context.signer));
   account.set_buckets(account.buckets() - 1);
-  Unlock(edits, context.signer, FromProto(bucket.bond()));
+  GiveBack(edits, context, context.signer, FromProto(bucket.bond()));
   pb::Group& group = edits.At(keys::Group(bucket.group()));
   group.set_buckets(group.buckets() - 1);
   if (group.buckets() == 0) DropGroup(group.id(), edits);

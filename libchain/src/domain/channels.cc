@@ -122,6 +122,7 @@ void Apply(const pb::TopUpChannel& op, const Context& context, Edits& edits) {
   pb::Channel& channel = edits.At(keys::Channel(op.channel()));
   AddTo(channel.mutable_deposit(), FromProto(op.amount()));
   const base::Amount reserve = AddedReserve(channel, FromProto(channel.deposit()));
+  // What a stale close could hide grew with the deposit.
   AddTo(channel.mutable_reserve(), reserve);
   SetAside(edits, context.signer, channel.asset(), *Sum(FromProto(op.amount()), reserve));
   context.Emit("channel.topped_up", {{"channel", base::ToHex(base::AsBytes(op.channel()))},

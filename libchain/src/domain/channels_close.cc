@@ -82,12 +82,14 @@ void Settle(pb::Channel& channel, const Context& context, Edits& edits) {
   const base::Amount claimed = FromProto(channel.claimed());
   const base::Amount last = claimed.MinusOrZero(FromProto(channel.withdrawn()));
   const base::Amount penalty = PenaltyOf(channel);
+  // Rounded down: the odd unit is the payee's.
   const base::Amount bounty = channel.tower().empty() ? base::Amount() : base::Amount(penalty.units() / 2);
   const base::Amount returned =
       *Sum(FromProto(channel.deposit()).MinusOrZero(claimed), FromProto(channel.reserve()).MinusOrZero(penalty));
 
   const base::FeeSplit split = Route(edits, context, payee, channel.asset(), last);
   if (!bounty.zero()) Release(edits, context, AccountOf(channel.tower()), channel.asset(), bounty);
+  // Compensation and no earnings: no share of it is the network's.
   Release(edits, context, payee, channel.asset(), penalty.MinusOrZero(bounty));
   Release(edits, context, payer, channel.asset(), returned);
 
@@ -165,6 +167,7 @@ Verdict Check(const pb::DisputeChannel& op, const Context& context, const ReadVi
 void Apply(const pb::DisputeChannel& op, const Context& context, Edits& edits) {
   pb::Channel& channel = edits.At(keys::Channel(op.channel()));
   *channel.mutable_claimed() = ToProto(WorthOf(op.claim()));
+  // The bounty is for the claim that counts in the end, so a higher one without a tower takes it from the tower before.
   channel.set_tower(op.has_appointment() ? ToField(context.signer) : "");
   context.Emit("channel.disputed", {{"channel", Hex(op.channel())},
                                     {"payer", Hex(channel.payer())},
@@ -211,6 +214,7 @@ void Apply(const pb::CloseTogether& op, const Context& context, Edits& edits) {
   pb::Channel& channel = edits.At(keys::Channel(op.channel()));
   if (channel.due_ms() != 0) DropDue(edits, channel.due_ms(), DueKind::kChannelDue, channel.id());
   *channel.mutable_claimed() = op.amount();
+  // Both signed it: nothing was hidden, so nothing is penalised, whatever was shown in a window before.
   *channel.mutable_closed_at() = op.amount();
   channel.set_close(pb::CHANNEL_CLOSE_BOTH);
   channel.set_tower("");

@@ -38,9 +38,12 @@ void TakeFrom(pb::Amount* field, base::Amount amount) {
 std::optional<base::Amount> Sum(base::Amount a, base::Amount b) { return a.Plus(b); }
 
 void CreditFree(Edits& edits, const Context& context, const base::AccountId& to, pb::Asset asset, base::Amount amount) {
-  pb::Account& receiver = ExistingAccount(edits, context, to);
-  AddTo(FreeField(receiver, asset), amount);
-  if (receiver.owes() && asset == pb::ASSET_CRN) SettleAccount(to, context, edits);
+  AddTo(FreeField(ExistingAccount(edits, context, to), asset), amount);
+  if (asset == pb::ASSET_CRN) Refill(edits, context, to);
+}
+
+void Refill(Edits& edits, const Context& context, const base::AccountId& id) {
+  if (edits.At(keys::Account(id)).owes()) SettleAccount(id, context, edits);
 }
 
 void DebitFree(Edits& edits, const base::AccountId& from, pb::Asset asset, base::Amount amount) {
@@ -90,6 +93,13 @@ void Unlock(Edits& edits, const base::AccountId& id, base::Amount amount) {
   AddTo(supply.mutable_free(), amount);
 }
 
+void GiveBack(Edits& edits, const Context& context, const base::AccountId& id, base::Amount amount) {
+  if (amount.zero()) return;
+  Unlock(edits, id, amount);
+  Refill(edits, context, id);
+}
+
+// Not GiveBack: what is on its way to another must not go into the payer's own streams.
 void PayFromLocked(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
                    base::Amount amount) {
   if (amount.zero()) return;

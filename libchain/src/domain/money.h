@@ -21,6 +21,8 @@ pb::Account& ExistingAccount(Edits& edits, const Context& context, const base::A
 // Free money comes from, or leaves for, elsewhere; the caller keeps the totals. The credited account exists from
 // then on; when its streams want money, it uses what it got for them at once.
 void CreditFree(Edits& edits, const Context& context, const base::AccountId& to, pb::Asset asset, base::Amount amount);
+// The account's streams, when they want money, take what is free now.
+void Refill(Edits& edits, const Context& context, const base::AccountId& id);
 void DebitFree(Edits& edits, const base::AccountId& from, pb::Asset asset, base::Amount amount);
 // Free money of `from` becomes free money of `to`, as above.
 void MoveFree(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
@@ -32,6 +34,8 @@ void TellPaid(const char* type, Attributes about, const base::AccountId& payer, 
 void PayTreasury(Edits& edits, const base::AccountId& from, base::Amount amount);
 void Lock(Edits& edits, const base::AccountId& id, base::Amount amount);
 void Unlock(Edits& edits, const base::AccountId& id, base::Amount amount);
+// As Unlock, for money that stays with the account: its streams are refilled from it.
+void GiveBack(Edits& edits, const Context& context, const base::AccountId& id, base::Amount amount);
 // Locked money of `from` becomes free money of `to`.
 void PayFromLocked(Edits& edits, const Context& context, const base::AccountId& from, const base::AccountId& to,
                    base::Amount amount);

@@ -165,6 +165,7 @@ void ReleaseLock(pb::Object& object, const Context& context, Edits& edits) {
 void RemoveObject(const std::string& id, EndReason reason, const Context& context, Edits& edits) {
   const pb::Object object = edits.At(keys::Object(id));
   if (object.state() == pb::OBJECT_STATE_SEALED) {
+    // Before the object is counted out of its bill, which goes with the last one.
     EndBilling(object, reason == EndReason::kDeleted, context, edits);
     CountSealed(object, -1, edits);
   } else {
@@ -176,10 +177,10 @@ void RemoveObject(const std::string& id, EndReason reason, const Context& contex
   edits.DropRaw(keys::GroupObject(object.group(), id));
   const base::AccountId owner = AccountOf(object.owner());
   const base::AccountId payer = AccountOf(object.locked_by());
-  Unlock(edits, payer, FromProto(object.lock()));
-  Unlock(edits, payer, IngressLeft(object));
-  Unlock(edits, owner, FromProto(object.bond()));
   CountInBill(object, -1, context, edits);
+  GiveBack(edits, context, payer, FromProto(object.lock()));
+  GiveBack(edits, context, payer, IngressLeft(object));
+  GiveBack(edits, context, owner, FromProto(object.bond()));
 }
 
 void SealObject(const std::string& id, const Context& context, Edits& edits) {
@@ -192,6 +193,8 @@ void SealObject(const std::string& id, const Context& context, Edits& edits) {
   CountSealed(object, +1, edits);
   ReleaseLock(object, context, edits);
   BeginBilling(object, context, edits);
+  // Whoever locked may not be who pays any more; for the one who does, the new flow has come first.
+  Refill(edits, context, AccountOf(object.locked_by()));
   DropDue(edits, object.seal_deadline_ms(), DueKind::kSealDeadline, id);
 
   pb::Name& name = NameOf(object, edits);

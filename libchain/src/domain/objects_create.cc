@@ -152,6 +152,7 @@ Verdict PlanObject(const pb::CreateObjects& op, int index, const Site& site, con
   const base::ObjectId id = base::ObjectIdFor(context.chain, {op.bucket()},
                                               Trusted<base::Nonce16>(op.approval().nonce()), index);
   planned->set_id(ToField(id));
+  // An id that an upload receipt may still be shown for must not come to mean something else.
   if (view.Has(keys::Object(planned->id())) || view.Has(keys::ExpiredUpload(planned->id()))) {
     return Verdict::kObjectExists;
   }

@@ -22,6 +22,7 @@ Verdict FindCreated(const std::string& id, const Context& context, const ReadVie
   if (found->state() != pb::OBJECT_STATE_CREATED) {
     return context.Refuse(Verdict::kNotCreated, absl::StrCat("object ", Hex(id)));
   }
+  // Due work may be behind, and the object still there: late is late all the same.
   if (context.time_ms >= found->seal_deadline_ms()) return Verdict::kDeadlinePassed;
   *object = *std::move(found);
   return Verdict::kOk;
@@ -113,17 +114,19 @@ void Apply(const pb::CancelObjects& op, const Context& context, Edits& edits) {
     const pb::Object object = edits.At(keys::Object(id));
     const bool stored_somewhere = std::any_of(object.receipt_generations().begin(), object.receipt_generations().end(),
                                               [](uint32_t generation) { return generation != 0; });
-    RemoveObject(id, EndReason::kDeleted, context, edits);
-    ForgetPending(object, edits);
     if (stored_somewhere) {
+      // Before the lock returns: a payer that is short puts all of that into its streams.
       const base::Amount effort = std::min(FromProto(context.params.effort_fee()), FromProto(object.lock()));
-      MoveFree(edits, context, AccountOf(object.locked_by()), AccountOf(object.primary()), pb::ASSET_CRN, effort);
+      TakeFrom(edits.At(keys::Object(id)).mutable_lock(), effort);
+      PayFromLocked(edits, context, AccountOf(object.locked_by()), AccountOf(object.primary()), effort);
       context.Emit("object.effort_paid", {{"object", Hex(id)},
                                           {"owner", Hex(object.owner())},
                                           {"payer", Hex(object.locked_by())},
                                           {"primary", Hex(object.primary())},
                                           {"amount", effort.ToString()}});
     }
+    RemoveObject(id, EndReason::kDeleted, context, edits);
+    ForgetPending(object, edits);
     Tell("object.cancelled", object, context);
   }
 }
@@ -249,6 +252,7 @@ Verdict Check(const pb::ClaimFine& op, const Context& context, const ReadView& v
       receipt.entries.push_back(entry);
       primaries.insert(expired->primary());
       claimable = claimable || Claimable(*expired, context);
+    // One receipt covers a batch: entries that were sealed in time are part of what was signed.
     } else if (const auto object = view.Find(keys::Object(id))) {
       receipt.entries.push_back(EntryOf(*object));
       primaries.insert(object->primary());

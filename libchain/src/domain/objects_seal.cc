@@ -10,6 +10,7 @@
 #include "cairn/chain/domain/objects.h"
 #include "cairn/chain/transaction.h"
 #include "domain/billing.h"
+#include "domain/money.h"
 #include "domain/object_records.h"
 
 namespace cairn::chain {
@@ -53,6 +54,7 @@ Verdict CheckReceipts(const Receipts& receipts, const pb::Group& group, const st
     const std::string which = absl::StrCat("position ", receipt.position());
     if (receipt.store_id() != position.store_id()) return context.Refuse(Verdict::kWrongStore, which);
     const auto provider = view.Find(keys::Provider(AccountOf(position.provider())));
+    // What was signed is made anew from the ledger's own records: nothing of it is the sender's word.
     const base::HolderReceipt claim = BuildReceipt(context.chain, group, receipt.position(), objects);
     if (!provider || claim.entries.empty()) return context.Refuse(Verdict::kBadReceipt, which);
     const auto key = base::PublicKey::Decode(base::AsBytes(provider->node_key()));
@@ -85,6 +87,7 @@ Verdict CheckQuorum(const pb::Object& object, const pb::Group& group, const std:
                                      covered_operators.size(), " of ", spread, " operators"));
 }
 
+// Who approved the objects owes their seal, also after another took its place in the group.
 bool IsPrimary(const Context& context, const pb::Group& group, const std::vector<pb::Object>& objects) {
   const std::string signer = ToField(context.signer);
   return group.primary() == signer || std::all_of(objects.begin(), objects.end(), [&](const pb::Object& object) {
@@ -110,6 +113,7 @@ bool TakeReceipts(const Receipts& receipts, pb::Group& group, pb::Object& object
       position.set_receipted(position.receipted() + 1);
       if (first) ReleaseLock(object, context, edits);
       BillPosition(object, receipt.position(), context, edits);
+      if (first) Refill(edits, context, AccountOf(object.locked_by()));
     }
   }
   return sealed && !whole_before && IsDurable(object, group);

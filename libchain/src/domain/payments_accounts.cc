@@ -280,6 +280,7 @@ void Apply(const pb::SetPayer& op, const Context& context, Edits& edits) {
   }
   for (const std::string& id : op.objects()) {
     pb::Object& object = edits.At(keys::Object(id));
+    // A bill is found by its objects' pin: out of the old one before the pin changes, into the new one after.
     EndBilling(object, false, context, edits);
     CountInBill(object, -1, context, edits);
     object.set_pin(op.payer());

@@ -68,6 +68,7 @@ void DropIfEmpty(const Key<pb::Bill>& key, Edits& edits) {
 
 void CountUsed(const pb::Bill& bill, base::Amount rate, Sign sign, Edits& edits) {
   const auto consent = keys::Consent(AccountOf(bill.payer()), bill.bucket());
+  // There is none where the payment account and the bucket have one owner.
   if (edits.Has(consent)) Step(edits.At(consent).mutable_used_rate(), rate, sign);
 }
 
@@ -148,7 +149,7 @@ base::Amount PayRebate(const pb::Object& object, const base::AccountId& payer, b
   const base::Amount rebate = std::min({wanted.value_or(base::Amount()), taxed, FromProto(supply.treasury())});
   TakeFrom(supply.mutable_treasury(), rebate);
   AddTo(supply.mutable_free(), rebate);
-  AddTo(edits.At(keys::Account(payer)).mutable_crn(), rebate);
+  CreditFree(edits, context, payer, pb::ASSET_CRN, rebate);
   return rebate;
 }
 
@@ -212,6 +213,7 @@ void EndBilling(const pb::Object& object, bool deleted, const Context& context, 
   pb::Bill& bill = edits.At(BillKey(object));
   const base::AccountId payer = AccountOf(bill.payer());
   const Parts parts = StepObject(object, Sign::kRemove, bill, edits);
+  // Asked before the flow ends, which may bring the payer back: who was not paying owes no rest of a term.
   const bool frozen = edits.Has(keys::Stream(payer)) && Frozen(edits.At(keys::Stream(payer)).state());
   Flow(payer, parts, Sign::kRemove, context, edits);
   if (deleted && !frozen) CloseAccount(object, payer, parts, context, edits);

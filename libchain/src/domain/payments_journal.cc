@@ -18,6 +18,7 @@ Verdict Validate(const pb::AnchorJournal& op) {
 Verdict Check(const pb::AnchorJournal& op, const Context& context, const ReadView& view) {
   if (!view.Has(keys::Provider(context.signer))) return Verdict::kUnknownProvider;
   const uint64_t epoch = context.time_ms / context.params.journal_epoch_ms();
+  // Only the epoch that runs: a root that may come later could leave out what its reader knows by then.
   if (op.epoch() != epoch) {
     return context.Refuse(Verdict::kWrongEpoch, absl::StrCat("of epoch ", op.epoch(), ", epoch ", epoch, " runs"));
   }

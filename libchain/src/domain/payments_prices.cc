@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "cairn/base/key.h"
@@ -51,6 +52,7 @@ struct Range {
 Range RangeOf(base::Amount from, const pb::Params& params) {
   if (from.zero()) return {base::Amount(), base::Amount::Max()};
   const uint32_t change = params.price_change_ppm();
+  // Rounded inwards: no change is larger than the bound by a fraction.
   return {from.MulDivCeil(kMillion - std::min<absl::uint128>(change, kMillion), kMillion).value_or(from),
           from.MulDiv(kMillion + change, kMillion).value_or(base::Amount::Max())};
 }
@@ -73,6 +75,7 @@ void Announce(const pb::ProviderPrices& prices, pb::PriceSource source, uint64_t
   record.set_from_ms(context.time_ms + (newest.number() == 0 ? 0 : context.params.price_notice_ms()));
   *record.mutable_prices() = prices;
   record.set_source(source);
+  // A median observes nothing, and must not make an old observation of the oracles new again.
   record.set_observed_ms(std::max<uint64_t>(observed_ms, newest.observed_ms()));
   if (newest.number() == 0 || context.time_ms >= state.epoch_ms() + context.params.price_epoch_ms()) {
     *state.mutable_epoch_prices() = newest.number() == 0 ? prices : newest.prices();
@@ -115,19 +118,29 @@ std::optional<Components> Asked(const std::vector<pb::Provider>& providers) {
 }
 
 // The median, as near as the bound lets it; nullopt when that is the price there is.
-std::optional<pb::ProviderPrices> MedianPrice(const pb::PriceState& state, const std::vector<pb::Provider>& providers,
-                                              const Context& context) {
-  auto wanted = Asked(providers);
-  if (!wanted) return std::nullopt;
+std::optional<pb::ProviderPrices> MedianPrice(const pb::PriceState& state,
+                                              const std::optional<pb::ProviderPrices>& asked, const Context& context) {
+  if (!asked) return std::nullopt;
+  Components wanted = Split(*asked);
   if (Newest(state).number() != 0) {
     const Components base = Split(EpochBase(state, context));
     for (size_t i = 0; i < kComponents; ++i) {
       const Range range = RangeOf(base[i], context.params);
-      (*wanted)[i] = std::clamp((*wanted)[i], range.low, range.high);
+      wanted[i] = std::clamp(wanted[i], range.low, range.high);
     }
-    if (*wanted == Split(Newest(state).prices())) return std::nullopt;
+    if (wanted == Split(Newest(state).prices())) return std::nullopt;
   }
-  return Join(*wanted);
+  return Join(wanted);
+}
+
+// Once a block, by whoever asks first: it reads every provider there ever was, and the operations that ask weigh next to
+// nothing. What providers ask later in the block counts from the next look on.
+template <class Read>
+const std::optional<pb::ProviderPrices>& AskedOnce(const Context& context, Read providers) {
+  BlockMemo& memo = *context.memo;
+  if (std::exchange(memo.asks_known, true)) return memo.asked;
+  if (const auto median = Asked(providers())) memo.asked = Join(*median);
+  return memo.asked;
 }
 
 std::vector<pb::Provider> ProvidersOf(const ReadView& view) {
@@ -211,7 +224,8 @@ Verdict Check(const pb::RefreshPrice&, const Context& context, const ReadView& v
   const auto state = view.Find(keys::PriceState()).value_or(pb::PriceState());
   if (FeedSpeaks(state, context)) return Verdict::kFeedSpeaks;
   if (Pending(state, context.time_ms)) return Verdict::kPriceTooSoon;
-  return MedianPrice(state, ProvidersOf(view), context) ? Verdict::kOk : Verdict::kNoNewPrice;
+  const auto& asked = AskedOnce(context, [&] { return ProvidersOf(view); });
+  return MedianPrice(state, asked, context) ? Verdict::kOk : Verdict::kNoNewPrice;
 }
 
 void Apply(const pb::RefreshPrice&, const Context& context, Edits& edits) { AskedPricesChanged(context, edits); }
@@ -219,11 +233,14 @@ void Apply(const pb::RefreshPrice&, const Context& context, Edits& edits) { Aske
 void AskedPricesChanged(const Context& context, Edits& edits) {
   const auto state = edits.Peek(keys::PriceState()).value_or(pb::PriceState());
   if (FeedSpeaks(state, context) || Pending(state, context.time_ms)) return;
-  std::vector<pb::Provider> providers;
-  for (const std::string& key : edits.KeysOf(keys::ProviderPrefix())) {
-    if (auto provider = edits.Peek(Key<pb::Provider>{key})) providers.push_back(*std::move(provider));
-  }
-  const auto price = MedianPrice(state, providers, context);
+  const auto& asked = AskedOnce(context, [&] {
+    std::vector<pb::Provider> providers;
+    for (const std::string& key : edits.KeysOf(keys::ProviderPrefix())) {
+      if (auto provider = edits.Peek(Key<pb::Provider>{key})) providers.push_back(*std::move(provider));
+    }
+    return providers;
+  });
+  const auto price = MedianPrice(state, asked, context);
   if (price) Announce(*price, pb::PRICE_SOURCE_MEDIAN, 0, context, edits);
 }
 

@@ -148,6 +148,7 @@ void Enter(pb::StreamAccount& stream, pb::PayerState state, const Context& conte
 
 // Does the frozen payer's money fill the reserve of all its flows again?
 bool CanResume(const pb::StreamAccount& stream, base::Amount free, const Context& context) {
+  // The whole reserve: with less the payer would stand still again in a moment, and all its receivers with it.
   const base::Amount net = FromProto(stream.frozen_rate()).MinusOrZero(FromProto(stream.in_rate()));
   const auto needed = net.Times(context.params.reserve_seconds());
   const auto money = FromProto(stream.buffer()).Plus(free);
@@ -227,6 +228,7 @@ void ChangeFlow(const base::AccountId& payer, const FlowChange& change, const Co
 
 void ChangeFlows(const base::AccountId& payer, const std::vector<FlowChange>& changes, const Context& context,
                  Edits& edits) {
+  // Up to this second at the rates that held until now.
   Run(payer, context, edits);
   for (const FlowChange& change : changes) {
     if (!(change.add == change.remove)) ChangeFlow(payer, change, context, edits);
@@ -250,6 +252,7 @@ void PayerStep(const std::string& id, const Context& context, Edits& edits) {
   const auto key = keys::Stream(account);
   if (!edits.Has(key)) return;
   pb::StreamAccount& stream = edits.At(key);
+  // Its entry went with this turn: a next step in the same second would pass for queued.
   stream.set_step_ms(0);
   stream.set_step_s(0);
   SettleAccount(account, context, edits);
@@ -270,6 +273,7 @@ base::Amount Spendable(const ReadView& view, const base::AccountId& id, const Co
   if (!stream) return free;
   base::StreamBalance balance = BalanceOf(*stream, free);
   if (!RunStream(context.stream_s, &balance)) return {};
+  // Flows that stand still need no reserve.
   if (!Frozen(stream->state())) FillBuffer(context.params.reserve_seconds(), &balance);
   return balance.free;
 }

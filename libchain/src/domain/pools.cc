@@ -236,6 +236,7 @@ void PoolDue(const std::string& id, const Context& context, Edits& edits) {
   int dropped = DropEntries(keys::PoolLanePrefix(id), kEntriesPerTurn, edits);
   dropped += DropEntries(keys::PoolSignerPrefix(id), kEntriesPerTurn - dropped, edits);
   pool.set_entries(pool.entries() - dropped);
+  // At its old time, so it is the next to be handled: in this block as far as that goes, or in the one after.
   if (pool.entries() != 0) return AddDue(edits, pool.due_ms(), DueKind::kPoolDue, id);
   edits.DropRaw(keys::PoolOfOwner(AccountOf(pool.owner()), id));
   edits.Drop(keys::Pool(id));

@@ -47,6 +47,7 @@ Verdict Check(const pb::RegisterProvider& op, const Context& context, const Read
   if (FindActiveOrBusy(context.signer, view)) return Verdict::kProviderExists;
   const auto node_key = base::PublicKey::Decode(base::AsBytes(op.node_key()));
   const base::Digest digest = RegistrationDigest(context.chain, context.signer, AccountOf(op.operator_()));
+  // The node agrees as well: nobody registers another's machine as its own.
   if (!node_key.ok() || !node_key->Verify(digest, Trusted<base::Signature>(op.node_signature()))) {
     return Verdict::kBadNodeSignature;
   }
@@ -218,7 +219,7 @@ void Apply(const pb::ExitProvider&, const Context& context, Edits& edits) {
   provider.set_maintenance_until_ms(0);
   provider.set_state(pb::PROVIDER_STATE_EXITED);
   edits.DropRaw(keys::NodeKey(provider.node_key()));
-  Unlock(edits, context.signer, deposit);
+  GiveBack(edits, context, context.signer, deposit);
   AskedPricesChanged(context, edits);
   context.Emit("provider.exited", {{"provider", context.signer.ToHexString()}, {"deposit", deposit.ToString()}});
 }

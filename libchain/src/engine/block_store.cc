@@ -32,8 +32,14 @@ absl::string_view KeyOf(Mark mark) {
   return "";
 }
 
+void AddSum(std::string& bytes) {
+  const base::Digest sum = base::Blake3(base::AsBytes(bytes));
+  absl::StrAppend(&bytes, base::AsText(sum.view().subspan(0, kSumBytes)));
+}
 std::string WithSum(absl::string_view bytes) {
-  return absl::StrCat(bytes, base::AsText(base::Blake3(base::AsBytes(bytes)).view().subspan(0, kSumBytes)));
+  std::string out(bytes);
+  AddSum(out);
+  return out;
 }
 // nullopt: these are not the bytes that were written.
 std::optional<absl::string_view> WithoutSum(absl::string_view value) {
@@ -60,8 +66,16 @@ void PutChanges(base::KvBatch& batch, absl::string_view prefix, const ChangeSet&
   }
 }
 
-void PutBlock(base::KvBatch& batch, const pb::Block& block, uint64_t height) {
-  const std::string bytes = WithSum(block.SerializeAsString());
+void PutBlock(base::KvBatch& batch, const pb::Block& block, const BlockResult& result, uint64_t height) {
+  pb::Block markers;
+  markers.mutable_event_transactions()->Add(result.event_transactions.begin(), result.event_transactions.end());
+  std::string bytes;
+  bytes.reserve(block.ByteSizeLong() + result.events.bytes().size() + markers.ByteSizeLong() + kSumBytes);
+  // Fields in the order of their numbers, as one message of all of them would be encoded.
+  block.AppendToString(&bytes);
+  bytes += result.events.bytes();
+  markers.AppendToString(&bytes);
+  AddSum(bytes);
   for (size_t at = 0, chunk = 0; at < bytes.size(); at += kChunkBytes, ++chunk) {
     batch.Put(BlockKey(height, chunk), absl::string_view(bytes).substr(at, kChunkBytes));
   }
@@ -115,14 +129,22 @@ absl::StatusOr<std::optional<Head>> GetHead(const base::KvSnapshot& snapshot) {
 
 absl::StatusOr<std::optional<pb::TransactionReceipt>> FindReceipt(const base::KvSnapshot& snapshot,
                                                                  absl::string_view hash) {
-  ASSIGN_OR_RETURN(const std::optional<Location> place, FindTransaction(snapshot, hash));
+  return ReceiptReader(snapshot).Find(hash);
+}
+
+absl::StatusOr<std::optional<pb::TransactionReceipt>> ReceiptReader::Find(absl::string_view hash) {
+  ASSIGN_OR_RETURN(const std::optional<Location> place, FindTransaction(snapshot_, hash));
   if (!place) return std::optional<pb::TransactionReceipt>();
-  ASSIGN_OR_RETURN(const pb::Block block, GetBlock(snapshot, place->height));
-  const bool there = place->index < static_cast<uint32_t>(block.receipts_size());
-  if (!there || block.receipts(static_cast<int>(place->index)).transaction() != hash) {
+  if (height_ != place->height) {
+    height_.reset();
+    ASSIGN_OR_RETURN(block_, GetBlock(snapshot_, place->height));
+    height_ = place->height;
+  }
+  const bool there = place->index < static_cast<uint32_t>(block_.receipts_size());
+  if (!there || block_.receipts(static_cast<int>(place->index)).transaction() != hash) {
     return Broken("a transaction's receipt");
   }
-  return std::optional<pb::TransactionReceipt>(block.receipts(static_cast<int>(place->index)));
+  return std::optional<pb::TransactionReceipt>(block_.receipts(static_cast<int>(place->index)));
 }
 
 absl::StatusOr<std::optional<Location>> FindTransaction(const base::KvSnapshot& snapshot, absl::string_view hash) {

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "cairn/base/hash.h"
 #include "cairn/base/kv.h"
+#include "cairn/chain/ledger.h"
 #include "cairn/chain/pb.h"
 #include "cairn/chain/view.h"
 
@@ -29,8 +30,8 @@ struct Location {
 };
 
 void PutChanges(base::KvBatch& batch, absl::string_view prefix, const ChangeSet& changes);
-// The block, its receipts by hash, and the head.
-void PutBlock(base::KvBatch& batch, const pb::Block& block, uint64_t height);
+// A block, its receipts by hash, and the head. `block` has everything but its events, which come from `result`.
+void PutBlock(base::KvBatch& batch, const pb::Block& block, const BlockResult& result, uint64_t height);
 // Takes a block and the receipts of its transactions away.
 void DropBlock(base::KvBatch& batch, const pb::Block& block, uint64_t height);
 // NotFound when it is not there; DataLoss when it cannot be read.
@@ -40,6 +41,18 @@ absl::StatusOr<std::optional<Location>> FindTransaction(const base::KvSnapshot& 
 // The receipt of a transaction that is in the history; nullopt when it is not.
 absl::StatusOr<std::optional<pb::TransactionReceipt>> FindReceipt(const base::KvSnapshot& snapshot,
                                                                  absl::string_view hash);
+
+// The same for many transactions; those of one block read it once.
+class ReceiptReader {
+ public:
+  explicit ReceiptReader(const base::KvSnapshot& snapshot) : snapshot_(snapshot) {}
+  absl::StatusOr<std::optional<pb::TransactionReceipt>> Find(absl::string_view hash);
+
+ private:
+  const base::KvSnapshot& snapshot_;
+  std::optional<uint64_t> height_;
+  pb::Block block_;  // at that height
+};
 
 // Numbers the engine keeps for itself.
 enum class Mark { kEarliestHeight, kAliveMs, kAdvancedMs };

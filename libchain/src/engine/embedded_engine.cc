@@ -54,7 +54,8 @@ struct EmbeddedEngine::State {
   // Tree, block and state in one durable commit; the ledger then stands at the block.
   absl::StatusOr<pb::Block> CommitBlock(const std::shared_ptr<const base::KvSnapshot>& snapshot,
                                         const BlockContext& context, std::vector<Pending>& batch, BlockResult& result);
-  void ReportBroken(const pb::Block& block, uint64_t height) const;
+  void ReportBroken(uint64_t height) const;
+  // Without its events.
   pb::Block MakeBlock(const BlockContext& context, std::vector<Pending>& batch, BlockResult& result,
                       const base::Digest& state_root) const;
   void Prune(const base::KvSnapshot& snapshot, uint64_t now_ms, base::KvBatch& batch);
@@ -87,6 +88,7 @@ struct EmbeddedEngine::State {
   mutable std::condition_variable changed;
   std::deque<Pending> queue;
   absl::flat_hash_map<base::Digest, Pending*> queued;  // by hash; into `queue`
+  size_t queued_bytes = 0;                             // of the bodies in `queue`
   Head head;
   uint64_t advanced_ms = 0;
   absl::Status health_status;
@@ -135,6 +137,7 @@ absl::Status EmbeddedEngine::State::CheckClock() {
                        "set the machine's clock right, then start the ledger again",
                        {{"jump", absl::FormatDuration(jump)}});
   }
+  // Clocks drift apart, and slowly that is no jump.
   clock_lead = lead;
   return absl::OkStatus();
 }
@@ -151,6 +154,7 @@ absl::Status EmbeddedEngine::State::MarkAlive(uint64_t now_ms) {
   base::KvBatch batch;
   PutMark(batch, Mark::kAliveMs, now_ms);
   alive_ms = now_ms;
+  // A mark that a crash takes back only makes the gap longer, and deadlines later.
   return Commit(batch, /*durable=*/false);
 }
 
@@ -162,6 +166,7 @@ std::vector<Pending> EmbeddedEngine::State::Drain() {
     const size_t size = queue.front().transaction.transaction.body().size();
     if (!batch.empty() && bytes + size > options.max_block_bytes) break;
     bytes += size;
+    queued_bytes -= size;
     queued.erase(queue.front().transaction.hash);
     batch.push_back(std::move(queue.front()));
     queue.pop_front();
@@ -172,8 +177,9 @@ std::vector<Pending> EmbeddedEngine::State::Drain() {
 absl::Status EmbeddedEngine::State::AnswerRepeated(const base::KvSnapshot& snapshot, std::vector<Pending>& batch) {
   // Every look-up comes before the first answer, so that an error leaves all of them to the caller.
   std::vector<std::optional<pb::TransactionReceipt>> earlier(batch.size());
+  ReceiptReader reader(snapshot);
   for (size_t i = 0; i < batch.size(); ++i) {
-    ASSIGN_OR_RETURN(earlier[i], FindReceipt(snapshot, base::AsText(batch[i].transaction.hash.view())));
+    ASSIGN_OR_RETURN(earlier[i], reader.Find(base::AsText(batch[i].transaction.hash.view())));
   }
   std::vector<Pending> fresh;
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -197,8 +203,6 @@ pb::Block EmbeddedEngine::State::MakeBlock(const BlockContext& context, std::vec
     *block.add_transactions() = std::move(batch[i].transaction.transaction);
     *block.add_receipts() = std::move(result.receipts[i]);
   }
-  for (pb::Event& event : result.events) *block.add_events() = std::move(event);
-  for (const uint32_t marker : result.event_transactions) block.add_event_transactions(marker);
 
   pb::BlockHeader header;
   header.set_chain_id(ToField(ledger.chain_id()));
@@ -235,7 +239,8 @@ absl::StatusOr<pb::Block> EmbeddedEngine::State::CommitBlock(const std::shared_p
   base::KvBatch writes;
   PutChanges(writes, kStatePrefix, result.changes);
   PutChanges(writes, kPagePrefix, tree.pages);
-  PutBlock(writes, block, context.height);
+  PutBlock(writes, block, result, context.height);
+  // History goes with a commit that is made anyway.
   Prune(*snapshot, context.time_ms, writes);
   RETURN_IF_ERROR(Commit(writes, /*durable=*/true));
   alive_ms = context.time_ms;
@@ -243,6 +248,7 @@ absl::StatusOr<pb::Block> EmbeddedEngine::State::CommitBlock(const std::shared_p
   next.header_bytes = block.header();
   next.signature = block.signature();
   next.header.ParseFromString(block.header());
+  // Only now may anybody know of the block: it is on the disk.
   Adopt(std::move(next));
   next_due_ms = NextDueMs(KvView(kv, kStatePrefix));
   return block;
@@ -268,10 +274,11 @@ absl::Status EmbeddedEngine::State::FormBlock(uint64_t now_ms, std::vector<Pendi
     receipts.push_back(Included(VerdictOf(receipt)) ? nullptr : &receipt);
   }
   pb::Block block;
+  // Nothing paid, nothing due: no block.
   if (!result.changes.empty()) {
     ASSIGN_OR_RETURN(block, CommitBlock(snapshot, context, batch, result));
   }
-  ReportBroken(block, context.height);
+  if (result.invariant_broken) ReportBroken(context.height);
   for (size_t i = 0, included = 0; i < batch.size(); ++i) {
     if (receipts[i] == nullptr) receipts[i] = block.mutable_receipts(static_cast<int>(included++));
     const absl::StatusOr<pb::TransactionReceipt> answer = std::move(*receipts[i]);
@@ -282,12 +289,9 @@ absl::Status EmbeddedEngine::State::FormBlock(uint64_t now_ms, std::vector<Pendi
   return absl::OkStatus();
 }
 
-void EmbeddedEngine::State::ReportBroken(const pb::Block& block, uint64_t height) const {
-  for (const pb::Event& event : block.events()) {
-    if (event.type() != "ledger.invariant_broken") continue;
-    observer.Report({base::Severity::kError, "chain.invariant_broken",
-                     "a transaction that would break an invariant was undone", {{"height", absl::StrCat(height)}}});
-  }
+void EmbeddedEngine::State::ReportBroken(uint64_t height) const {
+  observer.Report({base::Severity::kError, "chain.invariant_broken",
+                   "a transaction that would break an invariant was undone", {{"height", absl::StrCat(height)}}});
 }
 
 absl::Duration EmbeddedEngine::State::RunOnce() {
@@ -302,6 +306,7 @@ absl::Duration EmbeddedEngine::State::RunOnce() {
   }
   if (status.ok()) {
     const bool due = next_due_ms && *next_due_ms <= now_ms;
+    // A gap is written down at once: deadlines must have moved before anything is late by it.
     if (!batch.empty() || due || gap_ms != 0) {
       status = FormBlock(now_ms, batch, &due_left);
       if (!status.ok()) Halt(status);
@@ -372,7 +377,7 @@ absl::Status EmbeddedEngine::State::CommitGenesis(const pb::Genesis& record) {
   base::KvBatch writes;
   PutChanges(writes, kStatePrefix, changes);
   PutChanges(writes, kPagePrefix, tree.pages);
-  PutBlock(writes, block, 0);
+  PutBlock(writes, block, nothing, 0);
   return kv.Commit(writes);
 }
 
@@ -394,7 +399,9 @@ absl::Status EmbeddedEngine::State::Resume(const std::shared_ptr<const base::KvS
   ASSIGN_OR_RETURN(advanced_ms, GetMark(*snapshot, Mark::kAdvancedMs));
   ASSIGN_OR_RETURN(const uint64_t alive, GetMark(*snapshot, Mark::kAliveMs));
   clock_lead = (clock.Now() - absl::UnixEpoch()) - clock.Monotonic();
-  next_due_ms = NextDueMs(KvView(snapshot, kStatePrefix));
+  const KvView state(snapshot, kStatePrefix);
+  next_due_ms = NextDueMs(state);
+  RETURN_IF_ERROR(state.health());
   const uint64_t last_ms = std::max<uint64_t>(alive, head.header.time_ms());
   const uint64_t now_ms = NowMs();
   // With no deadline open there is nothing to postpone.
@@ -440,18 +447,27 @@ void EmbeddedEngine::Submit(const pb::SignedTransaction& transaction, ReceiptCal
   State& s = *state_;
   PreparedTransaction prepared = Prepare(transaction);
   const bool refused = prepared.bytes != Verdict::kOk || !prepared.signature_valid;
-  absl::Status status;
+  absl::Status status = s.health();
+  if (status.ok() && !refused) {
+    // Anybody may send the ledger's whole history again for nothing: whoever does reads its blocks here, not on the one
+    // thread that makes blocks.
+    const auto earlier = FindReceipt(*s.kv.Snapshot(), base::AsText(prepared.hash.view()));
+    if (!earlier.ok()) return done(earlier.status());
+    if (*earlier) return done(**earlier);
+  }
   {
     std::lock_guard lock(s.mutex);
-    status = s.health_status;
+    if (status.ok()) status = s.health_status;
     if (status.ok() && !refused) {
       const auto same = s.queued.find(prepared.hash);
       if (same != s.queued.end()) {
         same->second->done.push_back(std::move(done));
         return;
       }
-      if (s.queue.size() < s.options.max_queue) {
+      const size_t bytes = prepared.transaction.body().size();
+      if (s.queue.size() < s.options.max_queue && s.queued_bytes + bytes <= s.options.max_queue_bytes) {
         const base::Digest hash = prepared.hash;
+        s.queued_bytes += bytes;
         s.queue.push_back({std::move(prepared), {}});
         s.queue.back().done.push_back(std::move(done));
         s.queued[hash] = &s.queue.back();
@@ -506,6 +522,7 @@ absl::StatusOr<pb::QueryResponse> EmbeddedEngine::Query(const pb::QueryRequest& 
   status.set_network(s.ledger.genesis().network());
   status.set_network_class(s.ledger.genesis().network_class());
   status.set_height(head->height());
+  // An answer is of its header's time; only a status is asked to tell what time it is.
   status.set_time_ms(request.question_case() == pb::QueryRequest::kStatus ? s.NowMs() : head->header.time_ms());
   status.set_state_root(head->header.state_root());
   status.set_engine_key(s.ledger.genesis().engine_key());
@@ -568,6 +585,7 @@ absl::StatusOr<absl::Time> EmbeddedEngine::Advance(absl::Duration by) {
     }
     base::KvBatch batch;
     PutMark(batch, Mark::kAdvancedMs, advanced);
+    // Before anybody lives by it: after a restart the ledger's time must not be earlier.
     RETURN_IF_ERROR(s.Commit(batch, /*durable=*/true));
   }
   s.changed.notify_all();

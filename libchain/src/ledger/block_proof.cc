@@ -15,6 +15,7 @@ base::Digest MerkleRoot(absl::string_view context, std::vector<base::Digest> lev
     for (size_t i = 0; i + 1 < level.size(); i += 2) {
       next.push_back(base::Hasher::DeriveKey(context).Field(level[i].view()).Field(level[i + 1].view()).Finish());
     }
+    // Not paired with itself: two lists would then have one root.
     if (level.size() % 2 != 0) next.push_back(level.back());
     level = std::move(next);
   }

@@ -2,32 +2,28 @@
 
 #include <set>
 
+#include "absl/container/inlined_vector.h"
+
 namespace cairn::chain {
 
 namespace {
 
 template <class List>
-pb::Event MakeEvent(const char* type, const List& attributes) {
-  pb::Event event;
-  event.set_type(type);
-  event.mutable_attributes()->Reserve(static_cast<int>(attributes.size()));
-  for (const auto& [key, value] : attributes) {
-    pb::Attribute* attribute = event.add_attributes();
-    attribute->set_key(key);
-    attribute->set_value(value.data(), value.size());
-  }
-  return event;
+void AddEvent(const char* type, const List& attributes, EventLog& events) {
+  absl::InlinedVector<EventLog::Attribute, 12> views;
+  for (const auto& [key, value] : attributes) views.emplace_back(key, value);
+  events.Add(type, views);
 }
 
 }  // namespace
 
 void Context::Emit(const char* type,
                    std::initializer_list<std::pair<const char*, absl::string_view>> attributes) const {
-  outcome->events.push_back(MakeEvent(type, attributes));
+  AddEvent(type, attributes, outcome->events);
 }
 
 void Context::Emit(const char* type, const Attributes& attributes) const {
-  outcome->events.push_back(MakeEvent(type, attributes));
+  AddEvent(type, attributes, outcome->events);
 }
 
 std::vector<std::string> Edits::KeysOf(const std::string& prefix) const {
@@ -36,6 +32,7 @@ std::vector<std::string> Edits::KeysOf(const std::string& prefix) const {
     found.insert(key);
     return true;
   });
+  // What this operation made or dropped is not in the view before Flush.
   for (auto slot = records_.lower_bound(prefix); slot != records_.end(); ++slot) {
     if (slot->first.compare(0, prefix.size(), prefix) != 0) break;
     if (slot->second.dropped) found.erase(slot->first);

@@ -76,6 +76,7 @@ absl::Status CheckGenesis(const pb::Genesis& genesis) {
     return Bad("the network's name must have 1 to 64 bytes");
   }
   if (genesis.salt().size() != kSaltBytes) return Bad("the salt must have 16 bytes");
+  // So far below the largest number that no time with a span added to it wraps.
   if (genesis.time_ms() == 0 || genesis.time_ms() >> 48 != 0) return Bad("the time is out of range");
   if (!base::PublicKey::Decode(base::AsBytes(genesis.engine_key())).ok()) return Bad("the engine's key is malformed");
   if (genesis.accounts_size() > kMaxAccounts) return Bad("too many accounts");

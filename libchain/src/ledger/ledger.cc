@@ -47,6 +47,7 @@ void Postpone(const keys::DueEntry& due, uint64_t gap_ms, const pb::Params& para
     case DueKind::kSealDeadline: {
       pb::Object& object = edits.At(keys::Object(due.id));
       object.set_seal_deadline_ms(later);
+      // Whoever may be fined later stays for as much longer.
       HoldLiable(object.primary(), later + params.fine_claim_window_ms(), edits);
       break;
     }
@@ -98,17 +99,17 @@ class Block {
   BlockResult Take();
 
  private:
-  Context MakeContext(Outcome* outcome) const {
+  Context MakeContext(Outcome* outcome) {
     return {.chain = ledger_.chain_id(), .params = params_, .height = context_.height, .time_ms = context_.time_ms,
             .stream_s = (streams_ms_ - std::min(stopped_ms_, streams_ms_)) / 1000, .stopped_ms = stopped_ms_,
-            .signer = {}, .transaction = "", .operation = nullptr, .outcome = outcome};
+            .signer = {}, .transaction = "", .operation = nullptr, .outcome = outcome, .memo = &memo_};
   }
   // The streams' clock does not pass what is due and not handled: so no payer is charged beyond a step it should take.
   void HoldStreams();
   Verdict Admit(const PreparedTransaction& transaction, const Context& context) const;
   Verdict RunOperations(const pb::TransactionBody& body, Context& context, WriteView& view,
                         pb::TransactionReceipt* receipt) const;
-  void Keep(Outcome outcome, uint32_t marker);
+  void Keep(const Outcome& outcome, uint32_t marker);
   void Alarm(const absl::Status& broken, const std::string& transaction, uint32_t marker);
 
   const Ledger& ledger_;
@@ -119,25 +120,26 @@ class Block {
   uint64_t stopped_ms_ = 0;
   uint64_t streams_ms_ = 0;  // the ledger's time up to which streams are charged
   uint32_t included_ = 0;
+  BlockMemo memo_;
   BlockResult result_;
 };
 
-void Block::Keep(Outcome outcome, uint32_t marker) {
-  for (pb::Event& event : outcome.events) {
-    result_.events.push_back(std::move(event));
-    result_.event_transactions.push_back(marker);
-  }
+void Block::Keep(const Outcome& outcome, uint32_t marker) {
+  result_.events.Append(outcome.events);
+  result_.event_transactions.insert(result_.event_transactions.end(), outcome.events.size(), marker);
 }
 
 void Block::Alarm(const absl::Status& broken, const std::string& transaction, uint32_t marker) {
   Outcome outcome;
   MakeContext(&outcome).Emit("ledger.invariant_broken", {{"transaction", base::ToHex(base::AsBytes(transaction))},
                                                          {"invariant", std::string(broken.message())}});
-  Keep(std::move(outcome), marker);
+  Keep(outcome, marker);
+  result_.invariant_broken = true;
 }
 
 void Block::PostponeDeadlines() {
   if (context_.gap_ms == 0) return;
+  // Gathered before any of them moves: the scan would meet again, further on, what it has moved.
   std::vector<keys::DueEntry> open;
   state_.Scan(keys::DuePrefix(), "", [&](const std::string& key, const Record&) {
     // What was overdue moves as well: the streams' clock must meet all of them in the order they had.
@@ -155,12 +157,14 @@ void Block::PostponeDeadlines() {
 }
 
 void Block::RunDueWork() {
+  // A second in which very much falls due must not become one endless block.
   while (result_.due_handled < params_.max_due_per_block()) {
     const auto first = state_.Seek(keys::DuePrefix());
     if (!first || first->first.substr(0, 1) != keys::DuePrefix()) break;
     const keys::DueEntry due = keys::ParseDue(first->first);
     if (due.time_ms > context_.time_ms) break;
     ++result_.due_handled;
+    // Everything due acts at its own time, however late the block: what it comes to must not hang on when that was made.
     streams_ms_ = due.time_ms;
     Outcome outcome;
     WriteView scratch(&state_);
@@ -171,7 +175,7 @@ void Block::RunDueWork() {
     const absl::Status sound = CheckChanges(scratch, ledger_.genesis().network_class());
     if (sound.ok()) {
       state_.Merge(scratch.TakeChanges());
-      Keep(std::move(outcome), kDueMarker);
+      Keep(outcome, kDueMarker);
     } else {
       // The entry goes all the same, or the ledger would stand still before it for ever.
       state_.Merge({{first->first, nullptr}});
@@ -190,6 +194,7 @@ void Block::HoldStreams() {
 
 Verdict Block::Admit(const PreparedTransaction& transaction, const Context& context) const {
   if (transaction.bytes != Verdict::kOk) return transaction.bytes;
+  // In this order the state is asked last: who may not be heard at all costs no look-up.
   if (transaction.body.chain_id() != ToField(ledger_.chain_id())) return Verdict::kWrongChain;
   if (!transaction.signature_valid) return Verdict::kBadSignature;
   return CheckAdmission(transaction.body, context, state_);
@@ -228,6 +233,7 @@ void Block::Execute(const PreparedTransaction& transaction) {
   if (verdict == Verdict::kOk) {
     WriteView scratch(&state_);
     Edits admission(scratch);
+    // Kept whatever the operations come to: a refusal that cost nothing could be sent again for ever.
     *receipt.mutable_fee() = ToProto(ApplyAdmission(transaction.body, context, admission));
     admission.Flush();
     state_.Merge(scratch.TakeChanges());
@@ -249,7 +255,7 @@ void Block::Execute(const PreparedTransaction& transaction) {
   receipt.set_verdict(static_cast<uint32_t>(verdict));
   if (verdict == Verdict::kOk) {
     for (std::string& id : outcome.created) *receipt.add_created() = std::move(id);
-    Keep(std::move(outcome), index);
+    Keep(outcome, index);
   } else {
     receipt.set_detail(outcome.detail);
   }

@@ -94,6 +94,7 @@ absl::Status VerifyProof(const base::Digest& root, const pb::StateProof& proof) 
     if (!proof.other_leaf().empty()) {
       if (proof.other_leaf().size() != 2 * base::Digest::kSize) return BadProof("the leaf in the way is malformed");
       const auto other = Trusted<base::Digest>(proof.other_leaf().substr(0, base::Digest::kSize));
+      // Its presence, shown as another's, would pass for its absence.
       if (other == key) return BadProof("the leaf in the way is the key's own");
       digest = LeafHash(other, Trusted<base::Digest>(proof.other_leaf().substr(base::Digest::kSize)));
     }

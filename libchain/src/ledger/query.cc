@@ -317,6 +317,7 @@ absl::Status Answer::PaymentAccounts() {
   ASSIGN_OR_RETURN(const base::AccountId owner, Id(request_.payment_accounts_of()));
   pb::Account account;
   Show(keys::Account(owner), &account);
+  // There is no table of them to go on in: their ids follow from the owner and how many it made.
   const uint64_t from = NumberFromField(request_.page().cursor());
   for (uint64_t number = from; number < account.payment_accounts(); ++number) {
     if (number - from == limit_) {

@@ -78,6 +78,8 @@ class Updater {
     for (size_t i = 0; i < touched.size(); ++i) {
       const Slot& summary = summaries[i];
       *touched[i].above = summary;
+      // A leaf alone under a page stands in the page above it, so that the pages follow from the state and not from its
+      // history. Above the root's page there is none.
       if (summary.kind == Slot::kInner || (depth == 0 && summary.kind == Slot::kLeaf)) {
         written_[PageKey(depth, touched[i].path)] = MakeRecord(EncodePage(touched[i].page));
       } else if (touched[i].stored) {
@@ -114,6 +116,7 @@ std::vector<Change> Hashed(const ChangeSet& changes) {
 
 // What the leaves, sorted and all under one path, amount to; every page on the way must be there as they make it.
 absl::StatusOr<Slot> CheckPages(const ReadView& pages, int depth, absl::Span<const Change> leaves) {
+  // As Finish leaves it: no page of its own for one leaf, but at the root.
   if (depth > 0 && leaves.size() == 1) return Slot{Slot::kLeaf, leaves[0].key, *leaves[0].value};
   Page page;
   for (size_t begin = 0; begin < leaves.size();) {

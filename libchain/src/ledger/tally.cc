@@ -180,6 +180,7 @@ void Tally::CountObject(const std::string& id, const pb::Object& object) {
   Gives(kBillCommitted, bill, FullRate(object).units());
   if (!created) {
     Gives(kBillRate, bill, Units(object.primary_rate()));
+    // The primary's part of the tax is what truncation leaves of the holders' parts.
     Gives(kBillTax, bill, Units(object.tax_rate()) - Units(object.holder_tax()) * object.positions_size());
   }
   Gives(kGroupObjects, group, 1);
@@ -213,6 +214,7 @@ void Tally::CountStream(const std::string& id, const pb::StreamAccount& stream) 
 void Tally::CountFlow(const std::string& id, const pb::Flow& flow) {
   const std::string payer = id.substr(0, base::AccountId::kSize);
   Says(kFlowRate, id, Units(flow.rate()));
+  // A flow that stands still is its payer's debt, and nobody's income.
   Gives(flow.frozen() ? kFrozenRate : kOutRate, payer, Units(flow.rate()));
   if (!flow.frozen()) Gives(kInRate, id.substr(base::AccountId::kSize), Units(flow.rate()));
 }
@@ -243,6 +245,7 @@ void Tally::CountPaymentAccount(const std::string& id, const pb::PaymentAccount&
 
 void Tally::CountChannel(const std::string& id, const pb::Channel& channel) {
   const std::string asset(1, static_cast<char>(channel.asset()));
+  // A settled channel holds nothing: its record only stays to be asked about.
   if (channel.state() != pb::CHANNEL_STATE_SETTLED) {
     Gives(kChannels, asset, Units(channel.deposit()));
     Says(kChannels, asset, Units(channel.withdrawn()));
@@ -255,6 +258,7 @@ void Tally::CountChannel(const std::string& id, const pb::Channel& channel) {
 
 void Tally::CountPool(const std::string& id, const pb::Pool& pool) {
   const std::string asset(1, static_cast<char>(pool.asset()));
+  // As a settled channel.
   if (pool.state() != pb::CHANNEL_STATE_SETTLED) {
     Gives(kChannels, asset, Units(pool.deposit()));
     Says(kChannels, asset, Units(pool.paid()));

@@ -82,6 +82,7 @@ Verdict CheckBytes(const pb::SignedTransaction& transaction, pb::TransactionBody
   if (transaction.body().size() > kMaxTransactionBytes) return Verdict::kTooLarge;
   if (transaction.signature().size() != base::Signature::kSize) return Verdict::kBadSignatureField;
   if (!body->ParseFromString(transaction.body())) return Verdict::kMalformed;
+  // Without them, bytes that carry any do not compare equal below.
   body->DiscardUnknownFields();
   if (Canonical(*body) != transaction.body()) return Verdict::kNotCanonical;
   return CheckEnvelope(*body);

@@ -70,6 +70,8 @@ void HashLevel(absl::Span<PageTree> trees, int first) {
     for (int n = first; n < 2 * first; ++n) {
       const Slot& left = tree[2 * n];
       const Slot& right = tree[2 * n + 1];
+      // A leaf rises until it has a neighbour: a path is as long as two keys agree, not as long as a hash. An inner
+      // node stays where it is, since its place is part of what it says.
       if (left.kind == Slot::kEmpty && right.kind != Slot::kInner) {
         tree[n] = right;
       } else if (right.kind == Slot::kEmpty && left.kind != Slot::kInner) {
@@ -168,6 +170,7 @@ absl::StatusOr<Page> LoadPage(const ReadView& pages, int depth, const base::Dige
   const RecordPtr record = pages.Get(PageKey(depth, path));
   RETURN_IF_ERROR(pages.health());
   if (!record) {
+    // An empty state has no page at all.
     if (depth == 0) return Page{};
     return TreeBroken("a page of the state tree is missing", depth, path);
   }

@@ -293,3 +293,21 @@ TEST_CASE("a pool's owner cannot fill a provider's memory with lanes: the sixty-
   CHECK(base::ReasonOf(w.Meet(w.LaneTo(pool, keys[64]), w.Grant(pool, keys[64], 1'000'000), keys[64])) == "TOO_MANY_LANES");
   CHECK(w.Meet(w.LaneTo(pool, keys[3]), w.Grant(pool, keys[3], 2'000'000), keys[3]).ok());
 }
+
+TEST_CASE("lanes that owe nothing cost a round no question to the ledger, and go when their capability ends") {
+  PoolWorld w;
+  const base::ChannelId pool = w.OpenPool(1'000'000);
+  for (int i = 0; i < 20; ++i) {
+    const base::SigningKey key = base::SigningKey::Generate(w.world.entropy);
+    REQUIRE(w.Meet(w.LaneTo(pool, key), w.Grant(pool, key, 1'000'000, absl::Hours(24)), key).ok());
+  }
+  int asked = 0;
+  w.world.client->on_the_way = [&] { ++asked; };
+  REQUIRE(w.settler->RunOnce().ok());
+  CHECK(asked < 5);
+  CHECK(w.lanes->All().size() == 20);
+  w.world.client->on_the_way = nullptr;
+  w.world.Advance(absl::Hours(25));
+  REQUIRE(w.settler->RunOnce().ok());
+  CHECK(w.lanes->All().empty());
+}

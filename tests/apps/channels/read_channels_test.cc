@@ -241,3 +241,22 @@ TEST_CASE("a payer and its provider have the same statement, and only the payer 
   base::SigningKey stranger = base::SigningKey::Generate(w.world.entropy);
   CHECK(base::ReasonOf(w.reads->Statement(stranger.public_key(), request, response)) == "NOT_YOUR_CHANNEL");
 }
+
+TEST_CASE("a claim that cannot be read any more keeps nobody from the money of the other channels [CD-16]") {
+  ChannelWorld w;
+  base::ChannelId damaged = w.Open(), sound = w.Open();
+  if (sound < damaged) std::swap(damaged, sound);  // the ledger lists them in this order
+  for (const base::ChannelId& id : {damaged, sound}) {
+    payment::Payer payer = w.NewPayer(id);
+    payer.Want(kChunk);
+    REQUIRE(w.Pay(payer).reject() == 0);
+  }
+  auto store = w.Backup();
+  base::KvBatch rot;
+  rot.Put("v" + chain::ToField(damaged), "no claim");
+  REQUIRE(store->Commit(rot).ok());
+  w.Restore(std::move(store));
+  w.Settle();
+  CHECK(w.Facts(sound).withdrawn == base::Amount(uint64_t{64}));
+  CHECK(base::ReasonOf(w.settler->RunOnce()) == "STORE_DAMAGED");
+}

@@ -50,4 +50,14 @@ TEST_CASE("a payer in need is told the sum and the command") {
         std::string::npos);
 }
 
+TEST_CASE("why no step comes is told as it is") {
+  client::Standing standing;
+  const auto until = [&] { return StateText(standing, "deposit"); };
+  CHECK(until().find("nothing flows out") != std::string::npos);
+  standing.out_rate = base::Amount(2);
+  CHECK(until().find("more than a hundred years from now") != std::string::npos);
+  standing.in_rate = base::Amount(2);
+  CHECK(until().find("what flows in pays for all") != std::string::npos);
+}
+
 }  // namespace cairn::storectl

@@ -147,3 +147,71 @@ TEST_CASE(
     }
   }
 }
+
+TEST_CASE("a block that was met while the ledger could not be asked is met again: a paid request is answered",
+          "[GF-29]") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  TestObject object = world.Create(bucket, "a", Pattern(5000));
+  world.CatchUp();
+  pb::Operation request;
+  request.mutable_request_upload()->set_object(chain::ToField(object.id));
+  world.Do(request);
+  Follower& follower = (*bucket.primary)->follower;
+  const uint64_t height = follower.height();
+  world.client->cut = true;
+  CHECK(absl::IsUnavailable(follower.Run([] { return false; })));
+  CHECK(follower.height() == height);
+  world.client->cut = false;
+  world.CatchUp();
+  CHECK(world.Look(object.id)->upload_answered());
+}
+
+TEST_CASE("receipts that one block posts for more objects than one seal may have are all sealed", "[GF-24]") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  std::set<std::string> ids;
+  pb::Receipt last;
+  for (int i = 0; i < 260; ++i) {
+    TestObject object = world.Create(bucket, "o" + std::to_string(i), Pattern(64));
+    ids.insert(chain::ToField(object.id));
+    for (uint32_t position : {0, 1}) {
+      pb::Operation post;
+      post.mutable_post_receipts()->set_group(bucket.group);
+      post.mutable_post_receipts()->add_objects(chain::ToField(object.id));
+      *post.mutable_post_receipts()->add_receipts() = last = world.Put(bucket, object, position).value();
+      REQUIRE(chain::ToStatus(world.Submit(bucket.holders[position]->identity.account, post)).ok());
+    }
+  }
+  // As if all of it had stood in one block.
+  const base::SigningKey& holder = bucket.holders[1]->identity.account;
+  pb::TransactionBody body;
+  body.set_chain_id(chain::ToField(world.engine->chain_id()));
+  body.set_number(1);
+  for (const std::string& id : ids) {
+    if (body.operations_size() == 0 || body.operations().rbegin()->post_receipts().objects_size() == 200)
+      *body.add_operations()->mutable_post_receipts()->add_receipts() = last;
+    body.mutable_operations()->rbegin()->mutable_post_receipts()->add_objects(id);
+  }
+  pb::Block block;
+  *block.add_transactions() = chain::SignTransaction(body, holder);
+  block.add_receipts();
+  TestProvider& primary = *bucket.primary;
+  REQUIRE(primary->follower.OnBlock(block, world.engine->height()).ok());
+  while (primary->seal_lane.RunOnce()) {
+  }
+  for (const std::string& id : ids)
+    CHECK(world.Look(chain::Trusted<base::ObjectId>(id))->state() == pb::OBJECT_STATE_SEALED);
+}
+
+TEST_CASE("an answer that a block overtook is not kept: the payer's step in that block would be missed") {
+  World world(1);
+  CutClient client(static_cast<chain::Client&>(*world.client));
+  Ledger ledger(client, world.clock);
+  const base::AccountId payer = world.owner().account();
+  REQUIRE(ledger.Stream(payer).ok());
+  CHECK(ledger.KnownStream(payer) != nullptr);
+  client.on_the_way = [&] { ledger.ForgetStream(payer); };
+  REQUIRE(ledger.Stream(payer, Freshness::kFresh).ok());
+  CHECK(ledger.KnownStream(payer) == nullptr);
+}

@@ -231,3 +231,32 @@ TEST_CASE("a copy that three of six holders cannot give is put together once the
   REQUIRE(primary->puller.RunOnce(Never).ok());
   CHECK(primary.blobs->Read(large.layout.content_id, 1 << 23).ok());
 }
+
+TEST_CASE("a copy that a holder could not take at once is taken in a later round", "[GF-24]") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  TestObject source = world.Create(bucket, "source", Pattern(700'000));
+  world.Store(bucket, source);
+  TestProvider& holder = *bucket.holders[1];
+  REQUIRE(holder.blobs->Delete(source.layout.content_id).ok());  // and cannot fetch it again now
+  TestObject copy = world.Create(bucket, "copy", Pattern(700'000), nullptr, source.id);
+  world.CatchUp();
+  for (int i : {0, 2}) bucket.holders[i]->off = true;
+  REQUIRE(holder->puller.RunOnce(Never).ok());
+  world.CatchUp();
+  const auto receipted = [&] {
+    const std::vector<uint32_t> missing =
+        chain::MissingPositions(*world.Look(copy.id), world.Group(bucket.group));
+    return std::find(missing.begin(), missing.end(), 1u) == missing.end();
+  };
+  CHECK_FALSE(receipted());
+  CHECK(world.Look(copy.id)->state() == pb::OBJECT_STATE_CREATED);
+  for (int i : {0, 2}) bucket.holders[i]->off = false;
+  REQUIRE(holder->puller.RunOnce(Never).ok());
+  world.CatchUp();
+  CHECK(receipted());
+  // Once the ledger has the receipt nothing is left to do.
+  const uint64_t height = world.engine->height();
+  REQUIRE(holder->puller.RunOnce(Never).ok());
+  CHECK(world.engine->height() == height);
+}

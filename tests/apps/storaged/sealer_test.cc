@@ -139,3 +139,76 @@ TEST_CASE("a paid upload request is answered by the primary", "[GF-29]") {
   world.CatchUp();
   CHECK(world.Look(object.id)->upload_answered());
 }
+
+TEST_CASE("receipts that the ledger has already are answered, and cost the primary no transaction", "[GF-25]") {
+  World world(6);
+  TestBucket bucket = world.MakeBucket("rs:4+2", true);
+  TestObject object = world.Create(bucket, "a", Pattern(700'000));
+  Sealer& sealer = (*bucket.primary)->sealer;
+  auto all = ReceiptsOf(world, bucket, object, {0, 1, 2, 3, 4});
+  REQUIRE(sealer.Accept(world.Submission(bucket, object, all), absl::ZeroDuration()).ok());
+  world.CatchUp();
+  const uint64_t height = world.engine->height();
+  rpc::v1::SubmitReceiptsRequest again = world.Submission(bucket, object, all);
+  for (const bool wait : {false, true}) {
+    again.set_wait_sealed(wait);
+    auto answer = sealer.Accept(again, absl::ZeroDuration());
+    REQUIRE(answer.ok());
+    CHECK_FALSE(answer->upload_signature().empty());
+    CHECK((answer->sealed_height() != 0) == wait);
+  }
+  all.pop_back();
+  REQUIRE(sealer.Accept(world.Submission(bucket, object, all), absl::ZeroDuration()).ok());
+  CHECK(sealer.pending() == 0);
+  world.CatchUp();
+  CHECK(world.engine->height() == height);
+  // One that it does not have is passed on.
+  REQUIRE(sealer.Accept(world.Submission(bucket, object, ReceiptsOf(world, bucket, object, {5})),
+                        absl::ZeroDuration())
+              .ok());
+  CHECK(sealer.pending() == 1);
+}
+
+TEST_CASE("one upload makes the primary pay for a few seals at most, in whatever order its receipts come") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  TestObject object = world.Create(bucket, "a", Pattern(5000));
+  auto receipts = ReceiptsOf(world, bucket, object, {0, 1, 2});
+  const auto submit = [&](std::vector<size_t> order) {
+    std::vector<pb::Receipt> some;
+    for (size_t i : order) some.push_back(receipts[i]);
+    return base::ReasonOf(
+        (*bucket.primary)->sealer.Accept(world.Submission(bucket, object, some), absl::ZeroDuration()).status());
+  };
+  for (const auto& order : std::vector<std::vector<size_t>>{{0, 1}, {0, 2}, {1, 2}, {0, 1, 2}})
+    CHECK(submit(order) == "OK");
+  CHECK(submit({2, 1, 0}) == "SEAL_PENDING");
+  world.CatchUp();
+  CHECK(world.Look(object.id)->state() == pb::OBJECT_STATE_SEALED);
+  CHECK(submit({2, 1, 0}) == "OK");
+  CHECK((*bucket.primary)->sealer.pending() == 0);
+}
+
+TEST_CASE("a primary says uploaded only while the seal is sure to be in time, for its word without a seal is fined",
+          "[GF-29]") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  TestObject object = world.Create(bucket, "a", Pattern(5000));
+  auto receipts = ReceiptsOf(world, bucket, object, {0, 1});
+  const auto submit = [&] {
+    return base::ReasonOf((*bucket.primary)
+                              ->sealer.Accept(world.Submission(bucket, object, receipts), absl::ZeroDuration())
+                              .status());
+  };
+  const absl::Time deadline =
+      absl::FromUnixMillis(static_cast<int64_t>(world.Look(object.id)->seal_deadline_ms()));
+  world.clock.Advance(deadline - world.clock.Now() - absl::Seconds(1));  // a twentieth of the window
+  CHECK(submit() == "DEADLINE_PASSED");
+  CHECK((*bucket.primary)->sealer.pending() == 0);
+  TestObject other = world.Create(bucket, "b", Pattern(5000, 2));
+  receipts = ReceiptsOf(world, bucket, other, {0, 1});
+  object = other;
+  const absl::Time later = absl::FromUnixMillis(static_cast<int64_t>(other.record.seal_deadline_ms()));
+  world.clock.Advance(later - world.clock.Now() - absl::Seconds(1) - absl::Milliseconds(1));
+  CHECK(submit() == "OK");
+}

@@ -120,7 +120,7 @@ void TestProvider::CatchUp() {
       uint64_t next = parts->follower.height() + 1;
       auto block = Must(world.engine->NextBlock(next, absl::ZeroDuration()));
       if (!block.has_value()) break;
-      parts->follower.OnBlock(*block, next);
+      Must(parts->follower.OnBlock(*block, next));
       moved = true;
     }
   }
@@ -145,7 +145,8 @@ World::World(size_t providers, uint64_t quota, const std::function<void(pb::Para
   pb::Genesis genesis = chain::MakeGenesis(options, entropy);
   params(*genesis.mutable_params());
   engine = Must(chain::EmbeddedEngine::Open(*ledger_kv_, clock, std::move(engine_key), genesis));
-  client = chain::NewInProcessClient(*engine);
+  ledger_client_ = chain::NewInProcessClient(*engine);
+  client = std::make_unique<CutClient>(*ledger_client_);
   std::vector<base::SigningKey> operators;
   for (size_t i = 0; i < std::max<size_t>(3, providers / 2); ++i)
     operators.push_back(base::SigningKey::Generate(entropy));

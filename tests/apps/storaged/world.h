@@ -2,6 +2,7 @@
 // of storaged's own parts over stores in memory. No sockets, no threads, no waiting.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "apps/storaged/sealer.h"
 #include "cairn/base/entropy.h"
 #include "cairn/base/kv.h"
+#include "cairn/chain/client.h"
 #include "cairn/chain/engine.h"
 #include "cairn/storage/encode.h"
 #include "cairn/storage/faulty_blob_store.h"
@@ -23,6 +25,37 @@
 namespace cairn::storaged::testing {
 
 class World;
+
+// The way to the ledger, which can be cut.
+class CutClient final : public chain::Client {
+ public:
+  explicit CutClient(chain::Client& ledger) : ledger_(ledger) {}
+  absl::StatusOr<pb::TransactionReceipt> Submit(const pb::SignedTransaction& transaction,
+                                                chain::WaitFor wait) override {
+    if (cut) return absl::UnavailableError("nobody there");
+    return ledger_.Submit(transaction, wait);
+  }
+  absl::StatusOr<pb::TransactionReceipt> Simulate(
+      const pb::SignedTransaction& transaction) override {
+    return ledger_.Simulate(transaction);
+  }
+  absl::StatusOr<pb::QueryResponse> Query(const pb::QueryRequest& request) override {
+    if (cut) return absl::UnavailableError("nobody there");
+    auto answer = ledger_.Query(request);
+    if (on_the_way) on_the_way();
+    return answer;
+  }
+  // Blocks on their way arrive.
+  absl::Status Follow(uint64_t from,
+                      const std::function<bool(const pb::Block&)>& sink) override {
+    return ledger_.Follow(from, sink);
+  }
+  std::atomic<bool> cut{false};
+  std::function<void()> on_the_way;  // after the ledger answered a question, before the answer is there
+
+ private:
+  chain::Client& ledger_;
+};
 
 // Reads other providers' stores directly; bytes still go through a SliceDecoder.
 class WorldSource final : public PartSource {
@@ -137,9 +170,10 @@ class World {
   base::SimClock clock;
   base::SeededEntropy entropy{7};
   std::unique_ptr<chain::EmbeddedEngine> engine;
-  std::unique_ptr<chain::Client> client;
+  std::unique_ptr<CutClient> client;
 
  private:
+  std::unique_ptr<chain::Client> ledger_client_;
   void Register(TestProvider& provider, const base::SigningKey& operator_key);
 
   const base::Amount storage_price_;

@@ -23,8 +23,9 @@ namespace cairn::chain {
 
 struct EngineOptions {
   size_t max_block_transactions = 2000;
-  size_t max_block_bytes = 3 << 19;                      // of bodies: with events, one message of a network
+  size_t max_block_bytes = 3 << 19;                      // of bodies
   size_t max_queue = 20000;                              // beyond it Submit answers ResourceExhausted (QUEUE_FULL)
+  size_t max_queue_bytes = 64 << 20;                     // of bodies that wait; as max_queue
   absl::Duration keep_history = absl::Hours(24 * 90);    // blocks and receipts
   absl::Duration max_clock_jump = absl::Minutes(10);     // wall against monotonic
   LedgerHooks hooks;                                     // tests only
@@ -45,7 +46,9 @@ class EmbeddedEngine {
                                                               EngineOptions options = {});
   ~EmbeddedEngine();
 
-  // Checks bytes and signature on the calling thread (so that callers share the work), then queues. `done` runs exactly once, on the thread in RunOnce or at once on this one; it must not block.
+  // Checks bytes and signature on the calling thread, and answers there what is in the history already (so that callers
+  // share the work); then queues. `done` runs exactly once, on the thread in RunOnce or at once on this one; it must not
+  // block.
   void Submit(const pb::SignedTransaction& transaction, ReceiptCallback done);
   absl::StatusOr<pb::TransactionReceipt> Simulate(const pb::SignedTransaction& transaction) const;
   absl::StatusOr<pb::QueryResponse> Query(const pb::QueryRequest& request) const;

@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "cairn/base/hash.h"
 #include "cairn/base/id.h"
+#include "cairn/chain/event_log.h"
 #include "cairn/chain/pb.h"
 #include "cairn/chain/verdict.h"
 #include "cairn/chain/view.h"
@@ -37,8 +38,9 @@ PreparedTransaction Prepare(pb::SignedTransaction transaction);
 struct BlockResult {
   // Parallel to the transactions. Those included (see Included) have a height, and their index among the included.
   std::vector<pb::TransactionReceipt> receipts;
-  std::vector<pb::Event> events;
+  EventLog events;
   std::vector<uint32_t> event_transactions;      // parallel to events; see Block.event_transactions
+  bool invariant_broken = false;                 // something that would break one was undone; an event tells what
   ChangeSet changes;
   uint64_t due_handled = 0;
   bool due_left = false;                         // more is due at this time than one block takes: make another

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "cairn/base/kv.h"
@@ -55,9 +55,6 @@ class ReadView {
   }
 };
 
-// First entry at or after `key` of what `changes` make of `below`.
-std::optional<ReadView::Entry> SeekOver(const ChangeSet& changes, const ReadView& below, const std::string& key);
-
 class WriteView final : public ReadView {
  public:
   // Over `below`, which must outlive it. (A pointer: a reference to another WriteView would mean a copy of it.)
@@ -66,7 +63,7 @@ class WriteView final : public ReadView {
   WriteView& operator=(const WriteView&) = delete;
 
   RecordPtr Get(const std::string& key) const override;
-  std::optional<Entry> Seek(const std::string& key) const override { return SeekOver(changes_, below_, key); }
+  std::optional<Entry> Seek(const std::string& key) const override;
   absl::Status health() const override { return below_.health(); }
 
   template <class R>
@@ -113,7 +110,7 @@ class BlockView final : public ReadView {
   BlockView& operator=(const BlockView&) = delete;
 
   RecordPtr Get(const std::string& key) const override;
-  std::optional<Entry> Seek(const std::string& key) const override { return SeekOver(changes_, below_, key); }
+  std::optional<Entry> Seek(const std::string& key) const override;
   absl::Status health() const override { return below_.health(); }
 
   // Lays `changes` over this view.
@@ -122,9 +119,13 @@ class BlockView final : public ReadView {
   ChangeSet TakeChanges();
 
  private:
+  struct Known {
+    RecordPtr record;
+    bool changed = false;
+  };
   const ReadView& below_;
-  mutable absl::flat_hash_map<std::string, RecordPtr> known_;
-  ChangeSet changes_;
+  mutable absl::node_hash_map<std::string, Known> known_;
+  absl::btree_map<absl::string_view, const Known*> changed_;  // into `known_`
 };
 
 // A state in memory: tests, simulators, the state before genesis.

@@ -104,7 +104,8 @@ class Payee {
   void OnReaderGone() { waiting_since_.reset(); }
 
   // What the payee signs when both close; no voucher is taken until it expired. FailedPrecondition
-  // (reason CLOSE_BELOW_CLAIM) below the best claim.
+  // (reason CLOSE_BELOW_CLAIM) below the best claim, CHANNEL_CLOSING once the payer has closed by
+  // itself, CHANNEL_ENDED.
   absl::StatusOr<base::CooperativeClose> AgreeToClose(base::Amount amount, absl::Time expires,
                                                       absl::Time now);
 

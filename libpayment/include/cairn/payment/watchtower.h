@@ -40,9 +40,9 @@ class Watchtower {
 
   // A channel of our own, or a higher claim for it. Lower ones change nothing.
   absl::Status WatchOwn(const ChannelFacts& facts, const base::Claim& claim);
-  // A peer's. PermissionDenied (FORGED_CLAIM, BAD_APPOINTMENT), FailedPrecondition
-  // (APPOINTMENT_TOO_SHORT: it ends before a close after the expiry could settle),
-  // ResourceExhausted (TOWER_FULL).
+  // A peer's; of several claims and appointments for one channel the best of each stays.
+  // PermissionDenied (FORGED_CLAIM, BAD_APPOINTMENT), FailedPrecondition (APPOINTMENT_TOO_SHORT: it
+  // ends before a close after the expiry could settle), ResourceExhausted (TOWER_FULL).
   absl::Status WatchPeer(const ChannelFacts& facts, const base::Claim& claim,
                          const SignedAppointment& appointment, absl::Duration window);
 
@@ -52,12 +52,17 @@ class Watchtower {
   std::vector<DisputeOrder> OnTime(absl::Time now);
 
   size_t watched() const { return watched_.size(); }
+  struct Held {
+    base::Claim claim;                             // the highest
+    std::optional<SignedAppointment> appointment;  // the one that lasts longest
+  };
+  // What is held for a channel; nullopt when it is not watched.
+  std::optional<Held> Find(const base::ChannelId& channel) const;
 
  private:
   struct Watched {
     ChannelFacts facts;
-    base::Claim claim;
-    std::optional<SignedAppointment> appointment;
+    Held held;
     absl::Time ordered = absl::InfinitePast();
   };
   absl::Status Watch(const ChannelFacts& facts, const base::Claim& claim,

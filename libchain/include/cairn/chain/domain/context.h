@@ -11,6 +11,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/strings/string_view.h"
 #include "cairn/base/id.h"
+#include "cairn/chain/event_log.h"
 #include "cairn/chain/pb.h"
 #include "cairn/chain/verdict.h"
 #include "cairn/chain/view.h"
@@ -19,9 +20,15 @@ namespace cairn::chain {
 
 // What an operation leaves behind besides changed records.
 struct Outcome {
-  std::vector<pb::Event> events;
+  EventLog events;
   std::vector<std::string> created;
   std::string detail;
+};
+
+// What many operations of one block may ask for and only the first of them works out: its cost is that of the whole state.
+struct BlockMemo {
+  bool asks_known = false;
+  std::optional<pb::ProviderPrices> asked;  // the median of what providers ask; nullopt: nobody asks
 };
 
 using Attributes = std::vector<std::pair<const char*, std::string>>;
@@ -37,6 +44,7 @@ struct Context {
   std::string transaction;          // hash; empty in due work
   const pb::Operation* operation = nullptr;
   Outcome* outcome = nullptr;
+  BlockMemo* memo = nullptr;        // of the block
 
   // The verdict, with what was expected and found.
   Verdict Refuse(Verdict verdict, std::string detail) const {

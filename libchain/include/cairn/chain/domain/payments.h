@@ -114,7 +114,8 @@ Verdict Validate(const pb::AnchorJournal& op);
 Verdict Check(const pb::AnchorJournal& op, const Context& context, const ReadView& view);
 void Apply(const pb::AnchorJournal& op, const Context& context, Edits& edits);
 
-// A provider came, left or asks for other prices: without a feed the median moves, as far as the bound allows.
+// A provider came, left or asks for other prices: without a feed the median moves, as far as the bound allows. A block
+// looks once at what all of them ask; of what changes after that look a later operation, or RefreshPrice, takes account.
 void AskedPricesChanged(const Context& context, Edits& edits);
 // The due entry of an account's stream.
 void PayerStep(const std::string& id, const Context& context, Edits& edits);
