@@ -42,6 +42,7 @@ constexpr ReasonExit kByReason[] = {
     {"DISK_FULL", Exit::kLocalDisk},
     {"MAP_FULL", Exit::kLocalDisk},
     {"DISK_ERROR", Exit::kLocalDisk},
+    {"TOO_MANY_FILES", Exit::kLocalDisk},
     {"STORE_LOCKED", Exit::kLocked},
     {"PORT_TAKEN", Exit::kLocked},
     {"PARTIAL", Exit::kPartial},

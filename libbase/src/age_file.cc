@@ -82,6 +82,7 @@ absl::StatusOr<Secret<32>> Stretch(const SecretString& passphrase, ByteView salt
   uint64_t n = uint64_t{1} << work_factor;
   Secret<32> out;
   absl::string_view text = passphrase.Reveal();
+  // The limit on memory: N * 128 * r bytes with r = 8, and a little for the rest.
   if (EVP_PBE_scrypt(text.data(), text.size(), reinterpret_cast<const uint8_t*>(labelled.data()),
                      labelled.size(), n, 8, 1, n * 1024 + (1 << 20), out.Fill().data(),
                      Secret<32>::kSize) != 1) {
@@ -117,6 +118,13 @@ class ChaCha {
     Require(EVP_AEAD_CTX_init(context_.get(), EVP_aead_chacha20_poly1305(), key.Reveal().data(), 32,
                               kTagBytes, nullptr) == 1);
   }
+  // BoringSSL leaves the key in the context when it cleans up.
+  ~ChaCha() {
+    context_.Reset();
+    SecureWipe(context_.get(), sizeof(EVP_AEAD_CTX));
+  }
+  ChaCha(const ChaCha&) = delete;
+  ChaCha& operator=(const ChaCha&) = delete;
   Bytes Seal(ByteView nonce, ByteView plaintext) const {
     Bytes out(plaintext.size() + kTagBytes);
     size_t written = 0;
@@ -166,6 +174,7 @@ absl::StatusOr<SecretString> OpenPayload(const Secret<32>& key, ByteView sealed)
   for (uint64_t index = 0; index == 0 || !sealed.empty(); ++index) {
     ByteView chunk = sealed.subspan(0, kChunkBytes + kTagBytes);
     sealed.remove_prefix(chunk.size());
+    // An empty last chunk behind others would be a second form of the same plaintext.
     bool empty_last = index > 0 && chunk.size() == kTagBytes;
     size_t plain = chunk.size() < kTagBytes ? 0 : chunk.size() - kTagBytes;
     MutableByteView room(reinterpret_cast<uint8_t*>(out.data()) + size, plain);
@@ -245,6 +254,7 @@ absl::StatusOr<std::string> AgeSeal(ByteView plaintext, const SecretString& pass
 }
 
 absl::StatusOr<SecretString> AgeOpen(absl::string_view file, const SecretString& passphrase) {
+  // Armor adds a third, the header a few hundred bytes.
   if (file.size() > 2 * kAgeMaxPlaintextBytes) return BadFile("it is too long");
   ASSIGN_OR_RETURN(std::string binary, Unarmor(file));
   ASSIGN_OR_RETURN(Header header, ParseHeader(binary));

@@ -30,6 +30,10 @@ absl::Status ToStatus(int code, absl::string_view call, absl::string_view path) 
     case ENOSPC:
     case EDQUOT:
       return Error(absl::StatusCode::kResourceExhausted, "DISK_FULL", message, "free some space");
+    // They pass, and say nothing about the file or the disk.
+    case EMFILE:
+    case ENFILE:
+      return Error(absl::StatusCode::kUnavailable, "TOO_MANY_FILES", message, "raise the limit on open files");
     case EACCES:
     case EPERM:
     case EROFS:
@@ -93,6 +97,7 @@ class PosixFile final : public File {
       const bool direct = IsWholeBlocks(offset, bytes) && CanWriteDirectly();
       const int fd = direct ? direct_fd_ : fd_;
       ssize_t n = Retry([&] { return pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+      // This file system takes no direct writes after all.
       if (n < 0 && direct && errno == EINVAL) {
         refused_ = true;
         continue;
@@ -148,6 +153,7 @@ class PosixFile final : public File {
       const int flags = O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW;
       direct_fd_ = Retry([&] { return openat(root_->fd, path_.c_str(), flags); });
       struct stat mine, other;
+      // The name may have gone to another file since this one was opened.
       const bool same = direct_fd_ >= 0 && fstat(fd_, &mine) == 0 && fstat(direct_fd_, &other) == 0 &&
                         mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
       refused_ = !same;

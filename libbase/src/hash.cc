@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "blake3_groups.h"
+#include "cairn/base/secret.h"
 
 namespace cairn::base {
 namespace {
@@ -30,6 +31,8 @@ void Begin(blake3_hasher& hasher, absl::string_view context) {
 }  // namespace
 
 struct Hasher::State {
+  // The key, and what was taken in last, may be secret. The stack holds hashes of whole kilobytes.
+  ~State() { SecureWipe(&blake3, offsetof(blake3_hasher, cv_stack)); }
   blake3_hasher blake3;
 };
 

@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "absl/cleanup/cleanup.h"
 #include "cairn/base/status.h"
 #include "check.h"
 
@@ -42,10 +43,19 @@ bool IsSmallOrder(const uint8_t* point) {
   return false;
 }
 
+// Under a key of small order one signature fits many messages, and a second encoding of a key would be a second
+// account.
 bool IsSoundPoint(const uint8_t* point) { return IsCanonical(point) && !IsSmallOrder(point); }
 
 constexpr size_t kEncapsulatedBytes = 32;
 constexpr size_t kHpkeOverhead = kEncapsulatedBytes + 16;
+
+// BoringSSL cleans its contexts up without wiping the keys in them.
+template <class Context>
+void ResetAndWipe(Context& context) {
+  context.Reset();
+  SecureWipe(context.get(), sizeof(*context.get()));
+}
 
 absl::Status WrongKey() {
   return Error(absl::StatusCode::kPermissionDenied, "WRONG_KEY",
@@ -136,6 +146,7 @@ absl::StatusOr<Bytes> HpkeSeal(Entropy& entropy, const WrapPublicKey& to, ByteVi
   Bytes out(plaintext.size() + kHpkeOverhead);
   size_t encapsulated = 0;
   bssl::ScopedEVP_HPKE_CTX context;
+  absl::Cleanup wipe = [&] { ResetAndWipe(context); };
   // "For testing" is BoringSSL's word for naming the source of randomness; Cairn always names it.
   if (!EVP_HPKE_CTX_setup_sender_with_seed_for_testing(
           context.get(), out.data(), &encapsulated, kEncapsulatedBytes, EVP_hpke_x25519_hkdf_sha256(),
@@ -159,6 +170,10 @@ absl::StatusOr<Bytes> HpkeOpen(const WrapKey& key, ByteView info, ByteView aad, 
   ByteView secret = key.private_key().Reveal();
   Require(EVP_HPKE_KEY_init(own.get(), EVP_hpke_x25519_hkdf_sha256(), secret.data(), secret.size()) == 1);
   bssl::ScopedEVP_HPKE_CTX context;
+  absl::Cleanup wipe = [&] {
+    ResetAndWipe(context);
+    ResetAndWipe(own);
+  };
   if (!EVP_HPKE_CTX_setup_recipient(context.get(), own.get(), EVP_hpke_hkdf_sha256(), EVP_hpke_aes_256_gcm(),
                                     sealed.data(), kEncapsulatedBytes, info.data(), info.size())) {
     return WrongKey();

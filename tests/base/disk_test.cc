@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <random>
 
+#include <sys/resource.h>
+
 #include "cairn/base/status.h"
 #include "catch.h"
 #include "failing_sync.h"
@@ -161,6 +163,21 @@ TEST_CASE("a disk without a root refuses everything and harms nothing") {
   CHECK_FALSE(disk->Open("f", OpenMode::kCreate).ok());
   CHECK_FALSE(disk->List("").ok());
   CHECK_FALSE(disk->Space().ok());
+}
+
+TEST_CASE("a process with too many open files is told so, and can go on later") {
+  TempDir temp;
+  auto disk = OpenPosixDisk(temp.path());
+  WriteDurably(*disk, "file", "bytes");
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const absl::Status refused = disk->Open("file", OpenMode::kRead).status();
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(absl::IsUnavailable(refused));
+  CHECK(ReasonOf(refused) == "TOO_MANY_FILES");
+  CHECK(Read(*disk, "file") == "bytes");
 }
 
 TEST_CASE("a failed sync poisons the file on the POSIX disk") {

@@ -1,7 +1,10 @@
 #include "cairn/base/secret.h"
 
 #include <algorithm>
+#include <memory>
+#include <vector>
 
+#include "cairn/base/hash.h"
 #include "catch.h"
 
 namespace cairn::base {
@@ -59,6 +62,27 @@ TEST_CASE("a short secret string is wiped where it was when it moves away") {
   CHECK(first->empty());
   CHECK_FALSE(holds());
   first->~SecretString();
+}
+
+TEST_CASE("a hasher leaves nothing of a secret in the memory that it gives back") {
+  const auto given_back = [](bool hash) {
+    if (hash) Hasher::DeriveKey("cairn test").Field(Filled(0xa7).Reveal()).Finish();
+    // Memory of the same size is handed out again as it came.
+    std::vector<std::unique_ptr<uint8_t[]>> again;
+    int found = 0;
+    for (size_t size = 1024; size <= 2048; size += 16) {
+      again.emplace_back(new uint8_t[size]);
+      const volatile uint8_t* bytes = again.back().get();
+      int run = 0;
+      for (size_t i = 0; i < size; ++i) {
+        run = bytes[i] == 0xa7 ? run + 1 : 0;
+        found += run == Secret<32>::kSize;
+      }
+    }
+    return found;
+  };
+  REQUIRE(given_back(false) == 0);
+  CHECK(given_back(true) == 0);
 }
 
 }  // namespace

@@ -289,6 +289,25 @@ TEST_CASE_METHOD(Fixture, "a holder that lied once is never asked again", "[MP-0
   CHECK(alone.started == 2);
 }
 
+TEST_CASE_METHOD(Fixture, "what breaks all requests to a holder at once counts as one failure", "[MP-08]") {
+  const ReadPlan plan = PlanRead(copies.object.stored, true, all).value();
+  Download download(plan, 1, {{0, "alone"}}, {.batch_bytes = kMiB, .window_batches = 4});
+  absl::Duration now = absl::Seconds(1);
+  std::vector<FetchAction> running = download.Start(now);
+  for (int breaks = 1; breaks <= 2; ++breaks) {
+    REQUIRE(running.size() == 4);
+    now += absl::Seconds(1);
+    std::vector<FetchAction> started;
+    for (const FetchAction& fetch : running) {
+      for (const FetchAction& action : download.OnFailed(fetch.fetch, absl::UnavailableError("reset"), now)) {
+        if (action.kind == FetchAction::Kind::kStart) started.push_back(action);
+      }
+    }
+    running = std::move(started);
+    CHECK(download.state() == (breaks == 1 ? TransferState::kRunning : TransferState::kFailed));
+  }
+}
+
 TEST_CASE_METHOD(Fixture, "a copy is continued on another holder", "[GF-40]") {
   using M = Manner;
   for (auto manners : {std::vector<M>{M::kBreaksOff, M::kBreaksOff, G},

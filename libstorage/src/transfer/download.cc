@@ -34,6 +34,7 @@ struct Holder {
   ShardHolder who;
   bool dropped = false;
   uint32_t failures = 0;
+  absl::Duration broke_at = -absl::InfiniteDuration();  // of the last failure counted by OnFailed
   uint32_t penalty = 0;  // for being slow; goes down again with every request that was not
   uint32_t in_flight = 0;
   absl::Status last;
@@ -64,7 +65,7 @@ struct Batch {
 struct Download::State {
   State(const ReadPlan& p, uint32_t n, std::vector<ShardHolder> who, const DownloadOptions& o)
       : plan(p), shards(n), options(o) {
-    for (ShardHolder& holder : who) holders.push_back({std::move(holder), false, 0, 0, 0, {}});
+    for (ShardHolder& holder : who) holders.emplace_back().who = std::move(holder);
   }
 
   std::vector<FetchAction> Schedule(absl::Duration now);
@@ -146,6 +147,7 @@ absl::Duration Download::State::DurationLimit(const Fetch& fetch) const {
 }
 
 std::vector<FetchAction> Download::State::Schedule(absl::Duration now) {
+  // Every batch in turn, the first ones first: nothing behind an open one can be handed out.
   if (state == TransferState::kRunning) {
     OpenBatches();
     for (size_t i = 0; i < batches.size() && state == TransferState::kRunning; ++i) {
@@ -198,6 +200,7 @@ void Download::State::ServeBatch(uint64_t id, Batch& batch, absl::Duration now) 
     if (StartOne(id, batch, std::nullopt, false, now)) continue;
     if (StartOne(id, batch, std::nullopt, true, now)) continue;
     const bool direct_left = batch.direct && Active(id, *batch.direct, true);
+    // Slow ones may still arrive: only when they would not suffice is it over.
     if (Live(id, batch, true) < k() && !direct_left) Fail();
     return;
   }
@@ -210,12 +213,14 @@ bool Download::State::StartOne(uint64_t id, const Batch& batch, std::optional<ui
   std::optional<uint32_t> best;
   auto rank = [&](uint32_t i) {
     const Holder& h = holders[i];
+    // Among equals a data shard: it needs no decoding.
     return std::make_tuple(h.penalty + h.failures, h.who.shard, h.in_flight, i);
   };
   for (uint32_t i = 0; i < holders.size(); ++i) {
     const uint32_t shard = holders[i].who.shard;
     if (holders[i].dropped || (only && *only != shard) || Complete(batch, shard)) continue;
     if (Active(id, shard, !beside_slow)) continue;
+    // Beside its own slow request a holder is no faster.
     const bool asked = std::any_of(fetches.begin(), fetches.end(), [&](const auto& entry) {
       return entry.second.batch == id && entry.second.holder == i;
     });
@@ -275,7 +280,8 @@ void Download::State::FailFetch(uint64_t id, const absl::Status& why) {
   const uint32_t index = fetches.at(id).holder;
   Holder& holder = holders[index];
   holder.last = why;
-  ++holder.failures;
+  // What breaks a connection breaks all requests on it: those begun before that are not counted.
+  if (fetches.at(id).started >= holder.broke_at) ++holder.failures;
   EndFetch(id, false);
   if (!Permanent(why.code()) && holder.failures < options.attempts) return;
   holder.dropped = true;
@@ -345,7 +351,10 @@ std::vector<FetchAction> Download::OnFailed(uint64_t fetch, const absl::Status& 
                                             absl::Duration now) {
   State& s = *state_;
   if (s.fetches.find(fetch) == s.fetches.end()) return {};
+  const Fetch failed = s.fetches.at(fetch);
+  Holder& holder = s.holders[failed.holder];
   s.FailFetch(fetch, why);
+  if (failed.started >= holder.broke_at) holder.broke_at = now;
   return s.Schedule(now);
 }
 

@@ -46,7 +46,8 @@ struct DiskSpace {
 class Disk {
  public:
   virtual ~Disk() = default;
-  // NotFound when there is no such file. ResourceExhausted (reason DISK_FULL) whenever space runs out, here and below.
+  // NotFound when there is no such file, Unavailable (reason TOO_MANY_FILES) when the process or the machine has too
+  // many open. ResourceExhausted (reason DISK_FULL) whenever space runs out, here and below.
   virtual absl::StatusOr<std::unique_ptr<File>> Open(absl::string_view path, OpenMode mode) = 0;
   virtual absl::Status MakeDirs(absl::string_view path) = 0;  // with its parents; fine when it is there
   virtual absl::Status Rename(absl::string_view from, absl::string_view to) = 0;  // replaces a file named `to`
