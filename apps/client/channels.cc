@@ -1,10 +1,13 @@
 #include "apps/client/channels.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/channel_facts.h"
 #include "apps/client/paying_channel.h"
+#include "apps/client/pools.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
 #include "cairn/chain/convert.h"
@@ -18,7 +21,6 @@ namespace pb = chain::pb;
 
 constexpr absl::Duration kAsk = absl::Seconds(10);
 constexpr absl::Duration kTermsLast = absl::Minutes(5);
-constexpr size_t kMaxLines = 100'000;
 
 absl::Status Do(Client& client, pb::Operation operation) {
   return client.sender().Send({std::move(operation)}).status();
@@ -102,14 +104,6 @@ absl::StatusOr<CloseReport> Alone(Client& client, const base::ChannelId& id, Clo
   }
   RETURN_IF_ERROR(Do(client, std::move(operation)));
   return CloseReport{CloseKind::kAlone, closing.payer.promised(), closing.restored};
-}
-
-absl::StatusOr<base::Claim> CheckedLine(const std::string& field, const payment::ChannelFacts& facts) {
-  ASSIGN_OR_RETURN(const base::Claim claim, base::DecodeClaim(base::AsBytes(field)));
-  if (payment::ClaimHolds(facts, claim)) return claim;
-  return base::Error(absl::StatusCode::kPermissionDenied, "FORGED_CLAIM",
-                     "the payee's statement has a claim that this wallet did not sign",
-                     "do not use this payee any more");
 }
 
 }  // namespace
@@ -228,40 +222,46 @@ absl::StatusOr<CloseReport> CloseChannel(Client& client, const base::ChannelId& 
       {{"expires", absl::FormatTime(facts.expires, absl::UTCTimeZone())}});
 }
 
-absl::StatusOr<std::vector<base::Claim>> OwnStatement(Client& client, const base::ChannelId& id) {
-  ASSIGN_OR_RETURN(const PayerStore store, OpenPayerStore(client.purse().FolderOf(id)));
-  ASSIGN_OR_RETURN(std::vector<base::Claim> lines, store.claims->Statement(id, 0, kMaxLines));
+absl::StatusOr<Statement> OwnStatement(Client& client, const base::ChannelId& id) {
+  const std::string folder = client.purse().FolderOf(id);
+  // Looking makes no folder.
+  if (!folder.empty() && access(folder.c_str(), F_OK) != 0) return Statement();
+  ASSIGN_OR_RETURN(const PayerStore store, OpenPayerStore(folder));
+  ASSIGN_OR_RETURN(Statement lines, store.claims->Statement(id, 0, kMaxStatementLines));
   ASSIGN_OR_RETURN(const auto newest, store.claims->Find(id));
   if (newest) lines.push_back(*newest);
   return lines;
 }
 
-absl::StatusOr<std::vector<base::Claim>> PayeeStatement(Client& client,
-                                                        const payment::ChannelFacts& facts) {
+absl::StatusOr<Statement> PayeeStatement(Client& client, const payment::ChannelFacts& facts) {
   ASSIGN_OR_RETURN(const ProviderAddress payee, client.Address(facts.payee));
-  std::vector<base::Claim> lines;
+  Statement lines;
   rpc::v1::ChannelStatementRequest request;
   request.set_channel(chain::ToField(facts.id));
-  while (lines.size() < kMaxLines) {
+  while (lines.size() < kMaxStatementLines) {
     request.set_from(static_cast<uint32_t>(lines.size()));
     ASSIGN_OR_RETURN(const auto answer, client.transport().ChannelStatement(payee, request, kAsk));
     for (const std::string& field : answer.claims()) {
-      ASSIGN_OR_RETURN(const base::Claim line, CheckedLine(field, facts));
+      ASSIGN_OR_RETURN(const base::Claim line, base::DecodeClaim(base::AsBytes(field)));
       lines.push_back(line);
     }
-    if (answer.complete() || answer.claims().empty()) return lines;
+    if (!answer.complete() && !answer.claims().empty()) continue;
+    RETURN_IF_ERROR(CheckStatement(facts, lines));
+    return lines;
   }
   return base::Error(absl::StatusCode::kResourceExhausted, "STATEMENT_TOO_LONG",
                      "the payee's statement does not end", "");
 }
 
-std::optional<size_t> FirstDifference(const std::vector<base::Claim>& ours,
-                                      const std::vector<base::Claim>& theirs) {
-  const size_t both = std::min(ours.size(), theirs.size());
-  for (size_t i = 0; i < both; ++i) {
-    if (!(ours[i] == theirs[i])) return i;
-  }
-  return ours.size() == theirs.size() ? std::nullopt : std::optional<size_t>(both);
+absl::StatusOr<payment::ChannelFacts> FindChannelOrLane(Client& client, const base::ChannelId& id,
+                                                        const rpc::v1::PoolGrant* grant) {
+  const auto record = FindChannel(client, id);
+  if (record.ok()) return FactsOf(client.chain_id(), *record);
+  if (!absl::IsNotFound(record.status())) return record.status();
+  if (grant != nullptr) return FindLane(client, *grant, id);
+  return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_CHANNEL",
+                     absl::StrCat("the ledger has no channel ", id.ToHexString()),
+                     "storectl channel ls; for a lane of a pool, --pool with a grant for the key that signs for it");
 }
 
 }  // namespace cairn::client

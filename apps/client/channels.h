@@ -5,11 +5,10 @@
 // Rules: CD-09, CD-15 to CD-18.
 #pragma once
 
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "apps/client/session.h"
+#include "apps/client/statement.h"
 #include "cairn/payment/channel_facts.h"
 
 namespace cairn::chain {
@@ -57,13 +56,12 @@ struct CloseReport {
 absl::StatusOr<CloseReport> CloseChannel(Client& client, const base::ChannelId& id,
                                          const CloseOptions& options);
 
-// The last claim under each voucher of a channel, the oldest first: what a statement is made of.
-// Ours from the wallet's folder, theirs from the payee, every line checked against the channel.
-absl::StatusOr<std::vector<base::Claim>> OwnStatement(Client& client, const base::ChannelId& id);
-absl::StatusOr<std::vector<base::Claim>> PayeeStatement(Client& client,
-                                                        const payment::ChannelFacts& facts);
-// Index of the first line that differs; nullopt when they are the same.
-std::optional<size_t> FirstDifference(const std::vector<base::Claim>& ours,
-                                      const std::vector<base::Claim>& theirs);
+// Of a channel or a pool's lane. Ours from the wallet's folder, empty when this wallet promised nothing over it; theirs
+// from the payee, every line checked against the channel.
+absl::StatusOr<Statement> OwnStatement(Client& client, const base::ChannelId& id);
+absl::StatusOr<Statement> PayeeStatement(Client& client, const payment::ChannelFacts& facts);
+// The ledger's channel or, with a grant, the lane of that id under it. NotFound (NO_SUCH_CHANNEL).
+absl::StatusOr<payment::ChannelFacts> FindChannelOrLane(Client& client, const base::ChannelId& id,
+                                                        const rpc::v1::PoolGrant* grant);
 
 }  // namespace cairn::client

@@ -327,6 +327,7 @@ absl::StatusOr<uint32_t> Read(Client& client, const ObjectInfo& object,
     // Opening a channel takes a block; another holder would want one of its own.
     limits.stall = std::max(limits.stall, kPaidStall);
     limits.min_hedge = kPaidHedge;
+    limits.batch_bytes = kPaidAhead / limits.window_batches;
   }
   limits.verified = [&](uint64_t fetch, uint64_t bytes) { driver.Verified(fetch, bytes); };
   ASSIGN_OR_RETURN(auto machine,

@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "apps/client/channels.h"
 #include "cairn/base/channel.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
@@ -22,6 +23,33 @@ absl::StatusOr<pb::TransactionReceipt> Do(Client& client, pb::Operation operatio
 absl::Status BadGrant() {
   return base::Error(absl::StatusCode::kInvalidArgument, "BAD_GRANT",
                      "that is not what storectl pool grant prints", "hand its whole text on");
+}
+
+// Where a key may sign under a grant, and whom that pays.
+struct LanePlace {
+  base::ChannelId lane;
+  base::AccountId payee;
+};
+
+absl::StatusOr<std::vector<LanePlace>> PlacesUnder(Client& client, const rpc::v1::PoolGrant& grant) {
+  const auto pool = chain::FromField<base::ChannelId>(grant.pool());
+  const auto signer = base::PublicKey::Decode(base::AsBytes(grant.capability().signer()));
+  if (!pool || !signer.ok()) return BadGrant();
+  ASSIGN_OR_RETURN(const std::vector<pb::Provider> providers, client.Providers());
+  std::vector<LanePlace> out;
+  for (const pb::Provider& provider : providers) {
+    const base::AccountId payee = chain::AccountOf(provider.account());
+    out.push_back({base::LaneIdFor(client.chain_id(), *pool, *signer, payee), payee});
+  }
+  return out;
+}
+
+absl::StatusOr<PoolLaneView> ViewOf(Client& client, const rpc::v1::PoolGrant& grant,
+                                    const base::AccountId& payee) {
+  const auto pool = chain::Trusted<base::ChannelId>(grant.pool());
+  ASSIGN_OR_RETURN(const PoolRecords records,
+                   AskPool(client.chain(), pool, grant.capability().signer(), payee));
+  return LaneOf(client.chain_id(), records, grant.capability(), payee);
 }
 
 }  // namespace
@@ -105,6 +133,35 @@ absl::StatusOr<rpc::v1::PoolGrant> GrantPool(Client& client, const base::Channel
   capability.set_signature(
       chain::ToField(client.keys().signing.Sign(base::SigningDigest(terms))));
   return grant;
+}
+
+absl::StatusOr<std::vector<PoolLaneView>> ListLanes(Client& client,
+                                                    const rpc::v1::PoolGrant& grant) {
+  ASSIGN_OR_RETURN(const std::vector<LanePlace> places, PlacesUnder(client, grant));
+  std::vector<PoolLaneView> out;
+  for (const LanePlace& place : places) {
+    ASSIGN_OR_RETURN(PoolLaneView view, ViewOf(client, grant, place.payee));
+    bool used = !view.facts.redeemed.zero();
+    if (!used) {
+      ASSIGN_OR_RETURN(const Statement ours, OwnStatement(client, place.lane));
+      used = !ours.empty();
+    }
+    if (used) out.push_back(std::move(view));
+  }
+  return out;
+}
+
+absl::StatusOr<payment::ChannelFacts> FindLane(Client& client, const rpc::v1::PoolGrant& grant,
+                                               const base::ChannelId& lane) {
+  ASSIGN_OR_RETURN(const std::vector<LanePlace> places, PlacesUnder(client, grant));
+  for (const LanePlace& place : places) {
+    if (place.lane != lane) continue;
+    ASSIGN_OR_RETURN(const PoolLaneView view, ViewOf(client, grant, place.payee));
+    return view.channel();
+  }
+  return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_CHANNEL",
+                     absl::StrCat("neither a channel nor a lane of the grant has the id ", lane.ToHexString()),
+                     "storectl --pool GRANT channel ls; a lane needs a grant for the key that signs for it");
 }
 
 std::string ToText(const rpc::v1::PoolGrant& grant) {

@@ -311,6 +311,10 @@ class AdminService final : public v1::ProviderAdmin::Service {
                        v1::CompactResponse* response) override {
     return ToGrpc(handler_.Compact(*response));
   }
+  grpc::Status ChannelStatement(grpc::ServerContext*, const v1::ChannelStatementRequest* request,
+                                v1::ChannelStatementResponse* response) override {
+    return ToGrpc(handler_.ChannelStatement(*request, *response));
+  }
   grpc::Status Advance(grpc::ServerContext*, const v1::DevAdvanceRequest* request,
                        v1::DevAdvanceResponse* response) override {
     return ToGrpc(handler_.Advance(*request, *response));
@@ -384,6 +388,11 @@ absl::StatusOr<v1::ScrubResponse> ProviderAdminClient::Scrub(absl::Duration time
 
 absl::StatusOr<v1::CompactResponse> ProviderAdminClient::Compact(absl::Duration timeout) {
   return Call(*state_->stub, &v1::ProviderAdmin::Stub::Compact, v1::CompactRequest(), timeout);
+}
+
+absl::StatusOr<v1::ChannelStatementResponse> ProviderAdminClient::ChannelStatement(
+    const v1::ChannelStatementRequest& request, absl::Duration timeout) {
+  return Call(*state_->stub, &v1::ProviderAdmin::Stub::ChannelStatement, request, timeout);
 }
 
 absl::StatusOr<v1::DevAdvanceResponse> ProviderAdminClient::Advance(

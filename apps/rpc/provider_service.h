@@ -124,6 +124,8 @@ class ProviderAdminHandler {
   virtual absl::Status GetStatus(v1::GetStatusResponse& response) = 0;
   virtual absl::Status Scrub(v1::ScrubResponse& response) = 0;
   virtual absl::Status Compact(v1::CompactResponse& response) = 0;
+  virtual absl::Status ChannelStatement(const v1::ChannelStatementRequest& request,
+                                        v1::ChannelStatementResponse& response) = 0;
   virtual absl::Status Advance(const v1::DevAdvanceRequest& request,
                                v1::DevAdvanceResponse& response) = 0;
   virtual absl::Status PickBlob(v1::PickBlobResponse& response) = 0;
@@ -139,6 +141,8 @@ class ProviderAdminClient {
   absl::StatusOr<v1::GetStatusResponse> GetStatus(absl::Duration timeout);
   absl::StatusOr<v1::ScrubResponse> Scrub(absl::Duration timeout);
   absl::StatusOr<v1::CompactResponse> Compact(absl::Duration timeout);
+  absl::StatusOr<v1::ChannelStatementResponse> ChannelStatement(
+      const v1::ChannelStatementRequest& request, absl::Duration timeout);
   absl::StatusOr<v1::DevAdvanceResponse> Advance(const v1::DevAdvanceRequest& request,
                                                  absl::Duration timeout);
   absl::Status SetFault(const v1::SetFaultRequest& request, absl::Duration timeout);

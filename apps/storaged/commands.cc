@@ -13,6 +13,7 @@
 #include "apps/storaged/identity.h"
 #include "apps/storaged/node.h"
 #include "apps/storaged/registration.h"
+#include "apps/storaged/statement.h"
 #include "apps/storaged/submitter.h"
 #include "cairn/base/disk.h"
 #include "cairn/chain/convert.h"
@@ -254,6 +255,13 @@ std::vector<app::Command> Commands() {
        "Check configuration, keys, disk, ports, clock, ledger, registration and store",
        {},
        Doctor},
+      {"statement",
+       "Every voucher of a channel or a pool's lane, as this provider has them; without --channel "
+       "the newest claim of each",
+       {{"--channel", "32 hex digits"},
+        {"--with", "File with the payer's statement, CSV or JSON: compare down to the first voucher "
+                   "that differs"}},
+       ShowStatement},
   };
 }
 

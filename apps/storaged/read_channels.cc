@@ -297,7 +297,30 @@ absl::Status ReadChannels::Statement(const rpc::Caller& caller,
                                      rpc::v1::ChannelStatementResponse& response) {
   ASSIGN_OR_RETURN(const base::ChannelId channel, ChannelField(request.channel()));
   RETURN_IF_ERROR(Ask(channel, caller).status());
-  ASSIGN_OR_RETURN(const auto lines, env_.store.Statement(channel, request.from(), kMaxLines));
+  return AddLines(channel, request.from(), response);
+}
+
+absl::Status ReadChannels::OwnStatement(const rpc::v1::ChannelStatementRequest& request,
+                                        rpc::v1::ChannelStatementResponse& response) {
+  if (request.channel().empty()) {
+    ASSIGN_OR_RETURN(const auto claims, env_.store.All());
+    const size_t from = std::min<size_t>(request.from(), claims.size());
+    const size_t to = std::min(claims.size(), from + kMaxLines);
+    for (size_t i = from; i < to; ++i) response.add_claims(ClaimField(claims[i]));
+    response.set_complete(to == claims.size());
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const base::ChannelId channel, ChannelField(request.channel()));
+  RETURN_IF_ERROR(AddLines(channel, request.from(), response));
+  if (request.from() != 0 || !response.claims().empty()) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kNotFound, "NO_SUCH_CHANNEL",
+                     absl::StrCat("nothing was ever promised to this provider over ", channel.ToHexString()),
+                     "storaged statement, without a channel, shows them all");
+}
+
+absl::Status ReadChannels::AddLines(const base::ChannelId& channel, uint32_t from,
+                                    rpc::v1::ChannelStatementResponse& response) {
+  ASSIGN_OR_RETURN(const auto lines, env_.store.Statement(channel, from, kMaxLines));
   for (const base::Claim& line : lines) response.add_claims(ClaimField(line));
   if (lines.size() == kMaxLines) return absl::OkStatus();
   ASSIGN_OR_RETURN(const auto newest, env_.store.Find(channel));

@@ -54,6 +54,10 @@ class ReadChannels final : public PaidReads {
   absl::Status Statement(const rpc::Caller& caller,
                          const rpc::v1::ChannelStatementRequest& request,
                          rpc::v1::ChannelStatementResponse& response);
+  // For this provider's operator: of any channel or lane that ever paid it, or without a channel the newest claim of each.
+  // NotFound (NO_SUCH_CHANNEL).
+  absl::Status OwnStatement(const rpc::v1::ChannelStatementRequest& request,
+                            rpc::v1::ChannelStatementResponse& response);
 
   // News of the ledger about a channel of ours.
   void OnFacts(const payment::ChannelFacts& facts);
@@ -77,6 +81,8 @@ class ReadChannels final : public PaidReads {
                                             const rpc::v1::Payment& payment);
   payment::Reject Judge(payment::Payee& payee, const rpc::v1::Payment& payment);
   absl::Status MakeDurable(Lock& lock);
+  absl::Status AddLines(const base::ChannelId& channel, uint32_t from,
+                        rpc::v1::ChannelStatementResponse& response);
   rpc::v1::PayResponse Answer(const base::ChannelId& channel, payment::Reject reject, bool best);
 
   const Environment env_;

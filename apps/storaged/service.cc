@@ -242,6 +242,12 @@ absl::Status Service::ChannelStatement(const rpc::Caller& caller,
   return channels_->reads().Statement(caller, request, response);
 }
 
+absl::Status Service::ChannelStatement(const rpc::v1::ChannelStatementRequest& request,
+                                       rpc::v1::ChannelStatementResponse& response) {
+  RETURN_IF_ERROR(CheckChannels());
+  return channels_->reads().OwnStatement(request, response);
+}
+
 absl::Status Service::Watch(const rpc::Caller&, const rpc::v1::WatchRequest& request,
                             rpc::v1::WatchResponse& response) {
   RETURN_IF_ERROR(CheckReady());

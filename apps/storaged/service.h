@@ -91,6 +91,8 @@ class Service final : public rpc::ProviderHandler, public rpc::ProviderAdminHand
   absl::Status GetStatus(rpc::v1::GetStatusResponse& response) override;
   absl::Status Scrub(rpc::v1::ScrubResponse& response) override;
   absl::Status Compact(rpc::v1::CompactResponse& response) override;
+  absl::Status ChannelStatement(const rpc::v1::ChannelStatementRequest& request,
+                                rpc::v1::ChannelStatementResponse& response) override;
   absl::Status PickBlob(rpc::v1::PickBlobResponse& response) override;
   absl::Status Advance(const rpc::v1::DevAdvanceRequest& request,
                        rpc::v1::DevAdvanceResponse& response) override;

@@ -1,14 +1,18 @@
 // channel ls, open, top-up, withdraw, close, dispute, settle, show, statement.
 #include <CLI/CLI.hpp>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "apps/client/channel_facts.h"
 #include "apps/client/channels.h"
+#include "apps/client/pools.h"
+#include "apps/common/key_file.h"
 #include "apps/storectl/channel_text.h"
 #include "apps/storectl/commands.h"
 #include "cairn/base/status.h"
 #include "cairn/chain/client.h"
 #include "cairn/chain/convert.h"
+#include "cairn/rpc/v1/provider.pb.h"
 
 namespace cairn::storectl {
 namespace {
@@ -21,11 +25,13 @@ struct ChannelFlags {
   std::string amount;
   std::string life;
   std::string claim;
+  std::string with;
   bool alone = false;
   bool not_restored = false;
   bool all = false;
   bool csv = false;
   bool compare = false;
+  bool payee = false;
 };
 
 // The ledger alone, for what needs no key.
@@ -46,6 +52,39 @@ absl::StatusOr<payment::ChannelFacts> Facts(Context& context, const base::Channe
   return client::FactsOf(profile.chain_id, answer->channels(0));
 }
 
+void AddRow(const payment::ChannelFacts& facts, const char* side, const base::AccountId& with,
+            Table& table) {
+  table.Row({facts.id.ToHexString(), std::string(PhaseText(facts.phase)), side, base::ToText(with),
+             Money(facts.asset, facts.deposit), Money(facts.asset, facts.claimed),
+             HumanTime(facts.expires)});
+}
+
+// What --pool names; nothing without it.
+absl::StatusOr<std::optional<rpc::v1::PoolGrant>> GrantOf(const Context& context) {
+  if (context.globals.pool.empty()) return std::optional<rpc::v1::PoolGrant>();
+  ASSIGN_OR_RETURN(rpc::v1::PoolGrant grant, client::ParseGrant(context.globals.pool));
+  return std::optional<rpc::v1::PoolGrant>(std::move(grant));
+}
+
+// Of the pool that --pool names: its owner pays, the grant's key signs.
+absl::Status AddLanes(Context& context, const base::AccountId& account,
+                      std::vector<std::string>& items, Table& table) {
+  ASSIGN_OR_RETURN(const auto grant, GrantOf(context));
+  if (!grant) return absl::OkStatus();
+  ASSIGN_OR_RETURN(client::Client * client, context.client());
+  ASSIGN_OR_RETURN(const auto lanes, client::ListLanes(*client, *grant));
+  for (const client::PoolLaneView& lane : lanes) {
+    const payment::ChannelFacts facts = lane.channel();
+    const char* side = facts.payee == account ? "payee" : facts.payer == account ? "payer" : "signer";
+    items.push_back(ChannelJson(facts)
+                        .Text("side", side)
+                        .Text("pool", lane.parties.pool.ToHexString())
+                        .Done());
+    AddRow(facts, side, facts.payee, table);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status List(Context& context, const ChannelFlags& flags) {
   ASSIGN_OR_RETURN(chain::Client * chain, context.chain());
   ASSIGN_OR_RETURN(const client::Profile profile, context.profile());
@@ -60,15 +99,13 @@ absl::Status List(Context& context, const ChannelFlags& flags) {
   Table table({"CHANNEL", "STATE", "SIDE", "WITH", "DEPOSIT", "SHOWN", "EXPIRES"},
               {false, false, false, false, true, true, false});
   std::vector<std::string> items;
+  RETURN_IF_ERROR(AddLanes(context, account, items, table));
   for (const pb::Channel& record : records) {
     ASSIGN_OR_RETURN(const payment::ChannelFacts facts, client::FactsOf(profile.chain_id, record));
     if (facts.phase == payment::ChannelPhase::kSettled && !flags.all) continue;
     const bool payer = facts.payer == account;
     items.push_back(ChannelJson(facts).Text("side", payer ? "payer" : "payee").Done());
-    table.Row({facts.id.ToHexString(), std::string(PhaseText(facts.phase)),
-               payer ? "payer" : "payee", base::ToText(payer ? facts.payee : facts.payer),
-               Money(facts.asset, facts.deposit), Money(facts.asset, facts.claimed),
-               HumanTime(facts.expires)});
+    AddRow(facts, payer ? "payer" : "payee", payer ? facts.payee : facts.payer, table);
   }
   context.Items("channels", items, table);
   return absl::OkStatus();
@@ -192,21 +229,29 @@ absl::Status Show(Context& context, const ChannelFlags& flags) {
   return absl::OkStatus();
 }
 
+// Ours or, with --payee, what the payee has; with --compare or --with held against the other one.
 absl::Status Statement(Context& context, const ChannelFlags& flags) {
   ASSIGN_OR_RETURN(const base::ChannelId id, client::ParseChannelId(flags.channel));
   ASSIGN_OR_RETURN(client::Client * client, context.client());
-  ASSIGN_OR_RETURN(const auto ours, client::OwnStatement(*client, id));
-  if (!flags.compare) {
-    if (flags.csv) {
-      context.Print(StatementCsv(ours));
-    } else {
-      ShowStatement(context, id, ours);
-    }
+  client::Statement ours, theirs;
+  if (!flags.payee) {
+    ASSIGN_OR_RETURN(ours, client::OwnStatement(*client, id));
+  }
+  if (flags.payee || flags.compare) {
+    ASSIGN_OR_RETURN(const auto grant, GrantOf(context));
+    ASSIGN_OR_RETURN(const payment::ChannelFacts facts,
+                     client::FindChannelOrLane(*client, id, grant ? &*grant : nullptr));
+    client::Statement& told = flags.payee ? ours : theirs;
+    ASSIGN_OR_RETURN(told, client::PayeeStatement(*client, facts));
+  }
+  if (!flags.with.empty()) {
+    ASSIGN_OR_RETURN(const std::string text,
+                     app::ReadSmallFile(flags.with, client::kMaxStatementText));
+    ASSIGN_OR_RETURN(theirs, client::ParseStatement(text));
+  } else if (!flags.compare) {
+    ShowStatement(context, ours, flags.csv);
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(const pb::Channel record, client::FindChannel(*client, id));
-  ASSIGN_OR_RETURN(const payment::ChannelFacts facts, client::FactsOf(client->chain_id(), record));
-  ASSIGN_OR_RETURN(const auto theirs, client::PayeeStatement(*client, facts));
   return ShowComparison(context, id, ours, theirs);
 }
 
@@ -230,7 +275,7 @@ void AddChannelCommands(CLI::App& app, Context& context) {
     return made;
   };
 
-  auto ls = add("ls", "list", "channels that an account pays or earns by", List);
+  auto ls = add("ls", "list", "channels that an account pays or earns by; with --pool the pool's lanes, too", List);
   ls.first->add_option("account", ls.second->account, "cairn1...; default: yours");
   ls.first->add_flag("--all", ls.second->all, "settled ones too, while the ledger has them");
 
@@ -256,10 +301,17 @@ void AddChannelCommands(CLI::App& app, Context& context) {
   about(add("settle", "", "get an expired channel's money back", Settle));
   about(add("show", "", "why money is locked, until when, and who must act", Show));
 
-  auto statement = about(add("statement", "", "every voucher, as this wallet has them", Statement));
+  auto statement = add("statement", "", "every voucher of a channel, or of a pool's lane, as this wallet has them", Statement);
+  statement.first->add_option("channel", statement.second->channel,
+                              "32 hex digits; to ask the payee about a lane, --pool with a grant for its signer")
+      ->required();
   statement.first->add_flag("--csv", statement.second->csv, "comma-separated");
-  statement.first->add_flag("--compare", statement.second->compare,
-                            "with the payee's, down to the first voucher that differs");
+  CLI::Option* payee = statement.first->add_flag("--payee", statement.second->payee, "as the payee has them");
+  CLI::Option* compare = statement.first->add_flag("--compare", statement.second->compare,
+                                                   "with the payee's, down to the first voucher that differs");
+  CLI::Option* with = statement.first->add_option("--with", statement.second->with,
+                                                  "FILE: compare with this CSV or JSON of the other side");
+  compare->excludes(payee)->excludes(with);
 }
 
 }  // namespace cairn::storectl

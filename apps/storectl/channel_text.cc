@@ -3,7 +3,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "apps/client/channels.h"
 #include "cairn/base/status.h"
 
 namespace cairn::storectl {
@@ -30,40 +29,6 @@ Json MoneyJson(base::Asset asset, base::Amount amount) {
   json.Text("amount", amount.ToDecimal(usdc ? base::kUsdcDecimals : base::kCrnDecimals))
       .Text("asset", usdc ? "usdc" : "crn");
   return json;
-}
-
-struct Line {
-  base::Amount worth;
-  uint64_t bytes = 0;
-  std::string claim;
-};
-
-Line LineOf(const base::Claim& claim) {
-  const base::Bytes encoded = base::EncodeClaim(claim);
-  return {base::WorthOf(claim).value_or(base::Amount()), base::BytesOf(claim).value_or(0),
-          base::ToHex(encoded)};
-}
-
-Json LineJson(size_t number, const base::Claim& claim) {
-  const Line line = LineOf(claim);
-  Json json;
-  json.Number("number", number)
-      .Text("epoch", claim.voucher.epoch.ToHexString())
-      .Text("rate", claim.voucher.rate.per_unit_e18.ToString())
-      .Number("opened_at_bytes", claim.voucher.bytes)
-      .Small("ticks", claim.tick)
-      .Number("bytes", line.bytes)
-      .Raw("amount", MoneyJson(claim.voucher.asset, line.worth).Done())
-      .Text("claim", line.claim);
-  return json;
-}
-
-std::string Brief(const std::vector<base::Claim>& lines, size_t at) {
-  if (at >= lines.size()) return "no such voucher";
-  const Line line = LineOf(lines[at]);
-  return absl::StrCat("epoch ", lines[at].voucher.epoch.ToHexString(), ", ", lines[at].tick,
-                      " ticks, ", line.bytes, " bytes, ",
-                      Money(lines[at].voucher.asset, line.worth));
 }
 
 }  // namespace
@@ -146,49 +111,28 @@ std::string ShowText(const payment::ChannelFacts& facts, const payment::LockExpl
   return out;
 }
 
-std::string StatementCsv(const std::vector<base::Claim>& lines) {
-  std::string out = "number,epoch,rate,opened_at_bytes,ticks,bytes,amount,claim\n";
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const Line line = LineOf(lines[i]);
-    absl::StrAppend(&out, i, ",", lines[i].voucher.epoch.ToHexString(), ",",
-                    lines[i].voucher.rate.per_unit_e18.ToString(), ",", lines[i].voucher.bytes, ",",
-                    lines[i].tick, ",", line.bytes, ",", line.worth.ToDecimal(base::kUsdcDecimals),
-                    ",", line.claim, "\n");
-  }
-  return out;
-}
-
-void ShowStatement(const Context& context, const base::ChannelId&,
-                   const std::vector<base::Claim>& lines) {
+void ShowStatement(const Context& context, const client::Statement& lines, bool csv) {
+  if (csv || context.format() == Format::kCsv) return context.Print(client::StatementCsv(lines));
   Table table({"VOUCHER", "EPOCH", "FROM BYTE", "TICKS", "BYTES", "AMOUNT"},
               {true, false, true, true, true, true});
   std::vector<std::string> items;
   for (size_t i = 0; i < lines.size(); ++i) {
-    const Line line = LineOf(lines[i]);
-    items.push_back(LineJson(i, lines[i]).Done());
-    table.Row({absl::StrCat(i), lines[i].voucher.epoch.ToHexString(),
-               absl::StrCat(lines[i].voucher.bytes), absl::StrCat(lines[i].tick),
-               absl::StrCat(line.bytes), Money(lines[i].voucher.asset, line.worth)});
+    const base::Claim& claim = lines[i];
+    items.push_back(client::StatementLineJson(i, claim));
+    table.Row({absl::StrCat(i), claim.voucher.epoch.ToHexString(), absl::StrCat(claim.voucher.bytes),
+               absl::StrCat(claim.tick), absl::StrCat(base::BytesOf(claim).value_or(0)),
+               Money(claim.voucher.asset, base::WorthOf(claim).value_or(base::Amount()))});
   }
   context.Items("vouchers", items, table);
 }
 
 absl::Status ShowComparison(const Context& context, const base::ChannelId& id,
-                            const std::vector<base::Claim>& ours,
-                            const std::vector<base::Claim>& theirs) {
-  const auto at = client::FirstDifference(ours, theirs);
-  if (!at) {
-    Json json;
-    json.Text("channel", id.ToHexString()).Bool("same", true).Number("vouchers", ours.size());
-    context.Result(json, absl::StrCat("both sides have the same ", ours.size(), " vouchers\n"));
-    return absl::OkStatus();
-  }
-  return base::Error(absl::StatusCode::kDataLoss, "STATEMENTS_DIFFER",
-                     absl::StrCat("the statements differ from voucher ", *at, " on"),
-                     "the higher claim with our signature counts: storectl channel show",
-                     {{"voucher", absl::StrCat(*at)},
-                      {"ours", Brief(ours, *at)},
-                      {"theirs", Brief(theirs, *at)}});
+                            const client::Statement& ours, const client::Statement& theirs) {
+  RETURN_IF_ERROR(client::CompareStatements(ours, theirs));
+  Json json;
+  json.Text("channel", id.ToHexString()).Bool("same", true).Number("vouchers", ours.size());
+  context.Result(json, absl::StrCat("both sides have the same ", ours.size(), " vouchers\n"));
+  return absl::OkStatus();
 }
 
 }  // namespace cairn::storectl

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
+#include "apps/client/statement.h"
 #include "apps/storectl/context.h"
 #include "cairn/payment/channel_facts.h"
 
@@ -19,14 +19,10 @@ Json ChannelJson(const payment::ChannelFacts& facts);
 void AddLock(Json& json, const payment::ChannelFacts& facts, const payment::LockExplanation& lock);
 std::string ShowText(const payment::ChannelFacts& facts, const payment::LockExplanation& lock);
 
-// number,epoch,rate,opened_at_bytes,ticks,bytes,amount,claim
-std::string StatementCsv(const std::vector<base::Claim>& lines);
-void ShowStatement(const Context& context, const base::ChannelId& id,
-                   const std::vector<base::Claim>& lines);
-// OK when they are the same; DataLoss (STATEMENTS_DIFFER) with both sides of the first voucher that
-// differs as evidence.
+// With `csv` or -o csv what client::ParseStatement reads, as -o json prints it too.
+void ShowStatement(const Context& context, const client::Statement& lines, bool csv);
+// OK when they are the same; the error of client::CompareStatements otherwise.
 absl::Status ShowComparison(const Context& context, const base::ChannelId& id,
-                            const std::vector<base::Claim>& ours,
-                            const std::vector<base::Claim>& theirs);
+                            const client::Statement& ours, const client::Statement& theirs);
 
 }  // namespace cairn::storectl

@@ -1,7 +1,12 @@
 """One deposit behind many readers and many providers: reads that a pool pays for, to the unit."""
+import csv
+import io
+import json
 import os
+import shutil
+import subprocess
 
-from harness import expect, main, random_file, rule, same, wait_until
+from harness import BIN, Result, expect, main, random_file, rule, same, wait_until
 from paid import price, provider_of, spent_by, units, usdc
 
 SIZE = 2_000_000
@@ -41,7 +46,7 @@ def _(net):
     expect(before - usdc(net) == 2_000_000 + 100, "the deposit and the fee of opening")
     earned = {p["account"]: usdc(net, p["account"]) for p in net.json("dev", "status")["providers"]}
     spent = []
-    READERS.update({name: reader_of(net, name) for name in ("first", "second", "short", "killer")})
+    READERS.update({name: reader_of(net, name) for name in ("first", "second", "short", "killer", "teller")})
     readers = [READERS["first"], READERS["second"]]
     grants = [net.json("pool", "grant", made, key, "1", "--expires", "48h")["grant"] for _, key in readers]
     back = os.path.join(net.root, "nothing")
@@ -77,6 +82,101 @@ def _(net):
     wait_until(lambda: net.run("pool", "show", made).code == 4, 30, "the window ends, and nothing is left of the pool")
     expect(before - usdc(net) == 100 + total, f"{before - usdc(net)} units are gone, {total} were earned")
     net.ok("chain", "check")
+
+
+def storaged(provider, *arguments):
+    """What the provider's operator is told on its own machine."""
+    command = [os.path.join(BIN, "storaged"), *arguments, f"--admin.listen={provider['admin']}",
+               f"--node.data_dir={provider['directory']}", f"--net.advertise={provider['endpoint']}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    return Result(command[1:], done, 0)
+
+
+def written(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="ascii") as out:
+        out.write(text)
+    return path
+
+
+@rule("signer, provider and the pool's owner have the same statement of every lane, as CSV and as JSON, and a comparison by "
+      "either side names the first voucher that differs [CD-09][JS-15]")
+def _(net):
+    made = net.json("pool", "open", "1")["pool"]
+    reader, key = READERS["teller"]
+    grant = net.json("pool", "grant", made, key, "1", "--expires", "48h")["grant"]
+    with_pool = ("--pool", grant)
+    lanes = {s["channel"]: (int(s["bytes"]), provider_of(net, s["provider"]))
+             for s in fetch(reader, net, "a", *with_pool, "--pay", "always")}
+    listed = {c["channel"]: c for c in reader.json(*with_pool, "channel", "ls")["channels"]}
+    expect(set(listed) == set(lanes), f"{set(lanes)} were paid over, {listed} are listed")
+    expect(all(c["side"] == "signer" and c["pool"] == made for c in listed.values()), f"{listed}")
+    for lane, (size, provider) in lanes.items():
+        told = reader.json(*with_pool, "channel", "statement", lane, "--compare")
+        expect(told["same"] and told["channel"] == lane, f"{told}")
+        text = reader.ok("channel", "statement", lane, "--csv").out
+        rows = list(csv.DictReader(io.StringIO(text)))
+        expect(int(told["vouchers"]) == len(rows) and int(rows[-1]["bytes"]) == size, f"{size} bytes: {rows}")
+        expect(units({"amount": rows[-1]["amount"], "asset": "usdc"}) == price(size), f"not the price: {rows}")
+        lines = reader.json("channel", "statement", lane)
+        expect([(v["epoch"], v["bytes"], v["claim"]) for v in lines["vouchers"]] ==
+               [(r["epoch"], r["bytes"], r["claim"]) for r in rows], "CSV and JSON differ")
+        expect(reader.ok("-o", "csv", "channel", "statement", lane).out == text, "-o csv is something else")
+        # The provider's operator, and the pool's owner, who signed nothing.
+        expect(storaged(provider, "statement", "--channel", lane).out == text, "the provider's CSV differs")
+        theirs = storaged(provider, "-o", "json", "statement", "--channel", lane)
+        expect(theirs.json() == lines, f"the provider's JSON differs: {theirs}")
+        newest = storaged(provider, "-o", "json", "statement").json()["channels"]
+        expect([int(c["bytes"]) for c in newest if c["channel"] == lane] == [size], f"not among its newest: {newest}")
+        expect(net.ok(*with_pool, "channel", "statement", lane, "--payee", "--csv").out == text, "the owner sees another one")
+        expect(net.json("channel", "statement", lane)["vouchers"] == [], "the owner signed nothing")
+        # Each against a file of the other.
+        for name, content in (("theirs.csv", text), ("theirs.json", theirs.out)):
+            file = written(reader.folder, name, content)
+            expect(reader.json("channel", "statement", lane, "--with", file)["same"], "not the same")
+            same_there = storaged(provider, "-o", "json", "statement", "--channel", lane, "--with", file)
+            expect(same_there.code == 0 and same_there.json()["same"], f"{same_there}")
+            expect(net.json(*with_pool, "channel", "statement", lane, "--payee", "--with", file)["same"], "not the same")
+        forged = written(reader.folder, "forged.csv", text.replace(f",{size},", f",{size + 1},"))
+        reader.refused(2, "BAD_STATEMENT", "channel", "statement", lane, "--with", forged)
+        reader.refused(4, "NO_SUCH_CHANNEL", "channel", "statement", lane, "--compare")
+
+    # A signer whose files are an older copy: the first difference is the last voucher that the copy has.
+    copy = os.path.join(reader.folder, "older")
+    shutil.copytree(os.path.join(reader.folder, "channels"), copy)
+    more = {s["channel"]: s for s in fetch(reader, net, "b", *with_pool, "--pay", "always")}
+    lane = next(name for name in more if name in lanes)
+    provider = lanes[lane][1]
+    newer = reader.ok("channel", "statement", lane, "--csv").out
+    shutil.rmtree(os.path.join(reader.folder, "channels"))
+    shutil.copytree(copy, os.path.join(reader.folder, "channels"))
+    older = reader.ok("channel", "statement", lane, "--csv").out
+    ours, theirs = (list(csv.DictReader(io.StringIO(text))) for text in (older, newer))
+    expect(storaged(provider, "statement", "--channel", lane).out == newer, "the provider has another one")
+    first = next(i for i, row in enumerate(theirs) if i >= len(ours) or row != ours[i])
+
+    def brief(rows):
+        if first >= len(rows):
+            return "no such voucher"
+        row = rows[first]
+        return f"epoch {row['epoch']}, {row['ticks']} ticks, {row['bytes']} bytes, {row['amount']} usdc"
+
+    def names(result, ours, theirs):
+        expect(result.code == 11, f"not a difference: {result}")
+        error = json.loads(result.err)["error"]
+        expect(error["code"] == "STATEMENTS_DIFFER", f"{error}")
+        expect(error["evidence"] == {"voucher": str(first), "ours": brief(ours), "theirs": brief(theirs)}, f"{error}")
+
+    names(reader.run("-o", "json", *with_pool, "channel", "statement", lane, "--compare"), ours, theirs)
+    names(storaged(provider, "-o", "json", "statement", "--channel", lane, "--with",
+                   written(reader.folder, "older.csv", older)), theirs, ours)
+    # Nobody else is told, and a lane is looked for under the grant alone.
+    other = READERS["second"][0]
+    other.refused(5, "NOT_YOUR_CHANNEL", *with_pool, "channel", "statement", lane, "--payee")
+    foreign = net.json("pool", "grant", made, READERS["second"][1], "1")["grant"]
+    reader.refused(4, "NO_SUCH_CHANNEL", "--pool", foreign, "channel", "statement", lane, "--payee")
+    nothing = storaged(provider, "statement", "--channel", "00" * 16)
+    expect(nothing.code == 4 and "NO_SUCH_CHANNEL" in nothing.err, f"{nothing}")
 
 
 @rule("a pool that runs short is refused with cause and hint, and pays again once its owner has added to it; a revoked key "

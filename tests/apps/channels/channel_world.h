@@ -100,6 +100,51 @@ class ChannelWorld {
         static_cast<uint64_t>(absl::ToUnixMillis(world.clock.Now() + absl::Hours(24 * 20))));
     return chain::Trusted<base::ChannelId>(world.Submit(wallet(), operation).created(0));
   }
+  // ---- pools, owned by the wallet's owner ----
+  base::ChannelId OpenPool(uint64_t deposit) {
+    pb::Operation operation;
+    *operation.mutable_open_pool()->mutable_deposit() = chain::ToProto(base::Amount(deposit));
+    operation.mutable_open_pool()->set_owner_key(base::ToString(wallet().public_key().Encode()));
+    return chain::Trusted<base::ChannelId>(world.Submit(wallet(), operation).created(0));
+  }
+  void Fund(const base::ChannelId& pool, uint64_t amount) {
+    pb::Operation operation;
+    operation.mutable_top_up_pool()->set_pool(chain::ToField(pool));
+    *operation.mutable_top_up_pool()->mutable_amount() = chain::ToProto(base::Amount(amount));
+    world.Submit(wallet(), operation);
+  }
+  rpc::v1::PoolGrant Grant(const base::ChannelId& pool, const base::SigningKey& signer, uint64_t cap,
+                           absl::Duration life = absl::Hours(48)) {
+    rpc::v1::PoolGrant grant;
+    grant.set_pool(chain::ToField(pool));
+    pb::PoolCapability& capability = *grant.mutable_capability();
+    capability.set_signer(base::ToString(signer.public_key().Encode()));
+    *capability.mutable_spending_cap() = chain::ToProto(base::Amount(cap));
+    capability.set_expires_ms(static_cast<uint64_t>(absl::ToUnixMillis(world.clock.Now() + life)));
+    const base::PoolCapability terms{provider().identity.chain, pool, signer.public_key(), base::Amount(cap),
+                                     capability.expires_ms()};
+    capability.set_signature(chain::ToField(wallet().Sign(base::SigningDigest(terms))));
+    return grant;
+  }
+  base::ChannelId LaneTo(const base::ChannelId& pool, const base::SigningKey& signer, int provider_index = 0) {
+    return base::LaneIdFor(provider().identity.chain, pool, signer.public_key(), world.provider(provider_index).id());
+  }
+  // Another provider shows a claim of its own lane.
+  void RedeemElsewhere(const base::SigningKey& signer, const rpc::v1::PoolGrant& grant, uint64_t amount) {
+    base::Voucher voucher;
+    voucher.chain = provider().identity.chain;
+    voucher.channel = LaneTo(chain::Trusted<base::ChannelId>(grant.pool()), signer, 1);
+    voucher.epoch = world.entropy.Draw<base::Nonce16>();
+    voucher.base_amount = base::Amount(amount);
+    voucher.signature = signer.Sign(base::SigningDigest(voucher));
+    pb::Operation operation;
+    operation.mutable_redeem_pool()->set_pool(grant.pool());
+    *operation.mutable_redeem_pool()->mutable_capability() = grant.capability();
+    *operation.mutable_redeem_pool()->mutable_claim() = chain::ToProto(base::ClaimOf(voucher));
+    world.Submit(world.provider(1).identity.account, operation);
+  }
+
+
   payment::ChannelFacts Facts(const base::ChannelId& id) {
     return *client::FactsOf(provider().identity.chain, *provider()->ledger.Channel(id));
   }

@@ -1,8 +1,11 @@
 // A wallet that pays a provider for reads: the purse and its channels against the provider's own parts.
+#include <unistd.h>
+
 #include <thread>
 
 #include "apps/channels/channel_world.h"
 #include "apps/client/channels.h"
+#include "apps/client/pools.h"
 #include "apps/client/purse.h"
 #include "cairn/base/executor.h"
 #include "catch.h"
@@ -282,4 +285,81 @@ TEST_CASE("a wallet closes together with its payee, and not alone while it is un
   CHECK_FALSE(closed->restored);
   CHECK(w.Facts(id).phase == payment::ChannelPhase::kSettled);
   CHECK(base::ReasonOf(client::CloseChannel(*wallet.client, id, {}).status()) == "CHANNEL_ENDED");
+}
+
+TEST_CASE("both ends of a pool's lane have the same statement, also once others took what the pool had; its owner and the "
+          "provider's operator see it, nobody else does [CD-09][JS-15]") {
+  ChannelWorld w;
+  Wallet wallet(w);
+  const base::ChannelId pool = w.OpenPool(100 * 64);
+  const base::SigningKey& signer = wallet.client->keys().signing;
+  const auto grant = std::make_shared<const rpc::v1::PoolGrant>(w.Grant(pool, signer, 500'000));
+  const base::ChannelId id = w.LaneTo(pool, signer);
+  const base::PublicKey signs = signer.public_key();
+  const rpc::v1::PoolGrant elsewhere = w.Grant(pool, w.wallet(), 500'000);
+  wallet.Restart({.when = client::PayWhen::kAlways, .pool = grant});
+  {
+    auto lane = wallet.client->purse().For(wallet.Holder(), 40 * kChunk, 1);
+    INFO(lane.status().ToString());
+    REQUIRE(lane.ok());
+    REQUIRE((*lane)->id() == id);
+    wallet.Read(**lane, 30 * kChunk);
+    wallet.Read(**lane, 1000);
+  }
+  w.RedeemElsewhere(w.wallet(), elsewhere, 80 * 64);
+  wallet.Restart({});
+  CHECK(base::ReasonOf(client::FindChannelOrLane(*wallet.client, id, nullptr).status()) == "NO_SUCH_CHANNEL");
+  const auto facts = client::FindChannelOrLane(*wallet.client, id, grant.get());
+  INFO(facts.status().ToString());
+  REQUIRE(facts.ok());
+  CHECK(facts->payer == w.wallet().account());
+  CHECK(facts->payee == w.provider().id());
+  CHECK(facts->signer == signs);
+  CHECK(facts->deposit == Units(20 * 64));  // less than was promised
+  const auto theirs = client::PayeeStatement(*wallet.client, *facts);
+  const auto ours = client::OwnStatement(*wallet.client, id);
+  INFO(theirs.status().ToString() << " " << ours.status().ToString());
+  REQUIRE((theirs.ok() && ours.ok()));
+  CHECK(client::CompareStatements(*ours, *theirs).ok());
+  CHECK(base::BytesOf(ours->back()) == 30 * kChunk + 1000);
+  const auto lanes = client::ListLanes(*wallet.client, *grant);
+  REQUIRE(lanes.ok());
+  REQUIRE(lanes->size() == 1);
+  CHECK((*lanes)[0].channel().id == id);
+
+  rpc::v1::ChannelStatementRequest request;
+  request.set_channel(chain::ToField(id));
+  rpc::v1::ChannelStatementResponse own, told;
+  REQUIRE(w.reads->OwnStatement(request, own).ok());
+  REQUIRE(w.reads->Statement(w.caller(), request, told).ok());  // the pool's owner
+  CHECK(own.SerializeAsString() == told.SerializeAsString());
+  CHECK(own.claims_size() == static_cast<int>(ours->size()));
+  const base::SigningKey stranger = base::SigningKey::Generate(w.world.entropy);
+  CHECK(base::ReasonOf(w.reads->Statement(stranger.public_key(), request, told)) == "NOT_YOUR_CHANNEL");
+  request.clear_channel();
+  rpc::v1::ChannelStatementResponse newest;
+  REQUIRE(w.reads->OwnStatement(request, newest).ok());
+  REQUIRE(newest.claims_size() == 1);
+  CHECK((newest.complete() && newest.claims(0) == Encoded(ours->back())));
+}
+
+TEST_CASE("what nobody promised anything over has no statement: the wallet's is empty and leaves no folder, the provider knows "
+          "no such channel") {
+  ChannelWorld w;
+  Wallet wallet(w);
+  const base::ChannelId id = base::ChannelIdFor(w.provider().identity.chain, 12345);
+  const auto ours = client::OwnStatement(*wallet.client, id);
+  REQUIRE(ours.ok());
+  CHECK(ours->empty());
+  CHECK(access(wallet.client->purse().FolderOf(id).c_str(), F_OK) != 0);
+  const rpc::v1::PoolGrant grant = w.Grant(w.OpenPool(1000), wallet.client->keys().signing, 1000);
+  CHECK(base::ReasonOf(client::FindChannelOrLane(*wallet.client, id, nullptr).status()) == "NO_SUCH_CHANNEL");
+  CHECK(base::ReasonOf(client::FindChannelOrLane(*wallet.client, id, &grant).status()) == "NO_SUCH_CHANNEL");
+  CHECK(client::ListLanes(*wallet.client, grant).value().empty());
+  rpc::v1::ChannelStatementRequest request;
+  rpc::v1::ChannelStatementResponse response;
+  request.set_channel(chain::ToField(id));
+  CHECK(base::ReasonOf(w.reads->OwnStatement(request, response)) == "NO_SUCH_CHANNEL");
+  request.set_channel("short");
+  CHECK(base::ReasonOf(w.reads->OwnStatement(request, response)) == "BAD_REQUEST");
 }

@@ -20,34 +20,6 @@ class PoolWorld : public ChannelWorld {
  public:
   PoolWorld() : edge(base::SigningKey::Generate(world.entropy)) {}
 
-  base::ChannelId OpenPool(uint64_t deposit) {
-    pb::Operation operation;
-    *operation.mutable_open_pool()->mutable_deposit() = chain::ToProto(base::Amount(deposit));
-    operation.mutable_open_pool()->set_owner_key(base::ToString(wallet().public_key().Encode()));
-    return chain::Trusted<base::ChannelId>(world.Submit(wallet(), operation).created(0));
-  }
-  void Fund(const base::ChannelId& pool, uint64_t amount) {
-    pb::Operation operation;
-    operation.mutable_top_up_pool()->set_pool(chain::ToField(pool));
-    *operation.mutable_top_up_pool()->mutable_amount() = chain::ToProto(base::Amount(amount));
-    world.Submit(wallet(), operation);
-  }
-  rpc::v1::PoolGrant Grant(const base::ChannelId& pool, const base::SigningKey& signer, uint64_t cap,
-                           absl::Duration life = absl::Hours(48)) {
-    rpc::v1::PoolGrant grant;
-    grant.set_pool(chain::ToField(pool));
-    pb::PoolCapability& capability = *grant.mutable_capability();
-    capability.set_signer(base::ToString(signer.public_key().Encode()));
-    *capability.mutable_spending_cap() = chain::ToProto(base::Amount(cap));
-    capability.set_expires_ms(static_cast<uint64_t>(absl::ToUnixMillis(world.clock.Now() + life)));
-    const base::PoolCapability terms{provider().identity.chain, pool, signer.public_key(), base::Amount(cap),
-                                     capability.expires_ms()};
-    capability.set_signature(chain::ToField(wallet().Sign(base::SigningDigest(terms))));
-    return grant;
-  }
-  base::ChannelId LaneTo(const base::ChannelId& pool, const base::SigningKey& signer, int provider_index = 0) {
-    return base::LaneIdFor(provider().identity.chain, pool, signer.public_key(), world.provider(provider_index).id());
-  }
   // What the provider says to a hello of the signer.
   absl::Status Meet(const base::ChannelId& id, const rpc::v1::PoolGrant& grant, const base::SigningKey& signer) {
     FakePayer peer;
@@ -91,21 +63,6 @@ class PoolWorld : public ChannelWorld {
   }
   uint64_t Paid(const base::ChannelId& pool) { return chain::FromProto(PoolRecord(pool).paid()).low(); }
   uint64_t Redeemed(const base::ChannelId& id) { return lanes->Look(id)->facts.redeemed.low(); }
-  // Another provider shows a claim of its own lane.
-  void RedeemElsewhere(const rpc::v1::PoolGrant& grant, uint64_t amount) {
-    base::Voucher voucher;
-    voucher.chain = provider().identity.chain;
-    voucher.channel = LaneTo(chain::Trusted<base::ChannelId>(grant.pool()), edge, 1);
-    voucher.epoch = world.entropy.Draw<base::Nonce16>();
-    voucher.base_amount = base::Amount(amount);
-    voucher.signature = edge.Sign(base::SigningDigest(voucher));
-    pb::Operation operation;
-    operation.mutable_redeem_pool()->set_pool(grant.pool());
-    *operation.mutable_redeem_pool()->mutable_capability() = grant.capability();
-    *operation.mutable_redeem_pool()->mutable_claim() = chain::ToProto(base::ClaimOf(voucher));
-    world.Submit(world.provider(1).identity.account, operation);
-  }
-
   base::SigningKey edge;
   absl::Status refused;
 };
@@ -201,7 +158,7 @@ TEST_CASE("a payee redeems early when its pool runs short, stops where nothing i
   CHECK(w.Redeemed(lane) == 0);  // there is plenty
 
   // Another payee takes so much that less than three windows are left.
-  w.RedeemElsewhere(grant, deposit - kThreeWindows + 1);
+  w.RedeemElsewhere(w.edge, grant, deposit - kThreeWindows + 1);
   w.Settle();
   CHECK(w.Redeemed(lane) == 100 * kTick);
   const uint64_t left = deposit - w.Paid(pool);
@@ -241,7 +198,7 @@ TEST_CASE("what others take first is lost to a payee only as far as it had not r
   const uint64_t before = w.Redeemed(lane);
   CHECK(before == 540 * kTick);  // twice three rounds
   CHECK(w.ReadChunks(payer, 90) == 90);
-  w.RedeemElsewhere(grant, deposit - before);  // all of it
+  w.RedeemElsewhere(w.edge, grant, deposit - before);  // all of it
   w.Settle();
   CHECK(w.Redeemed(lane) == before);
   const uint64_t lost = payer.promised().low() - before;

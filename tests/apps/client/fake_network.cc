@@ -283,6 +283,7 @@ class FakeTransport final : public Transport {
   absl::StatusOr<std::unique_ptr<GetStream>> Get(const ProviderAddress& to, const GetPart& what,
                                                  absl::Duration) override {
     ASSIGN_OR_RETURN(FakeProvider * provider, Reach(to));
+    if (network_.on_get) network_.on_get(what);
     return std::make_unique<FakeGet>(*provider, what);
   }
   absl::StatusOr<rpc::v1::SubmitReceiptsResponse> SubmitReceipts(
@@ -382,7 +383,8 @@ std::vector<std::string> FakeNetwork::LedgerTexts() {
   return out;
 }
 
-std::unique_ptr<Client> FakeNetwork::NewClient(const std::string& folder, const StopFlag* stop) {
+std::unique_ptr<Client> FakeNetwork::NewClient(const std::string& folder, const StopFlag* stop,
+                                               const PayOptions& pay) {
   ClientOptions options{.chain = chain_,
                         .transport = transport_,
                         .keys = base::AccountKeys::FromSeed(seed_),
@@ -393,6 +395,7 @@ std::unique_ptr<Client> FakeNetwork::NewClient(const std::string& folder, const 
                         .transfer_folder = folder,
                         .lane_folder = "",
                         .channel_folder = "",
+                        .pay = pay,
                         .progress = nullptr,
                         .stop = stop};
   auto client = Client::Open(std::move(options));

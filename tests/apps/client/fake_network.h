@@ -84,7 +84,10 @@ class FakeNetwork {
   int size() const { return static_cast<int>(providers_.size()); }
 
   // A client of the funded account, with nothing in memory but the key. `folder`: for journals.
-  std::unique_ptr<Client> NewClient(const std::string& folder = "", const StopFlag* stop = nullptr);
+  std::unique_ptr<Client> NewClient(const std::string& folder = "", const StopFlag* stop = nullptr,
+                                    const PayOptions& pay = {});
+  // Told of every read before it is answered, by the thread that asks. Set while nobody reads.
+  std::function<void(const GetPart&)> on_get;
   uint64_t Transactions();  // in blocks so far
   const base::Secret<32>& seed() const { return seed_; }  // of the funded account
   std::vector<std::string> LedgerTexts();  // every stored byte of the ledger, its blocks included, for scans

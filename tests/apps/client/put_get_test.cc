@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -113,6 +115,43 @@ TEST_CASE("with fewer than k holders a get fails with each holder named and leav
   CHECK(base::ReasonOf(got.status()) == "NOT_ENOUGH_SHARDS");
   CHECK(base::DetailOf(got.status()).evidence.size() >= 3);
   CHECK(std::filesystem::is_empty(folder.path()));
+}
+
+TEST_CASE("a get that may pay never asks for more than kPaidAhead beyond what it has written [CD-10]") {
+  const std::string policy = GENERATE("replicate:3", "rs:4+2");
+  INFO(policy);
+  FakeNetwork network;
+  MakeBucket(*network.NewClient(), "sold", policy, /*open=*/true);
+  const base::Bytes content = Pattern(12 << 20);
+  REQUIRE(Store(*network.NewClient(), {"sold", "a"}, content).ok());
+  auto client = network.NewClient("", nullptr, {.when = PayWhen::kNeeded});
+  const auto bucket = OpenBucket(*client, "sold");
+  REQUIRE(bucket.ok());
+  const auto object = FindObject(*client, **bucket, {"sold", "a"});
+  REQUIRE(object.ok());
+  std::mutex mutex;
+  std::condition_variable more;
+  uint64_t asked = 0, written = 0, ahead = 0;
+  network.on_get = [&](const GetPart& what) {
+    std::unique_lock<std::mutex> lock(mutex);
+    const bool first = asked == 0;
+    asked += what.range.length;
+    ahead = std::max(ahead, asked - written);
+    more.notify_all();
+    // The first answer comes when everything is asked for that may be.
+    if (first) more.wait(lock, [&] { return asked >= kPaidAhead; });
+  };
+  base::Bytes got;
+  const auto result = GetObject(*client, **bucket, *object, {}, [&](base::ByteView bytes) {
+    got.insert(got.end(), bytes.begin(), bytes.end());
+    const std::lock_guard<std::mutex> lock(mutex);
+    written += bytes.size();
+    return absl::OkStatus();
+  });
+  INFO(result.status().ToString());
+  REQUIRE(result.ok());
+  CHECK(got == content);
+  CHECK(ahead == kPaidAhead);
 }
 
 TEST_CASE("bytes that a holder damaged are never delivered and the others make up for them",
