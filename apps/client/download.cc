@@ -322,12 +322,12 @@ absl::StatusOr<uint32_t> Read(Client& client, const ObjectInfo& object,
   DownloadDriver driver(client, object.id, layout, std::move(holders),
                         std::min(share, map.shard_size()));
   storage::DownloadOptions limits;
+  limits.batch_bytes = kReadAhead / limits.window_batches;
   limits.stall = options.start_within / 2;
   if (client.purse().when() != PayWhen::kNever) {
     // Opening a channel takes a block; another holder would want one of its own.
     limits.stall = std::max(limits.stall, kPaidStall);
     limits.min_hedge = kPaidHedge;
-    limits.batch_bytes = kPaidAhead / limits.window_batches;
   }
   limits.verified = [&](uint64_t fetch, uint64_t bytes) { driver.Verified(fetch, bytes); };
   ASSIGN_OR_RETURN(auto machine,

@@ -13,10 +13,10 @@
 
 namespace cairn::client {
 
-// Of a get that may pay: asked for and not yet written, over all holders. Bytes are paid for as they are verified and
-// written in order, so this is what a process that is killed has bought in vain at most; a small price beside the time that
-// larger requests would save.
-inline constexpr uint64_t kPaidAhead = 4 << 20;
+// Asked for and not yet written, over all holders of a get. Bytes are paid for as they are verified and written in order,
+// so this is what a process that is killed has bought in vain at most: little beside the time that asking for less would
+// cost every get.
+inline constexpr uint64_t kReadAhead = 16 << 20;
 
 struct GetOptions {
   base::ByteRange range{0, UINT64_MAX};            // of the plaintext; the default is all

@@ -19,8 +19,8 @@ SIZE = 64 << 20
 OPEN_FEE = 100
 STRIPE = 1 << 20  # what is written down at once
 HOLDERS = 4
-# What a kill may cost: kPaidAhead of apps/client/get.h, the rest of a stripe that is read again, a chunk ahead to each.
-AHEAD = 4 << 20
+# What a kill may cost: kReadAhead of apps/client/get.h, the rest of a stripe that is read again, a chunk ahead to each.
+AHEAD = 16 << 20
 IN_VAIN = AHEAD + STRIPE + HOLDERS * CHUNK
 print(f"seed {SEED}", flush=True)
 
@@ -78,8 +78,8 @@ def sound(net, name):
 
 
 def hedged(seconds):
-    """What slow holders may have brought beside another one: no request is slow within 5 seconds (kPaidHedge), and a
-    window is 4 requests of a stripe."""
+    """What slow holders may have brought beside another one: no request is slow within 5 seconds (kPaidHedge), and as
+    many are under way as make the window."""
     return int(seconds // 5) * AHEAD
 
 

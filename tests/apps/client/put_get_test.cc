@@ -117,12 +117,12 @@ TEST_CASE("with fewer than k holders a get fails with each holder named and leav
   CHECK(std::filesystem::is_empty(folder.path()));
 }
 
-TEST_CASE("a get that may pay never asks for more than kPaidAhead beyond what it has written [CD-10]") {
+TEST_CASE("a get never asks for more than kReadAhead beyond what it has written [CD-10]") {
   const std::string policy = GENERATE("replicate:3", "rs:4+2");
   INFO(policy);
   FakeNetwork network;
   MakeBucket(*network.NewClient(), "sold", policy, /*open=*/true);
-  const base::Bytes content = Pattern(12 << 20);
+  const base::Bytes content = Pattern(24 << 20);
   REQUIRE(Store(*network.NewClient(), {"sold", "a"}, content).ok());
   auto client = network.NewClient("", nullptr, {.when = PayWhen::kNeeded});
   const auto bucket = OpenBucket(*client, "sold");
@@ -139,7 +139,7 @@ TEST_CASE("a get that may pay never asks for more than kPaidAhead beyond what it
     ahead = std::max(ahead, asked - written);
     more.notify_all();
     // The first answer comes when everything is asked for that may be.
-    if (first) more.wait(lock, [&] { return asked >= kPaidAhead; });
+    if (first) more.wait(lock, [&] { return asked >= kReadAhead; });
   };
   base::Bytes got;
   const auto result = GetObject(*client, **bucket, *object, {}, [&](base::ByteView bytes) {
@@ -151,7 +151,7 @@ TEST_CASE("a get that may pay never asks for more than kPaidAhead beyond what it
   INFO(result.status().ToString());
   REQUIRE(result.ok());
   CHECK(got == content);
-  CHECK(ahead == kPaidAhead);
+  CHECK(ahead == kReadAhead);
 }
 
 TEST_CASE("bytes that a holder damaged are never delivered and the others make up for them",
