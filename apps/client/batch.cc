@@ -29,7 +29,7 @@ absl::Status DeliverTo(Client& client, Shipment& shipment, const PutOptions& opt
   const base::AccountId holder = shipment.HolderAt(position);
   const absl::Status status = shipment.Deliver(position);
   const bool replace =
-      !status.ok() && !absl::IsNotFound(status) && options.wait == WaitFor::kDurable;
+      !status.ok() && !absl::IsNotFound(status) && shipment.NeedsSuccessors(options.wait);
   if (!replace || !client.CheckStop().ok() || !shipment.Replace(position, holder, status).ok())
     return status;
   return shipment.Deliver(position);

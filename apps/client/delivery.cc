@@ -128,6 +128,14 @@ bool Shipment::QuorumReached() const {
            Count(parcel) >= base::SealQuorum(parcel.layout.policy, parcel.layout.layout, kept);
   });
 }
+bool Shipment::NeedsSuccessors(WaitFor wait) const {
+  return wait == WaitFor::kDurable ||
+         std::any_of(parcels_.begin(), parcels_.end(), [](const Parcel& parcel) {
+           const uint32_t kept = static_cast<uint32_t>(parcel.record.positions_size());
+           return kept > 0 &&
+                  base::SealQuorum(parcel.layout.policy, parcel.layout.layout, kept) == kept;
+         });
+}
 bool Shipment::HasReceipt(uint32_t position) const {
   std::lock_guard<std::mutex> lock(mutex_);
   return receipts_.contains(position);

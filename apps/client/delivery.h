@@ -74,6 +74,9 @@ class Shipment {
   uint32_t Count(const Parcel& parcel) const;
   bool HasReceipt(uint32_t position) const;
   bool QuorumReached() const;  // of every parcel
+  // Whether a holder that fails gives way to another one: to be durable every position must sign, for less the quorum,
+  // which may be all of them too.
+  bool NeedsSuccessors(WaitFor wait) const;
 
   // Hands the receipts to the primary until the objects are sealed (or accepted, for kCreated):
   // signs again what an epoch made stale, appoints another primary when this one does not do its

@@ -128,7 +128,7 @@ absl::StatusOr<PutResult> LargePut::Send() {
     return RunPass(client_, bucket_, input_, &prepared_, first_stripe, sink, nullptr, nullptr);
   };
   const UploadRun run{.resumed = resumed_,
-                      .replace_holders = options_.wait == WaitFor::kDurable,
+                      .replace_holders = shipment.NeedsSuccessors(options_.wait),
                       .item = to_.ToText(),
                       .plaintext_size = prepared_.plaintext_size,
                       .repeat_bytes = options_.repeat_bytes};

@@ -270,6 +270,22 @@ TEST_CASE("with --wait available a dead holder leaves the object available and n
   CHECK(put->missing[0].provider == dead->account());
 }
 
+TEST_CASE("where every holder must sign, a dead one is replaced however little a put waits for", "[GF-24]") {
+  const size_t size = GENERATE(1'000, 900'000);
+  FakeNetwork network;
+  auto client = network.NewClient();
+  MakeBucket(*client, "two", "replicate:2", /*open=*/true);
+  const auto holders = HoldersOf(network, *client, "two");
+  FakeProvider* dead = holders[0] == &PrimaryOf(network, *client, "two") ? holders[1] : holders[0];
+  dead->dead = true;
+  auto put = Store(*client, {"two", "a"}, Pattern(size), {.wait = WaitFor::kAvailable});
+  INFO(put.status());
+  REQUIRE(put.ok());
+  CHECK(put->missing.empty());
+  const auto now = HoldersOf(network, *client, "two");
+  CHECK(std::find(now.begin(), now.end(), dead) == now.end());
+}
+
 namespace {
 
 uint64_t ReceivedByAll(FakeNetwork& network) {
