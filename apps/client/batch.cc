@@ -76,7 +76,7 @@ absl::Status QuorumMissing(uint32_t have, uint32_t need,
 
 }  // namespace
 
-absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& shipment,
+absl::Status DeliverAndSeal(Client& client, Shipment& shipment,
                             const PutOptions& options, std::vector<absl::Status>* outcome,
                             std::vector<std::vector<MissingPart>>* missing) {
   if (shipment.Positions().empty())
@@ -87,9 +87,7 @@ absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& ship
   std::vector<Parcel> sound;
   for (size_t i = 0; i < shipment.parcels().size(); ++i) {
     const Parcel& parcel = shipment.parcels()[i];
-    const uint32_t kept = static_cast<uint32_t>(parcel.record.positions_size());
-    const uint32_t need =
-        kept == 0 ? 0 : base::SealQuorum(bucket.policy(), parcel.layout.layout, kept);
+    const uint32_t need = QuorumOf(parcel);
     const uint32_t have = shipment.Count(parcel);
     if (have < need) {
       (*outcome)[i] = QuorumMissing(have, need, failed);
@@ -141,7 +139,7 @@ std::vector<absl::StatusOr<PutResult>> ShipBatch(Client& client, const Bucket& b
   Shipment shipment(client, created->group, std::move(parcels));
   std::vector<absl::Status> outcome(items.size());
   std::vector<std::vector<MissingPart>> missing(items.size());
-  const absl::Status sealed = DeliverAndSeal(client, bucket, shipment, options, &outcome, &missing);
+  const absl::Status sealed = DeliverAndSeal(client, shipment, options, &outcome, &missing);
   std::vector<absl::StatusOr<PutResult>> out;
   for (size_t i = 0; i < items.size(); ++i) {
     const pb::Object& record = shipment.parcels()[i].record;

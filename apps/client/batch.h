@@ -27,7 +27,7 @@ std::vector<absl::StatusOr<PutResult>> ShipBatch(Client& client, const Bucket& b
 // Delivers what exists on the ledger (a batch, a copy) to all positions at once and seals what
 // reached its quorum. Fills the results' parts, missing, durable.
 class Shipment;
-absl::Status DeliverAndSeal(Client& client, const Bucket& bucket, Shipment& shipment,
+absl::Status DeliverAndSeal(Client& client, Shipment& shipment,
                             const PutOptions& options, std::vector<absl::Status>* outcome,
                             std::vector<std::vector<MissingPart>>* missing);
 

@@ -235,22 +235,15 @@ absl::StatusOr<Statement> OwnStatement(Client& client, const base::ChannelId& id
 
 absl::StatusOr<Statement> PayeeStatement(Client& client, const payment::ChannelFacts& facts) {
   ASSIGN_OR_RETURN(const ProviderAddress payee, client.Address(facts.payee));
-  Statement lines;
   rpc::v1::ChannelStatementRequest request;
   request.set_channel(chain::ToField(facts.id));
-  while (lines.size() < kMaxStatementLines) {
-    request.set_from(static_cast<uint32_t>(lines.size()));
-    ASSIGN_OR_RETURN(const auto answer, client.transport().ChannelStatement(payee, request, kAsk));
-    for (const std::string& field : answer.claims()) {
-      ASSIGN_OR_RETURN(const base::Claim line, base::DecodeClaim(base::AsBytes(field)));
-      lines.push_back(line);
-    }
-    if (!answer.complete() && !answer.claims().empty()) continue;
-    RETURN_IF_ERROR(CheckStatement(facts, lines));
-    return lines;
-  }
-  return base::Error(absl::StatusCode::kResourceExhausted, "STATEMENT_TOO_LONG",
-                     "the payee's statement does not end", "");
+  const auto ask = [&](uint32_t from) {
+    request.set_from(from);
+    return client.transport().ChannelStatement(payee, request, kAsk);
+  };
+  ASSIGN_OR_RETURN(Statement lines, CollectLines(ask, kMaxStatementLines));
+  RETURN_IF_ERROR(CheckStatement(facts, lines));
+  return lines;
 }
 
 absl::StatusOr<payment::ChannelFacts> FindChannelOrLane(Client& client, const base::ChannelId& id,

@@ -122,7 +122,7 @@ absl::StatusOr<PutResult> CopyWithin(Client& client, const Bucket& bucket, const
   Shipment shipment(client, created.group, std::move(parcels));
   std::vector<absl::Status> outcome(1);
   std::vector<std::vector<MissingPart>> missing(1);
-  const absl::Status sealed = DeliverAndSeal(client, bucket, shipment, within, &outcome, &missing);
+  const absl::Status sealed = DeliverAndSeal(client, shipment, within, &outcome, &missing);
   if (!outcome[0].ok()) {
     (void)CancelObject(client, chain::Trusted<base::ObjectId>(created.records.front().id()));
     return outcome[0];

@@ -57,6 +57,11 @@ const base::ContentId& PartId(const Parcel& parcel, uint32_t position) {
   return parcel.layout.blob(parcel.layout.layout == base::LayoutKind::kShards ? position : 0);
 }
 
+uint32_t QuorumOf(const Parcel& parcel) {
+  const uint32_t kept = static_cast<uint32_t>(parcel.record.positions_size());
+  return kept == 0 ? 0 : base::SealQuorum(parcel.layout.policy, parcel.layout.layout, kept);
+}
+
 rpc::v1::PutOpen OpenOf(const Parcel& parcel, uint32_t position, uint64_t from_offset) {
   const bool shards = parcel.layout.layout == base::LayoutKind::kShards;
   const std::vector<base::ContentId> leaves =
@@ -123,17 +128,14 @@ uint32_t Shipment::transactions() const {
 }
 bool Shipment::QuorumReached() const {
   return std::all_of(parcels_.begin(), parcels_.end(), [&](const Parcel& parcel) {
-    const uint32_t kept = static_cast<uint32_t>(parcel.record.positions_size());
-    return kept == 0 ||
-           Count(parcel) >= base::SealQuorum(parcel.layout.policy, parcel.layout.layout, kept);
+    return Count(parcel) >= QuorumOf(parcel);
   });
 }
 bool Shipment::NeedsSuccessors(WaitFor wait) const {
   return wait == WaitFor::kDurable ||
          std::any_of(parcels_.begin(), parcels_.end(), [](const Parcel& parcel) {
-           const uint32_t kept = static_cast<uint32_t>(parcel.record.positions_size());
-           return kept > 0 &&
-                  base::SealQuorum(parcel.layout.policy, parcel.layout.layout, kept) == kept;
+           const int kept = parcel.record.positions_size();
+           return kept > 0 && QuorumOf(parcel) == static_cast<uint32_t>(kept);
          });
 }
 bool Shipment::HasReceipt(uint32_t position) const {

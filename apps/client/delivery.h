@@ -42,6 +42,8 @@ rpc::v1::PutOpen ManifestOpenOf(const Parcel& parcel, uint32_t position);
 uint64_t PartSize(const Parcel& parcel);
 const base::ContentId& PartId(const Parcel& parcel, uint32_t position);
 bool Keeps(const Parcel& parcel, uint32_t position);
+// How many of its positions must sign before it can be sealed; 0 for an empty object.
+uint32_t QuorumOf(const Parcel& parcel);
 
 // Does the receipt say what it must? Unavailable (reason BAD_RECEIPT): a holder that lies is one
 // that is not there.

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "cairn/base/status.h"
+#include "cairn/rpc/v1/provider.pb.h"
 
 namespace cairn::client {
 namespace {
@@ -32,12 +33,9 @@ absl::Status BadVoucher(size_t number) {
 }
 
 std::string Worth(const base::Claim& claim) {
-  const bool usdc = claim.voucher.asset == base::Asset::kUsdc;
-  return base::WorthOf(claim).value_or(base::Amount()).ToDecimal(usdc ? base::kUsdcDecimals : base::kCrnDecimals);
+  return base::WorthOf(claim).value_or(base::Amount()).ToDecimal(base::DecimalsOf(claim.voucher.asset));
 }
-absl::string_view AssetOf(const base::Claim& claim) {
-  return claim.voucher.asset == base::Asset::kUsdc ? "usdc" : "crn";
-}
+absl::string_view AssetOf(const base::Claim& claim) { return base::NameOf(claim.voucher.asset); }
 uint64_t PaidBytes(const base::Claim& claim) { return base::BytesOf(claim).value_or(0); }
 
 std::string ClaimText(const base::Claim& claim) {
@@ -148,6 +146,20 @@ absl::StatusOr<Statement> ParseStatement(absl::string_view text) {
   if (text.size() > kMaxStatementText) return TooLong();
   text = absl::StripAsciiWhitespace(text);
   return absl::StartsWith(text, "{") ? FromJson(text) : FromCsv(text);
+}
+
+absl::StatusOr<Statement> CollectLines(const AskLines& ask, size_t most) {
+  Statement lines;
+  while (lines.size() < most) {
+    ASSIGN_OR_RETURN(const rpc::v1::ChannelStatementResponse answer, ask(static_cast<uint32_t>(lines.size())));
+    for (const std::string& field : answer.claims()) {
+      ASSIGN_OR_RETURN(const base::Claim line, base::DecodeClaim(base::AsBytes(field)));
+      lines.push_back(line);
+    }
+    if (answer.complete() || answer.claims().empty()) return lines;
+  }
+  return base::Error(absl::StatusCode::kResourceExhausted, "STATEMENT_TOO_LONG", "the statement does not end",
+                     "do not trust whoever gave it: no store keeps as many vouchers", {{"most", absl::StrCat(most)}});
 }
 
 absl::Status CheckStatement(const payment::ChannelFacts& facts, const Statement& lines) {

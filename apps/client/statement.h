@@ -2,9 +2,10 @@
 //
 // A line is the last claim under a voucher, the oldest first; the last line is the newest claim. Payer and payee write
 // them in the same two forms (FORMATS.md), so each can hold its own against the other's, asked for or from a file.
-// Pure functions. Rules: CD-09, CD-40, JS-15.
+// Pure functions, but for what `ask` does. Rules: CD-09, CD-40, JS-15.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,10 @@
 #include "absl/strings/string_view.h"
 #include "cairn/payment/channel_facts.h"
 #include "cairn/payment/claim_store.h"
+
+namespace cairn::rpc::v1 {
+class ChannelStatementResponse;
+}  // namespace cairn::rpc::v1
 
 namespace cairn::client {
 
@@ -31,6 +36,11 @@ std::string StatementLineJson(size_t number, const base::Claim& claim);
 // (BAD_STATEMENT) with the voucher's number: not such a text, too long, or a line that says something else than the claim
 // in it.
 absl::StatusOr<Statement> ParseStatement(absl::string_view text);
+
+// All lines that `ask` gives, a page at a time from the line of that number on. ResourceExhausted (STATEMENT_TOO_LONG)
+// when they do not end within `most`.
+using AskLines = std::function<absl::StatusOr<rpc::v1::ChannelStatementResponse>(uint32_t from)>;
+absl::StatusOr<Statement> CollectLines(const AskLines& ask, size_t most);
 
 // PermissionDenied (FORGED_CLAIM): not everything in it was signed by the channel's signer for this channel. What the
 // deposit covers is not looked at: a pool's cover of a lane falls below what was promised when other payees are faster.

@@ -19,30 +19,24 @@ constexpr absl::Duration kAsk = absl::Seconds(10);
 
 // Of one channel, or the newest claim of every channel.
 absl::StatusOr<client::Statement> AskDaemon(rpc::ProviderAdminClient& admin, const std::string& channel) {
-  client::Statement lines;
   rpc::v1::ChannelStatementRequest request;
   request.set_channel(channel);
-  while (true) {
-    request.set_from(static_cast<uint32_t>(lines.size()));
-    ASSIGN_OR_RETURN(const auto answer, admin.ChannelStatement(request, kAsk));
-    for (const std::string& field : answer.claims()) {
-      ASSIGN_OR_RETURN(const base::Claim line, base::DecodeClaim(base::AsBytes(field)));
-      lines.push_back(line);
-    }
-    if (answer.complete() || answer.claims().empty()) return lines;
-  }
+  // Our own daemon's: there may be any number of channels.
+  return client::CollectLines([&](uint32_t from) {
+    request.set_from(from);
+    return admin.ChannelStatement(request, kAsk);
+  }, UINT32_MAX);
 }
 
 std::string NewestText(const client::Statement& claims, bool json) {
   std::string out = json ? "{\"channels\":[" : "channel,bytes,amount,asset\n";
   bool first = true;
   for (const base::Claim& claim : claims) {
-    const bool usdc = claim.voucher.asset == base::Asset::kUsdc;
     const std::string id = claim.voucher.channel.ToHexString();
     const uint64_t bytes = base::BytesOf(claim).value_or(0);
+    const absl::string_view asset = base::NameOf(claim.voucher.asset);
     const std::string worth =
-        base::WorthOf(claim).value_or(base::Amount()).ToDecimal(usdc ? base::kUsdcDecimals : base::kCrnDecimals);
-    const char* asset = usdc ? "usdc" : "crn";
+        base::WorthOf(claim).value_or(base::Amount()).ToDecimal(base::DecimalsOf(claim.voucher.asset));
     if (!json) {
       absl::StrAppend(&out, id, ",", bytes, ",", worth, ",", asset, "\n");
       continue;

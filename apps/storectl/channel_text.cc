@@ -24,10 +24,8 @@ std::string Party(payment::ClosedBy by) {
 }
 
 Json MoneyJson(base::Asset asset, base::Amount amount) {
-  const bool usdc = asset == base::Asset::kUsdc;
   Json json;
-  json.Text("amount", amount.ToDecimal(usdc ? base::kUsdcDecimals : base::kCrnDecimals))
-      .Text("asset", usdc ? "usdc" : "crn");
+  json.Text("amount", amount.ToDecimal(base::DecimalsOf(asset))).Text("asset", base::NameOf(asset));
   return json;
 }
 

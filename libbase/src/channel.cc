@@ -23,6 +23,9 @@ Hasher& Add(Hasher& hasher, const PublicKey& key) {
 
 }  // namespace
 
+absl::string_view NameOf(Asset asset) { return asset == Asset::kUsdc ? "usdc" : "crn"; }
+int DecimalsOf(Asset asset) { return asset == Asset::kUsdc ? kUsdcDecimals : kCrnDecimals; }
+
 ChannelId ChannelIdFor(const ChainId& chain, uint64_t number) {
   return Truncated(
       Hasher::DeriveKey("cairn v1 channel id").Field(chain.view()).Field(number).Finish());

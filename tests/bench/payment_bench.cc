@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
 
 #include "bench.h"
 #include "cairn/base/entropy.h"
 #include "cairn/payment/payee.h"
 #include "cairn/payment/payer.h"
+#include "folder.h"
 
 namespace cairn::bench {
 namespace {
@@ -20,20 +20,6 @@ using payment::Reject;
 using payment::SendDecision;
 
 const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
-
-class Folder {
- public:
-  explicit Folder(const std::string& parent) : path_(parent + "/claims-XXXXXX") {
-    Must(mkdtemp(path_.data()) != nullptr, "a folder to work in");
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 struct Keys {
   base::SeededEntropy entropy{23};
@@ -223,13 +209,22 @@ double SyncsPerSecond(const std::string& dir) {
   return kSyncs / seconds;
 }
 
+// A payee's channels over a store on the disk, journal and LMDB.
+struct DurableBook {
+  explicit DurableBook(const std::string& dir) : folder(dir) {}
+  Keys keys;
+  const Folder folder;
+  const std::unique_ptr<base::Kv> kv =
+      *base::OpenLmdb(folder.path(), {.map_bytes = 1 << 30, .journal_bytes = base::kKvJournalBytes});
+  const std::unique_ptr<payment::ClaimStore> store = *payment::OpenClaimStore(*kv);
+  payment::PayeeBook book{*store, Terms()};
+};
+
 // Signed vouchers of many channels, each verified, in groups of one commit.
 double DurableVouchers(const std::string& dir, size_t channels, size_t groups) {
-  Keys keys;
-  const Folder folder(dir);
-  const auto kv = *base::OpenLmdb(folder.path(), {.map_bytes = 1 << 30, .journal_bytes = base::kKvJournalBytes});
-  const auto store = *payment::OpenClaimStore(*kv);
-  payment::PayeeBook book(*store, Terms());
+  DurableBook rig(dir);
+  Keys& keys = rig.keys;
+  payment::PayeeBook& book = rig.book;
   std::vector<base::Voucher> vouchers;
   for (size_t group = 1; group <= groups; ++group) {
     for (size_t i = 0; i < channels; ++i) {
@@ -252,11 +247,9 @@ double DurableVouchers(const std::string& dir, size_t channels, size_t groups) {
 
 // Ticks of many channels, a tick each to a commit.
 double DurableTicks(const std::string& dir, size_t channels, uint32_t commits) {
-  Keys keys;
-  const Folder folder(dir);
-  const auto kv = *base::OpenLmdb(folder.path(), {.map_bytes = 1 << 30, .journal_bytes = base::kKvJournalBytes});
-  const auto store = *payment::OpenClaimStore(*kv);
-  payment::PayeeBook book(*store, Terms());
+  DurableBook rig(dir);
+  Keys& keys = rig.keys;
+  payment::PayeeBook& book = rig.book;
   std::vector<base::Voucher> vouchers;
   std::vector<base::TickChain> chains;
   for (size_t i = 0; i < channels; ++i) {
@@ -300,11 +293,9 @@ void Durable(Program& program) {
 void EndToEnd(Program& program) {
   constexpr double kLightning = 89;
   constexpr uint64_t kWarm = 1200;  // chunks until the window is open to the full
-  Keys keys;
-  const Folder folder(program.dir());
-  const auto kv = *base::OpenLmdb(folder.path(), {.map_bytes = 1 << 30, .journal_bytes = base::kKvJournalBytes});
-  const auto store = *payment::OpenClaimStore(*kv);
-  payment::PayeeBook book(*store, Terms());
+  DurableBook rig(program.dir());
+  Keys& keys = rig.keys;
+  payment::PayeeBook& book = rig.book;
   const payment::ChannelFacts facts = Facts(keys, 1);
   Must(book.Open(facts, kNow).ok(), "open");
   auto payer = *payment::Payer::Open(

@@ -10,6 +10,7 @@
 #include "cairn/chain/proof.h"
 #include "catch.h"
 #include "support/channel_rig.h"
+#include "support/forwarding_kv.h"
 
 namespace cairn::chain {
 namespace {
@@ -20,34 +21,16 @@ std::string Root(LedgerHarness& h) {
   return h.Ask(request).status().state_root();
 }
 
-// A store whose commits can be made to fail.
-class FailingKv final : public base::Kv {
- public:
-  std::unique_ptr<base::KvSnapshot> Snapshot() const override { return kv_->Snapshot(); }
-  absl::Status Commit(const base::KvBatch& batch, bool durable) override {
-    if (fail) return absl::AbortedError("the disk failed");
-    return kv_->Commit(batch, durable);
-  }
-  absl::Status Sync() override { return kv_->Sync(); }
-  absl::StatusOr<uint64_t> EntryCount() const override { return kv_->EntryCount(); }
-  bool fail = false;
-
- private:
-  std::unique_ptr<base::Kv> kv_ = base::NewMemoryKv();
-};
-
 // A store that counts how often pieces of blocks are read, and lets something happen before each commit.
-class WatchedKv final : public base::Kv {
+class WatchedKv final : public base::ForwardingKv {
  public:
   std::unique_ptr<base::KvSnapshot> Snapshot() const override {
-    return std::make_unique<Watched>(kv_->Snapshot(), block_reads);
+    return std::make_unique<Watched>(ForwardingKv::Snapshot(), block_reads);
   }
   absl::Status Commit(const base::KvBatch& batch, bool durable) override {
     if (const auto now = std::exchange(before_commit, nullptr)) now();
-    return kv_->Commit(batch, durable);
+    return ForwardingKv::Commit(batch, durable);
   }
-  absl::Status Sync() override { return kv_->Sync(); }
-  absl::StatusOr<uint64_t> EntryCount() const override { return kv_->EntryCount(); }
   mutable int block_reads = 0;
   std::function<void()> before_commit;  // once
 
@@ -65,7 +48,6 @@ class WatchedKv final : public base::Kv {
     std::unique_ptr<base::KvSnapshot> view_;
     int& reads_;
   };
-  std::unique_ptr<base::Kv> kv_ = base::NewMemoryKv();
 };
 
 // What a snapshot of a disk with a bad sector is like.
@@ -316,7 +298,7 @@ TEST_CASE("due work is bounded in a block and goes on in the next") {
 }
 
 TEST_CASE("a store that fails stops the engine, and what was acknowledged before is there after it") {
-  FailingKv kv;
+  base::FailingKv kv(absl::AbortedError("the disk failed"));
   LedgerHarness h({.params = {}, .hooks = {}, .kv = &kv});
   h.Fund("alice", 100);
   const std::string root = Root(h);

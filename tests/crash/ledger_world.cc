@@ -5,6 +5,7 @@
 #include "cairn/base/status.h"
 #include "cairn/chain/invariants.h"
 #include "catch.h"
+#include "support/forwarding_kv.h"
 #include "support/temp_dir.h"
 
 namespace cairn::crash {
@@ -111,21 +112,17 @@ base::Digest DigestOf(const base::Kv& kv) {
 }
 
 // Notes what the store holds at every height.
-class WatchedKv final : public base::Kv {
+class WatchedKv final : public base::ForwardingKv {
  public:
   WatchedKv(std::unique_ptr<base::Kv> kv, std::map<uint64_t, base::Digest>& states)
-      : kv_(std::move(kv)), states_(states) {}
-  std::unique_ptr<base::KvSnapshot> Snapshot() const override { return kv_->Snapshot(); }
+      : ForwardingKv(std::move(kv)), states_(states) {}
   absl::Status Commit(const base::KvBatch& batch, bool durable) override {
-    const absl::Status status = kv_->Commit(batch, durable);
-    if (const auto height = HeightOf(*kv_)) states_[*height] = DigestOf(*kv_);
+    const absl::Status status = ForwardingKv::Commit(batch, durable);
+    if (const auto height = HeightOf(*this)) states_[*height] = DigestOf(*this);
     return status;
   }
-  absl::Status Sync() override { return kv_->Sync(); }
-  absl::StatusOr<uint64_t> EntryCount() const override { return kv_->EntryCount(); }
 
  private:
-  std::unique_ptr<base::Kv> kv_;
   std::map<uint64_t, base::Digest>& states_;
 };
 

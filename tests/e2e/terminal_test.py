@@ -1,4 +1,4 @@
-"""What somebody at a terminal sees: results, errors and questions on lines of their own, help that names the command."""
+"""What somebody at a terminal sees: results and errors on lines of their own, help that names the command."""
 import os
 import pty
 import re

@@ -11,6 +11,7 @@
 #include "cairn/base/status.h"
 #include "catch.h"
 #include "channel_rig.h"
+#include "support/forwarding_kv.h"
 #include "support/temp_dir.h"
 
 namespace cairn::payment {
@@ -144,26 +145,9 @@ TEST_CASE("a claim is acknowledged only after the commit that holds it [CD-40]")
   CHECK(book.Commit()->empty());
 }
 
-// A store whose next commits fail.
-class FailingKv final : public base::Kv {
- public:
-  explicit FailingKv(base::Kv& kv) : kv_(kv) {}
-  std::unique_ptr<base::KvSnapshot> Snapshot() const override { return kv_.Snapshot(); }
-  absl::Status Commit(const base::KvBatch& batch, bool durable) override {
-    return fail ? absl::ResourceExhaustedError("full") : kv_.Commit(batch, durable);
-  }
-  absl::Status Sync() override { return kv_.Sync(); }
-  absl::StatusOr<uint64_t> EntryCount() const override { return kv_.EntryCount(); }
-  bool fail = false;
-
- private:
-  base::Kv& kv_;
-};
-
 TEST_CASE("a commit that failed acknowledges nothing, and the next one has everything [CD-40]") {
   Ends ends;
-  const auto memory = base::NewMemoryKv();
-  FailingKv kv(*memory);
+  base::FailingKv kv(absl::ResourceExhaustedError("full"));
   const auto store = *OpenClaimStore(kv);
   PayeeBook book(*store, ends.Terms());
   const ChannelFacts facts = ends.Facts();

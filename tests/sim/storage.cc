@@ -1,6 +1,7 @@
 #include "sim/storage.h"
 
 #include "support/forwarding_disk.h"
+#include "support/forwarding_kv.h"
 
 namespace cairn::sim {
 namespace {
@@ -45,17 +46,16 @@ class PacedDisk final : public base::ForwardingDisk {
 
 }  // namespace
 
-class OpenKv final : public base::Kv {
+class OpenKv final : public base::ForwardingKv {
  public:
-  OpenKv(KvFile& file, absl::Duration latency) : file_(file), latency_(latency), live_(base::NewMemoryKv()) {
+  OpenKv(KvFile& file, absl::Duration latency) : file_(file), latency_(latency) {
     base::KvBatch all;
     for (const auto& [key, value] : file_.durable_) all.Put(key, value);
-    (void)live_->Commit(all);
+    (void)ForwardingKv::Commit(all);
   }
-  std::unique_ptr<base::KvSnapshot> Snapshot() const override { return live_->Snapshot(); }
   absl::Status Commit(const base::KvBatch& batch, bool durable) override {
     if (durable) Pause(file_.scheduler_, latency_);
-    absl::Status done = live_->Commit(batch, durable);
+    absl::Status done = ForwardingKv::Commit(batch, durable);
     if (!done.ok()) return done;
     file_.loose_.push_back(batch);
     if (!durable) return done;
@@ -68,12 +68,10 @@ class OpenKv final : public base::Kv {
     file_.Settle(file_.loose_.size());
     return absl::OkStatus();
   }
-  absl::StatusOr<uint64_t> EntryCount() const override { return live_->EntryCount(); }
 
  private:
   KvFile& file_;
   const absl::Duration latency_;
-  std::unique_ptr<base::Kv> live_;
 };
 
 std::unique_ptr<base::Kv> KvFile::Open(absl::Duration latency) {

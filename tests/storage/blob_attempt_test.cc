@@ -10,6 +10,7 @@
 #include "catch.h"
 #include "storage/blob_rig.h"
 #include "support/forwarding_disk.h"
+#include "support/forwarding_kv.h"
 
 namespace cairn::storage {
 namespace {
@@ -21,11 +22,6 @@ using blob_store_suite::Sample;
 constexpr size_t kLarge = 1 << 20;  // writes of so many bytes hold a chunk
 
 absl::Status DiskFull() { return base::Error(absl::StatusCode::kResourceExhausted, "DISK_FULL", "full"); }
-
-bool Reads(BlobRig& rig, const Sample& sample) {
-  const auto bytes = rig.store->Read(sample.id, kRoomy);
-  return bytes.ok() && *bytes == sample.bytes;
-}
 
 // Stops the first caller who comes once it is closed, until it is opened again.
 class Barrier {
@@ -103,21 +99,14 @@ class MoodyDisk final : public base::ForwardingDisk {
   int large_writes_ = 0;
 };
 
-// Its commits can be held up, or fail as on a full disk.
-class MoodyKv final : public base::Kv {
+// Its commits can be held up.
+class HeldKv final : public base::ForwardingKv {
  public:
   Barrier commits;
-  std::atomic<bool> full = false;
-  std::unique_ptr<base::KvSnapshot> Snapshot() const override { return inner_->Snapshot(); }
   absl::Status Commit(const base::KvBatch& batch, bool durable) override {
     commits.Pass();
-    return full ? DiskFull() : inner_->Commit(batch, durable);
+    return ForwardingKv::Commit(batch, durable);
   }
-  absl::Status Sync() override { return inner_->Sync(); }
-  absl::StatusOr<uint64_t> EntryCount() const override { return inner_->EntryCount(); }
-
- private:
-  const std::unique_ptr<base::Kv> inner_ = base::NewMemoryKv();
 };
 
 // Stores the sample's bytes damaged, or begins a blob of another size under its id.
@@ -157,9 +146,9 @@ TEST_CASE("a crash while a blob is stored anew never makes one of old bytes and 
     rig.sim.FailAfter(base::SimDisk::Op::kSync, 0, absl::OkStatus());
     if (lose_index) rig.LoseIndex();
     REQUIRE(rig.Open({.reserve_bytes = 0}).ok());
-    if (rig.store->Stat(sample.id).ok()) CHECK(Reads(rig, sample));
+    if (rig.store->Stat(sample.id).ok()) CHECK(rig.Reads(sample));
     REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
-    CHECK(Reads(rig, sample));
+    CHECK(rig.Reads(sample));
   }
   CHECK(unsynced > 600);
 }
@@ -178,15 +167,15 @@ TEST_CASE("what a full disk refused of a blob is not made up for by an earlier a
   CHECK(base::ReasonOf(rig.store->Put(sample.id, sample.bytes).status()) == "DISK_FULL");
   CHECK(absl::IsNotFound(rig.store->Stat(sample.id).status()));
   REQUIRE(rig.store->Put(sample.id, sample.bytes).ok());
-  CHECK(Reads(rig, sample));
+  CHECK(rig.Reads(sample));
 }
 
 TEST_CASE("a batch with a blob that another caller has just written waits until that is durable too", "[GF-41]") {
   BlobRig rig;
   MoodyDisk disk(rig.sim);
   rig.other_disk = &disk;
-  auto kv = std::make_unique<MoodyKv>();
-  MoodyKv& index = *kv;
+  auto kv = std::make_unique<HeldKv>();
+  HeldKv& index = *kv;
   rig.kv = std::move(kv);
   REQUIRE(rig.Open({.reserve_bytes = 0, .index_step = 12}).ok());
   const Sample first = MakeSample(300'000, 1), shared = MakeSample(400'000, 2), small = MakeSample(1'000, 3);
@@ -224,7 +213,7 @@ TEST_CASE("a batch with a blob that another caller has just written waits until 
   CHECK(batch_put.ok());
   CHECK(shared_put.ok());
   CHECK_FALSE(early);
-  CHECK((Reads(rig, first) && Reads(rig, shared)));
+  CHECK((rig.Reads(first) && rig.Reads(shared)));
   writer.reset();
 }
 
@@ -256,10 +245,10 @@ TEST_CASE("a blob whose pieces were copied behind its commit before the sync of 
   REQUIRE(committed.ok());
   REQUIRE(compacted.ok());
   REQUIRE(rig.sim.List("packs").value() == std::vector<std::string>{"00000002.pack"});
-  CHECK(Reads(rig, sample));
+  CHECK(rig.Reads(sample));
   rig.LoseIndex();
   REQUIRE(rig.Open({.reserve_bytes = 0, .pack_bytes = 3'000'000}).ok());
-  CHECK(Reads(rig, sample));
+  CHECK(rig.Reads(sample));
   CHECK(rig.store->Usage().damaged == 0);
 }
 
@@ -277,11 +266,11 @@ TEST_CASE("chunks under the id of a small blob are found and dropped like those 
   REQUIRE(rig.store->DropPartial(small.id).ok());
   CHECK(rig.store->Partials()->empty());
   CHECK(rig.store->Usage().reclaimable_bytes > kLarge);
-  CHECK(Reads(rig, small));
+  CHECK(rig.Reads(small));
   rig.LoseIndex();
   REQUIRE(rig.Open().ok());
   CHECK(rig.store->Partials()->empty());
-  CHECK(Reads(rig, small));
+  CHECK(rig.Reads(small));
 }
 
 TEST_CASE("a disk that cannot open a file just now damages no blob and ends no store", "[GF-41][MP-20]") {
@@ -318,27 +307,27 @@ TEST_CASE("a disk that cannot open a file just now damages no blob and ends no s
   const auto again = rig.store->Scrub("", kRoomy);
   REQUIRE(again.ok());
   CHECK(again->damaged.empty());
-  CHECK((Reads(rig, tiny) && Reads(rig, sample) && Reads(rig, more)));
+  CHECK((rig.Reads(tiny) && rig.Reads(sample) && rig.Reads(more)));
 }
 
 TEST_CASE("a store opens although its index finds no room on the disk, and deletes") {
   BlobRig rig;
-  auto kv = std::make_unique<MoodyKv>();
-  MoodyKv& index = *kv;
+  auto kv = std::make_unique<base::FailingKv>(DiskFull());
+  base::FailingKv& index = *kv;
   rig.kv = std::move(kv);
   REQUIRE(rig.Open().ok());
   const Sample kept = MakeSample(1'000, 1), gone = MakeSample(2'000, 2);
   for (const Sample* sample : {&kept, &gone}) REQUIRE(rig.store->Put(sample->id, sample->bytes).ok());
-  index.full = true;
+  index.fail = true;
   for (int round = 0; round < 2; ++round) {
     REQUIRE(rig.Open().ok());
-    CHECK(Reads(rig, kept));
+    CHECK(rig.Reads(kept));
     REQUIRE(rig.store->Delete(gone.id).ok());
     CHECK(absl::IsNotFound(rig.store->Stat(gone.id).status()));
   }
-  index.full = false;
+  index.fail = false;
   REQUIRE(rig.Open().ok());
-  CHECK(Reads(rig, kept));
+  CHECK(rig.Reads(kept));
   CHECK(rig.store->Usage().blobs == 1);
 }
 

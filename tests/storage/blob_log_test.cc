@@ -101,11 +101,6 @@ struct TwoPuts {
   std::vector<std::thread> threads;
 };
 
-bool Reads(BlobRig& rig, const Sample& sample) {
-  const auto bytes = rig.store->Read(sample.id, kRoomy);
-  return bytes.ok() && *bytes == sample.bytes;
-}
-
 }  // namespace
 
 TEST_CASE("what is written behind a write that is under way becomes visible after it, and both are durable") {
@@ -121,7 +116,7 @@ TEST_CASE("what is written behind a write that is under way becomes visible afte
   rig.sim.Crash([](size_t) { return false; });
   rig.LoseIndex();
   REQUIRE(rig.Open().ok());
-  CHECK((Reads(rig, puts.first) && Reads(rig, puts.second)));
+  CHECK((rig.Reads(puts.first) && rig.Reads(puts.second)));
 }
 
 TEST_CASE("a disk that is full for one of two writes under way harms neither the other nor the pack") {
@@ -140,13 +135,13 @@ TEST_CASE("a disk that is full for one of two writes under way harms neither the
     if (crash) rig.sim.Crash([](size_t) { return false; });
     if (crash) rig.LoseIndex();
     REQUIRE(rig.Open().ok());
-    CHECK(Reads(rig, puts.second));
+    CHECK(rig.Reads(puts.second));
     CHECK(base::ReasonOf(rig.store->Stat(puts.first.id).status()) == "NO_SUCH_BLOB");
     CHECK(rig.store->Scrub("", kRoomy)->damaged.empty());
     CHECK(rig.observer.seen("blob.pack_damaged") == 0);
   }
   REQUIRE(rig.store->Put(puts.first.id, puts.first.bytes).ok());
-  CHECK((Reads(rig, puts.first) && Reads(rig, puts.second)));
+  CHECK((rig.Reads(puts.first) && rig.Reads(puts.second)));
 }
 
 TEST_CASE("a write that fails for another reason than room ends the log for those behind it too") {
@@ -161,7 +156,7 @@ TEST_CASE("a write that fails for another reason than room ends the log for thos
   CHECK(base::ReasonOf(rig.store->Put(puts.first.id, puts.first.bytes).status()) == "STORE_POISONED");
   REQUIRE(rig.Open().ok());
   REQUIRE(rig.store->Put(puts.first.id, puts.first.bytes).ok());
-  CHECK(Reads(rig, puts.first));
+  CHECK(rig.Reads(puts.first));
 }
 
 TEST_CASE("a blob that is here already takes no room and needs none") {
@@ -210,7 +205,7 @@ TEST_CASE("a scrub corrects an index that has a wrong size or number for a recor
   REQUIRE(report.ok());
   CHECK(report->damaged.empty());
   CHECK(rig.observer.seen("blob.index_damaged") == 1);
-  CHECK(Reads(rig, sample));
+  CHECK(rig.Reads(sample));
   CHECK(rig.store->Usage().live_bytes == before.live_bytes);
   CHECK(rig.store->Usage().reclaimable_bytes == before.reclaimable_bytes);
   REQUIRE(rig.store->Scrub("", kRoomy).ok());
@@ -228,7 +223,7 @@ TEST_CASE("a large blob that is named twice in one batch is stored once, and a d
   rig.Flip(sample.bytes, 77);
   CHECK_FALSE(rig.store->Read(sample.id, kRoomy).ok());
   REQUIRE(rig.store->PutMany({blob, blob}).ok());
-  CHECK(Reads(rig, sample));
+  CHECK(rig.Reads(sample));
   CHECK(rig.store->Usage().damaged == 0);
 }
 

@@ -79,6 +79,12 @@ struct BlobRig {
     REQUIRE(sim.Corrupt(path, at + static_cast<uint64_t>(distance), 0x10).ok());
   }
 
+  // Whole, and with the bytes that were stored.
+  bool Reads(const blob_store_suite::Sample& sample) {
+    const auto bytes = store->Read(sample.id, blob_store_suite::kRoomy);
+    return bytes.ok() && *bytes == sample.bytes;
+  }
+
   base::SimDisk sim;
   base::Disk* other_disk = nullptr;  // in place of `sim`
   std::unique_ptr<base::Kv> kv = base::NewMemoryKv();
@@ -86,6 +92,15 @@ struct BlobRig {
   EventCounter observer;
   std::unique_ptr<DiskBlobStore> store;
 };
+
+inline void CheckReads(BlobStore& store, const std::vector<blob_store_suite::Sample>& samples) {
+  for (const blob_store_suite::Sample& sample : samples) {
+    CAPTURE(sample.bytes.size());
+    const auto read = store.Read(sample.id, blob_store_suite::kRoomy);
+    REQUIRE(read.ok());
+    CHECK(*read == sample.bytes);
+  }
+}
 
 struct RecordPlace {
   std::string path;

@@ -3,6 +3,7 @@
 #include "cairn/base/status.h"
 #include "catch.h"
 #include "storage/blob_rig.h"
+#include "support/forwarding_kv.h"
 
 namespace cairn::storage {
 namespace {
@@ -10,22 +11,6 @@ namespace {
 using blob_store_suite::kRoomy;
 using blob_store_suite::MakeSample;
 using blob_store_suite::Sample;
-
-// Has room until `full`.
-class FillingKv final : public base::Kv {
- public:
-  std::unique_ptr<base::KvSnapshot> Snapshot() const override { return inner_->Snapshot(); }
-  absl::Status Commit(const base::KvBatch& batch, bool durable) override {
-    if (full) return base::Error(absl::StatusCode::kResourceExhausted, "DISK_FULL", "full");
-    return inner_->Commit(batch, durable);
-  }
-  absl::Status Sync() override { return inner_->Sync(); }
-  absl::StatusOr<uint64_t> EntryCount() const override { return inner_->EntryCount(); }
-  bool full = false;
-
- private:
-  const std::unique_ptr<base::Kv> inner_ = base::NewMemoryKv();
-};
 
 std::unique_ptr<base::Kv> CopyOf(const base::Kv& kv) {
   base::KvBatch all;
@@ -118,11 +103,12 @@ TEST_CASE("a compaction stops when it has copied what it may, and the next one g
 
 TEST_CASE("a store whose index cannot be written takes so much more and then refuses, until it can") {
   BlobRig rig;
-  auto filling = std::make_unique<FillingKv>();
-  FillingKv& index = *filling;
+  auto filling = std::make_unique<base::FailingKv>(
+      base::Error(absl::StatusCode::kResourceExhausted, "DISK_FULL", "full"));
+  base::FailingKv& index = *filling;
   rig.kv = std::move(filling);
   REQUIRE(rig.Open().ok());
-  index.full = true;
+  index.fail = true;
   std::vector<Sample> stored;
   absl::Status refused;
   for (uint64_t i = 0; i < 1'000 && refused.ok(); ++i) {
@@ -141,10 +127,10 @@ TEST_CASE("a store whose index cannot be written takes so much more and then ref
   all_read();
   if (GENERATE(false, true)) {
     rig.store.reset();  // and cannot be written at the end either
-    index.full = false;
+    index.fail = false;
     REQUIRE(rig.Open().ok());
   } else {
-    index.full = false;
+    index.fail = false;
     REQUIRE(rig.store->Checkpoint().ok());
   }
   all_read();

@@ -4,27 +4,13 @@
 #include <thread>
 
 #include "apps/storaged/read_rig.h"
+#include "support/forwarding_kv.h"
 
 using namespace cairn;
 using namespace cairn::storaged;
 using namespace cairn::storaged::testing;
 
 namespace {
-
-// Refuses every commit while it is told to.
-class StubbornKv final : public base::Kv {
- public:
-  std::unique_ptr<base::KvSnapshot> Snapshot() const override { return inner_->Snapshot(); }
-  absl::Status Commit(const base::KvBatch& batch, bool durable) override {
-    return full ? absl::ResourceExhaustedError("full") : inner_->Commit(batch, durable);
-  }
-  absl::Status Sync() override { return inner_->Sync(); }
-  absl::StatusOr<uint64_t> EntryCount() const override { return inner_->EntryCount(); }
-  bool full = false;
-
- private:
-  std::unique_ptr<base::Kv> inner_ = base::NewMemoryKv();
-};
 
 // Without a ledger: the journal alone.
 struct JournalRig {
@@ -91,7 +77,7 @@ struct JournalRig {
   Identity identity{entropy.Draw<base::ChainId>(), base::SigningKey::Generate(entropy),
                     base::SigningKey::Generate(entropy)};
   base::SimClock clock;
-  StubbornKv kv;
+  base::FailingKv kv{absl::ResourceExhaustedError("full")};
   ReadJournalOptions options{.max_records = 20, .keep = absl::Hours(10)};
   std::unique_ptr<ReadJournal> journal;
 };
@@ -136,12 +122,12 @@ TEST_CASE("the counters begin anew with the month; a read of last month moves no
 TEST_CASE("a record that could not be written waits, in its place, and nothing is shown before it", "[GF-73]") {
   JournalRig rig;
   REQUIRE(rig.Write(1).ok());
-  rig.kv.full = true;
+  rig.kv.fail = true;
   CHECK_FALSE(rig.Write(1).ok());
   CHECK_FALSE(rig.Write(2).ok());
   CHECK_FALSE(rig.journal->List({1}, 0, 10).ok());
   CHECK_FALSE(rig.journal->Grown().ok());
-  rig.kv.full = false;
+  rig.kv.fail = false;
   REQUIRE(rig.Write(1).ok());
   rig.CheckChain(1);
   rig.CheckChain(2);

@@ -11,6 +11,8 @@
 namespace cairn::base {
 
 enum class Asset : uint8_t { kCrn = 1, kUsdc = 2 };
+absl::string_view NameOf(Asset asset);  // "crn", "usdc"
+int DecimalsOf(Asset asset);            // that a whole one has more than its smallest unit
 
 // 16 bytes: names a channel, a pool, or a lane of a pool; the three are hashed under contexts of
 // their own. The ledger hands out every number once, so an id never comes back.
