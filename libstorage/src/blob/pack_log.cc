@@ -10,7 +10,6 @@ namespace {
 constexpr uint64_t kAlignedBytes = 64 * 1024;  // groups with a record of so many are whole blocks
 constexpr uint64_t kGatherBytes = 128 * 1024;
 // So that the disk has the next group while the one before it enters the catalog.
-// So that the disk has the next group while the one before it enters the catalog.
 constexpr size_t kWriters = 2;
 constexpr size_t kIdleMemory = kWriters + 1;
 
