@@ -57,25 +57,37 @@ bool BringsNews(const rpc::v1::SubmitReceiptsRequest& request, const pb::Group& 
 
 }  // namespace
 
+absl::StatusOr<std::vector<std::pair<std::string, Sealer::JobPtr>>> Sealer::Kept() const {
+  std::vector<std::pair<std::string, JobPtr>> found;
+  auto view = env_.writes.kv().Snapshot();
+  auto cursor = view->NewCursor();
+  for (cursor->Seek(absl::string_view(&kJobs, 1)); cursor->Valid() && cursor->key()[0] == kJobs;
+       cursor->Next()) {
+    auto job = std::make_shared<Job>();
+    if (!job->request.ParseFromArray(cursor->value().data(),
+                                     static_cast<int>(cursor->value().size()))) {
+      return base::Error(absl::StatusCode::kDataLoss, "BAD_SEAL_RECORD",
+                         "a kept submission cannot be read");
+    }
+    found.emplace_back(std::string(cursor->key()), job);
+  }
+  return found;
+}
+
 absl::Status Sealer::Resume() {
   if (env_.faults.Is(Fault::kRefuseSeal)) return absl::OkStatus();
-  std::vector<std::pair<std::string, JobPtr>> found;
-  {
-    auto view = env_.writes.kv().Snapshot();
-    auto cursor = view->NewCursor();
-    for (cursor->Seek(absl::string_view(&kJobs, 1)); cursor->Valid() && cursor->key()[0] == kJobs;
-         cursor->Next()) {
-      auto job = std::make_shared<Job>();
-      if (!job->request.ParseFromArray(cursor->value().data(),
-                                       static_cast<int>(cursor->value().size()))) {
-        return base::Error(absl::StatusCode::kDataLoss, "BAD_SEAL_RECORD",
-                           "a kept submission cannot be read");
-      }
-      found.emplace_back(std::string(cursor->key()), job);
-    }
-  }
-  for (auto& [key, job] : found) Queue(key, job);
+  ASSIGN_OR_RETURN(const auto kept, Kept());
+  for (const auto& [key, job] : kept) Queue(key, job);
   return absl::OkStatus();
+}
+
+// What cannot be read may have named it.
+bool Sealer::Owes(const base::ObjectId& object) const {
+  const auto kept = Kept();
+  return !kept.ok() || std::any_of(kept->begin(), kept->end(), [&](const auto& entry) {
+    const auto& objects = entry.second->request.objects();
+    return std::find(objects.begin(), objects.end(), chain::ToField(object)) != objects.end();
+  });
 }
 
 absl::StatusOr<std::vector<pb::Object>> Sealer::Load(const rpc::v1::SubmitReceiptsRequest& request,
@@ -346,7 +358,7 @@ void Sealer::SealPosted(const pb::Group& group, const std::vector<pb::Object>& o
 }
 
 void Sealer::Answer(const base::ObjectId& object, const absl::Status& willing) {
-  if (!willing.ok()) return Reject({object}, base::ReasonOf(willing));
+  if (!willing.ok() && !Owes(object)) return Reject({object}, base::ReasonOf(willing));
   pb::Operation operation;
   operation.mutable_answer_upload()->set_object(chain::ToField(object));
   env_.submitter.Post(std::move(operation), [](const absl::Status& status, uint64_t) {

@@ -49,8 +49,10 @@ class Sealer {
   // Seals created objects of our group whose posted receipts already reach the quorum (copies, late
   // holders).
   void SealPosted(const pb::Group& group, const std::vector<pb::Object>& objects);
-  // Answers the owner's RequestUpload: we will take it, or the object is rejected with the reason.
+  // Answers the owner's RequestUpload: we will take it, or the object is rejected with the reason. Whose seal we owe is
+  // not rejected any more.
   void Answer(const base::ObjectId& object, const absl::Status& willing);
+  // After an upload receipt was signed, this is fined.
   void Reject(const std::vector<base::ObjectId>& objects, absl::string_view reason);
 
   size_t pending() const;
@@ -66,6 +68,8 @@ class Sealer {
   };
   using JobPtr = std::shared_ptr<Job>;
 
+  absl::StatusOr<std::vector<std::pair<std::string, JobPtr>>> Kept() const;
+  bool Owes(const base::ObjectId& object) const;
   absl::StatusOr<std::vector<pb::Object>> Load(const rpc::v1::SubmitReceiptsRequest& request,
                                                const pb::Group& group);
   absl::Status CheckReceipt(const pb::Receipt& receipt, const pb::Group& group,

@@ -136,13 +136,15 @@ absl::Status Show(Context& context, const std::string& text) {
   for (const auto& entry : consents) {
     const base::Amount most = chain::FromProto(entry.consent().max_rate());
     const base::Amount used = chain::FromProto(entry.consent().used_rate());
+    const base::Amount ahead = chain::AheadNow(entry.consent(), standing.second);
     entries.push_back(Json()
                           .Number("bucket", entry.bucket())
                           .Raw("max_rate", RateJson(most))
                           .Raw("used_rate", RateJson(used))
+                          .Crn("ahead", ahead)
                           .Done());
     absl::StrAppend(&lines, "consent  bucket ", entry.bucket(), ": ", AboutCrn(PerMonth(used)), " of ", RateText(most),
-                    "\n");
+                    ahead.zero() ? "" : absl::StrCat(", ", AboutCrn(ahead), " paid ahead"), "\n");
   }
   if (account.withdrawal_ms() != 0) {
     absl::StrAppend(&lines, "leaves   ", Crn(chain::FromProto(account.withdrawal())), " to its owner on ",

@@ -153,15 +153,35 @@ TEST_CASE("an upload requested on the ledger and left unanswered is fined at the
   CHECK(FromProto(h.Provider("p0").fined()) == fine);
 }
 
-TEST_CASE("a reject does not free the primary from the rest of an upload receipt", "[GF-31]") {
+TEST_CASE("a reject does not free the primary from an upload receipt that it signed, nor from the rest of one", "[GF-31]") {
   LedgerHarness h;
   const uint64_t bucket = h.Bucket("replicate:3");
   const auto created = h.Do("alice", h.Create(bucket, {{.name = "a"}, {.name = "b"}}));
   const auto claim = h.ClaimFine("p0", {h.Object(created.created(0)), h.Object(created.created(1))});
   h.Do("p0", h.Reject({created.created(0)}));
+  h.Do("alice", claim);  // for the one that is gone; the other may still be sealed
+  CHECK(h.Events().count("provider.fined") == 1);
+  h.Expect(Verdict::kNothingToFine, "alice", claim);
   h.Advance(Window(h));
   h.Do("alice", claim);
   CHECK(h.Events().count("provider.fined") == 1);
+  CHECK(FromProto(h.Provider("p0").fined()) == Plus(FromProto(h.Params().seal_fine()), FromProto(h.Params().seal_fine())));
+}
+
+TEST_CASE("who rejects without having signed an upload receipt is not fined, nor whose group others had changed",
+          "[GF-26][GF-31]") {
+  LedgerHarness h;
+  const uint64_t bucket = h.Bucket("rs:4+2");
+  const std::string unsigned_one = h.CreateOne(bucket, {.name = "a"}), disturbed = h.CreateOne(bucket, {.name = "b"});
+  const auto forged = h.ClaimFine("p1", {h.Object(unsigned_one)});
+  const auto signed_claim = h.ClaimFine("p0", {h.Object(disturbed)});
+  h.Do("p0", h.Reject({unsigned_one}));
+  h.Expect(Verdict::kBadUploadReceipt, "alice", forged);
+  h.Advance(absl::Milliseconds(1));
+  h.Do("alice", h.Successor(1, 5, "p8"));
+  h.Do("p0", h.Reject({disturbed}));
+  h.Expect(Verdict::kNothingToFine, "alice", signed_claim);
+  CHECK(FromProto(h.Provider("p0").fined()).zero());
 }
 
 TEST_CASE("a fine is not to be had when its window has ended, even before the due work ran", "[GF-31]") {

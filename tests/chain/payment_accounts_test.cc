@@ -206,6 +206,117 @@ TEST_CASE("a consent that is taken back gives single objects back to the bucket'
   CHECK(rig.OutRate("alice") == Units(2 * 770));
 }
 
+namespace {
+
+base::Amount Ahead(MoneyRig& rig, const base::AccountId& id) {
+  pb::QueryRequest request;
+  request.set_consents_of(ToField(id));
+  return FromProto(rig.Ask(request).consents(0).consent().ahead());
+}
+
+// All that the account has, wherever it is.
+base::Amount Holds(MoneyRig& rig, const base::AccountId& id) {
+  rig.Settle(id);
+  const pb::Account account = rig.AccountOfId(id);
+  return Plus(Plus(FromProto(account.crn()), FromProto(account.locked_crn())), FromProto(rig.Stream(id).buffer()));
+}
+
+Verdict TryStore(MoneyRig& rig, uint64_t bucket, const Upload& upload) {
+  const auto receipt = rig.Submit(rig.Sign("alice", rig.Body("alice", {rig.Create(bucket, {upload})})));
+  if (VerdictOf(receipt) == Verdict::kOk) rig.Do("p0", rig.Seal({receipt.created(0)}, {0, 1, 2}));
+  return VerdictOf(receipt);
+}
+
+constexpr uint64_t kTerm = 500;
+constexpr uint64_t kReserve = 1000;
+constexpr uint64_t kRate = 770;
+
+// Taking in 100 bytes costs a holder's share of `share`.
+pb::ProviderPrices WithIngress(uint64_t share) {
+  pb::ProviderPrices prices = Whole();
+  *prices.mutable_ingress() = ToProto(base::Price{*base::Amount(share / 100 << 20).Times(base::kPriceScale)});
+  return prices;
+}
+
+// What a sponsor loses in `seconds` to a bucket whose owner stores and deletes as often as it may.
+base::Amount LostToChurn(base::Amount max_rate, uint64_t ingress, uint64_t seconds) {
+  MoneyRig rig(WithIngress(ingress), [](pb::Params& params) {
+    Plain(params);
+    params.set_min_term_seconds(kTerm);
+  });
+  const uint64_t bucket = rig.Bucket("replicate:3");
+  rig.Fund("sponsor", 100);
+  const base::AccountId id = rig.PaymentAccount("sponsor");
+  rig.Do("sponsor", rig.Deposit(id, Crn(50)));
+  rig.Do("sponsor", rig.Consent(id, bucket, max_rate));
+  rig.Do("alice", rig.Payer(bucket, ToField(id)));
+  const base::Amount before = Holds(rig, id);
+  for (uint64_t second = 0; second < seconds; second += 50) {
+    for (int tries = 0; tries < 10; ++tries) {
+      const Verdict verdict = TryStore(rig, bucket, {.name = "a", .size = 100});
+      CHECK((verdict == Verdict::kOk || verdict == Verdict::kConsentAhead));
+      if (verdict != Verdict::kOk) break;
+      rig.Do("alice", rig.DeleteNames(bucket, {"a"}));
+    }
+    rig.AdvanceSeconds(50);
+  }
+  return Minus(before, Holds(rig, id));
+}
+
+}  // namespace
+
+TEST_CASE("however its owner stores and deletes, a bucket costs its sponsor no more than the agreed rate for the time, "
+          "the reserve and a minimum term", "[GF-59]") {
+  const uint64_t ingress = GENERATE(0, 50'000);
+  const base::Amount agreed = Units(kRate * (2000 + kReserve + kTerm));
+  const base::Amount lost = LostToChurn(Units(kRate), ingress, 2000);
+  CHECK(lost <= agreed);
+  CHECK(lost >= Units(kRate * 2000));  // nor does the rule hold back what was agreed
+  // Who agrees to more, loses more: it is the consent that holds the owner back.
+  CHECK(LostToChurn(Units(100 * kRate), ingress, 2000) > Times(agreed, 5));
+}
+
+TEST_CASE("what is paid at once counts against a consent, comes back with what was not accepted, and is worked off by "
+          "the rate that is left", "[GF-59]") {
+  constexpr uint64_t kShare = 100'000;  // of each of three holders
+  MoneyRig rig(WithIngress(kShare), Plain);
+  const uint64_t bucket = rig.Bucket("replicate:3");
+  rig.Fund("sponsor", 100);
+  const base::AccountId id = rig.PaymentAccount("sponsor");
+  rig.Do("sponsor", rig.Deposit(id, Crn(50)));
+  rig.Do("sponsor", rig.Consent(id, bucket, Units(5 * kRate)));  // 3,850,000 ahead at most
+  rig.Do("alice", rig.Payer(bucket, ToField(id)));
+  const auto store = [&] { return rig.Create(bucket, {{.name = "a", .size = 100}}); };
+  for (int i = 0; i < 12; ++i) {
+    CHECK(TryStore(rig, bucket, {.name = "a", .size = 100}) == Verdict::kOk);
+    rig.Do("alice", rig.DeleteNames(bucket, {"a"}));
+  }
+  CHECK(Ahead(rig, id) == Units(3'600'000));
+  rig.Expect(Verdict::kConsentAhead, "alice", store());
+  // A bucket that is assigned anew brings its deletes with it.
+  rig.Do("alice", rig.Payer(bucket, ""));
+  rig.Do("sponsor", rig.Consent(id, bucket, Units(3 * kRate)));
+  rig.Expect(Verdict::kConsentAhead, "alice", rig.Payer(bucket, ToField(id)));
+  rig.Do("sponsor", rig.Consent(id, bucket, Units(5 * kRate)));
+  rig.Do("alice", rig.Payer(bucket, ToField(id)));
+  rig.AdvanceSeconds(12);
+  rig.Expect(Verdict::kConsentAhead, "alice", store());  // 3,600,000 - 12 * 3,850 and 300,000
+  rig.AdvanceSeconds(1);
+  const std::string pending = rig.Do("alice", store()).created(0);
+  CHECK(Ahead(rig, id) == Units(3'600'000 - 13 * 3'850 + 300'000));
+  rig.Do("p0", rig.Reject({pending}));
+  CHECK(Ahead(rig, id) == Units(3'600'000 - 13 * 3'850));
+  // Half way: one holder's share stays paid, the others come back, and the primary's effort counts.
+  const std::string begun = rig.Do("alice", store()).created(0);
+  rig.Do("p1", rig.Post({begun}, {1}));
+  rig.Do("alice", rig.Cancel({begun}));
+  const uint64_t effort = FromProto(rig.Params().effort_fee()) < Units(kRate * kReserve)
+                              ? FromProto(rig.Params().effort_fee()).low()
+                              : kRate * kReserve;
+  CHECK(Ahead(rig, id) == Units(3'600'000 - 13 * 3'850 + kShare + effort));
+  CHECK(effort > 0);
+}
+
 TEST_CASE("sponsors stream into non-refundable accounts, pause and resume at will", "[GF-83][GF-84]") {
   MoneyRig rig(Whole(), Plain);
   const uint64_t bucket = rig.Bucket("replicate:3");

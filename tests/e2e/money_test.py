@@ -104,6 +104,14 @@ def _(net):
     expect(rate_of(shown["pays"]) == rate, shown["pays"])
     expect(rate_of(shown["consents"][0]["used_rate"]) == rate, shown["consents"])
     guest.refused(13, "VERDICT_CONSENT_EXHAUSTED", "cp", source, "cairn://guests/b")
+    # What is deleted pays the rest of its minimum term at once: the account shows how far it has paid ahead.
+    expect(units(net.json("account", "show", account)["consents"][0]["ahead"]) == 0, "all by the second")
+    guest.ok("rm", "cairn://guests/a")
+    consent = net.json("account", "show", account)["consents"][0]
+    term = rate * int(params(net)["min_term_seconds"])
+    expect(0 < units(consent["ahead"]) <= term, consent)
+    expect(rate_of(consent["used_rate"]) == 0, consent)
+    guest.ok("cp", source, "cairn://guests/a")
     net.ok("account", "consent", account, number, "0")
     expect(rate_of(net.json("account", "show", account)["pays"]) == 0, "taken back")
     expect(guest.json("stat", "cairn://guests/")["payer"] == who, "the owner pays again")

@@ -9,9 +9,19 @@ namespace cairn::chain {
 // Who pays for the bucket; for the object.
 base::AccountId PayerOf(const pb::Bucket& bucket);
 base::AccountId PayerOf(const pb::Object& object, const ReadView& view);
-// May the payer take on `rate` more for the bucket: not frozen, and the consent of its owner goes that far?
-Verdict CheckPayer(const base::AccountId& payer, const pb::Bucket& bucket, base::Amount rate, const Context& context,
+// What somebody takes on with an object: so much a second, and so much once.
+struct Cost {
+  base::Amount rate;
+  base::Amount once;
+};
+// May the payer take this on for the bucket: not frozen, and the consent of its owner goes that far?
+Verdict CheckPayer(const base::AccountId& payer, const pb::Bucket& bucket, const Cost& cost, const Context& context,
                    const ReadView& view);
+// The payer pays, or gets back, so much at once for the bucket: its consent says how far ahead that may go.
+enum class Ahead { kPaid, kReturned };
+void CountAhead(const base::AccountId& payer, uint64_t bucket, base::Amount amount, Ahead what, const Context& context,
+                Edits& edits);
+void WorkOff(pb::PaymentConsent& consent, uint64_t stream_s);
 
 // Counts a live object at its full rate (sign +1 when it enters, -1 when it leaves).
 void CountInBill(const pb::Object& object, int sign, const Context& context, Edits& edits);

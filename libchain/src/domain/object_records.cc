@@ -132,6 +132,7 @@ void AddObject(const pb::Object& object, const Context& context, Edits& edits) {
   const base::AccountId payer = AccountOf(object.locked_by());
   Lock(edits, payer, FromProto(object.lock()));
   Lock(edits, payer, IngressLeft(object));
+  CountAhead(payer, object.bucket(), IngressLeft(object), Ahead::kPaid, context, edits);
   Lock(edits, owner, FromProto(object.bond()));
   CountInBill(object, +1, context, edits);
   pb::Name& name = NameOf(object, edits);
@@ -180,6 +181,7 @@ void RemoveObject(const std::string& id, EndReason reason, const Context& contex
   CountInBill(object, -1, context, edits);
   GiveBack(edits, context, payer, FromProto(object.lock()));
   GiveBack(edits, context, payer, IngressLeft(object));
+  CountAhead(payer, object.bucket(), IngressLeft(object), Ahead::kReturned, context, edits);
   GiveBack(edits, context, owner, FromProto(object.bond()));
 }
 

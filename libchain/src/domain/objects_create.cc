@@ -33,7 +33,7 @@ struct Plan {
   std::vector<pb::Object> objects;  // as they will be recorded, state created
   base::Amount lock;  // reserve and ingress fees
   base::Amount bond;
-  base::Amount rate;
+  Cost cost;  // to the payer
 };
 
 Verdict ValidateNewObject(const pb::NewObject& object) {
@@ -200,9 +200,10 @@ Verdict MakePlan(const pb::CreateObjects& op, const Site& site, const Context& c
     const auto reserve = Sum(plan->lock, FromProto(planned.lock()));
     const auto lock = reserve && ingress ? Sum(*reserve, *ingress) : std::nullopt;
     const auto bond = Sum(plan->bond, FromProto(planned.bond()));
-    const auto rate = Sum(plan->rate, FullRate(planned));
-    if (!lock || !bond || !rate) return Verdict::kChargeOverflow;
-    plan->rate = *rate;
+    const auto rate = Sum(plan->cost.rate, FullRate(planned));
+    const auto once = ingress ? Sum(plan->cost.once, *ingress) : std::nullopt;
+    if (!lock || !bond || !rate || !once) return Verdict::kChargeOverflow;
+    plan->cost = {*rate, *once};
     plan->lock = *lock;
     plan->bond = *bond;
   }
@@ -215,7 +216,7 @@ Verdict CheckMoney(const pb::CreateObjects& op, const Site& site, const Plan& pl
     return context.Refuse(Verdict::kPriceChanged, absl::StrCat("lock ", plan.lock.ToString(), ", max_lock ",
                                                                FromProto(op.max_lock()).ToString()));
   }
-  const Verdict payer = CheckPayer(site.payer, site.bucket, plan.rate, context, view);
+  const Verdict payer = CheckPayer(site.payer, site.bucket, plan.cost, context, view);
   if (payer != Verdict::kOk) return payer;
   const bool alone = site.payer == context.signer;
   const auto total = alone ? Sum(plan.lock, plan.bond) : plan.lock;

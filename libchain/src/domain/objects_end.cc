@@ -8,6 +8,7 @@
 #include "cairn/chain/domain/objects.h"
 #include "cairn/chain/domain/providers.h"
 #include "cairn/chain/transaction.h"
+#include "domain/billing.h"
 #include "domain/money.h"
 #include "domain/object_records.h"
 
@@ -33,6 +34,11 @@ bool IsPrimaryOf(const pb::Object& object, const Context& context, const ReadVie
   if (object.primary() == signer) return true;
   const auto group = view.Find(keys::Group(object.group()));
   return group && group->primary() == signer;
+}
+
+// Others made the seal impossible: nobody is fined for that.
+bool Disturbed(const pb::Object& object, Edits& edits) {
+  return edits.At(keys::Group(object.group())).disturbed_ms() >= object.created_ms();
 }
 
 // Keeps what an upload receipt named, so that a receipt over a batch can still be rebuilt. `fine` may be zero.
@@ -84,7 +90,7 @@ void Apply(const pb::RejectObjects& op, const Context& context, Edits& edits) {
     const pb::Object object = edits.At(keys::Object(id));
     RemoveObject(id, EndReason::kDeleted, context, edits);
     ForgetPending(object, edits);
-    KeepForFines(object, pb::Amount(), context, edits);
+    KeepForFines(object, Disturbed(object, edits) ? pb::Amount() : context.params.seal_fine(), context, edits);
     context.Emit("object.rejected", {{"object", Hex(id)},
                                      {"bucket", absl::StrCat(object.bucket())},
                                      {"group", absl::StrCat(object.group())},
@@ -118,7 +124,9 @@ void Apply(const pb::CancelObjects& op, const Context& context, Edits& edits) {
       // Before the lock returns: a payer that is short puts all of that into its streams.
       const base::Amount effort = std::min(FromProto(context.params.effort_fee()), FromProto(object.lock()));
       TakeFrom(edits.At(keys::Object(id)).mutable_lock(), effort);
-      PayFromLocked(edits, context, AccountOf(object.locked_by()), AccountOf(object.primary()), effort);
+      const base::AccountId payer = AccountOf(object.locked_by());
+      PayFromLocked(edits, context, payer, AccountOf(object.primary()), effort);
+      CountAhead(payer, object.bucket(), effort, Ahead::kPaid, context, edits);
       context.Emit("object.effort_paid", {{"object", Hex(id)},
                                           {"owner", Hex(object.owner())},
                                           {"payer", Hex(object.locked_by())},
@@ -288,14 +296,13 @@ void SealDeadlinePassed(const std::string& id, const Context& context, Edits& ed
   if (object.state() != pb::OBJECT_STATE_CREATED) return;
   RemoveObject(id, EndReason::kDeleted, context, edits);
   ForgetPending(object, edits);
-  const bool disturbed = edits.At(keys::Group(object.group())).disturbed_ms() >= object.created_ms();
   const bool unanswered = object.upload_requested_ms() != 0 && !object.upload_answered();
   if (unanswered) {
     FineProvider(AccountOf(object.primary()), AccountOf(object.owner()), FromProto(context.params.seal_fine()), id,
                  context, edits);
   }
-  // Nobody is fined twice for one object, nor for a seal that others made impossible.
-  const bool finable = !unanswered && !disturbed;
+  // Nobody is fined twice for one object.
+  const bool finable = !unanswered && !Disturbed(object, edits);
   KeepForFines(object, finable ? context.params.seal_fine() : pb::Amount(), context, edits);
   Tell("object.expired", object, context);
 }

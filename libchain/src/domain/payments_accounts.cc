@@ -217,7 +217,9 @@ void Apply(const pb::SetPaymentConsent& op, const Context& context, Edits& edits
       const pb::Bucket bucket = edits.At(keys::Bucket(op.bucket()));
       *edits.At(key).mutable_used_rate() = ToProto(CommittedTo(account, bucket, edits.view()));
     }
-    *edits.At(key).mutable_max_rate() = op.max_rate();
+    pb::PaymentConsent& consent = edits.At(key);
+    WorkOff(consent, context.stream_s);
+    *consent.mutable_max_rate() = op.max_rate();
   }
   context.Emit("payment_account.consent", {{"account", Hex(op.account())},
                                            {"bucket", absl::StrCat(op.bucket())},
@@ -267,7 +269,7 @@ Verdict Check(const pb::SetPayer& op, const Context& context, const ReadView& vi
   const Verdict found = RateToMove(op, *bucket, context, view, &rate);
   if (found != Verdict::kOk) return found;
   const base::AccountId payer = WantedPayer(op, *bucket);
-  const Verdict takes = CheckPayer(payer, *bucket, rate, context, view);
+  const Verdict takes = CheckPayer(payer, *bucket, {.rate = rate, .once = {}}, context, view);
   return takes != Verdict::kOk ? takes : CheckReserve(payer, rate, context, view);
 }
 

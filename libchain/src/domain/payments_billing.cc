@@ -66,10 +66,24 @@ void DropIfEmpty(const Key<pb::Bill>& key, Edits& edits) {
   if (bill.objects() == 0 && FromProto(bill.package_rate()).zero()) edits.Drop(key);
 }
 
-void CountUsed(const pb::Bill& bill, base::Amount rate, Sign sign, Edits& edits) {
-  const auto consent = keys::Consent(AccountOf(bill.payer()), bill.bucket());
+void CountUsed(const pb::Bill& bill, base::Amount rate, Sign sign, const Context& context, Edits& edits) {
+  const auto key = keys::Consent(AccountOf(bill.payer()), bill.bucket());
   // There is none where the payment account and the bucket have one owner.
-  if (edits.Has(consent)) Step(edits.At(consent).mutable_used_rate(), rate, sign);
+  if (!edits.Has(key)) return;
+  pb::PaymentConsent& consent = edits.At(key);
+  WorkOff(consent, context.stream_s);
+  Step(consent.mutable_used_rate(), rate, sign);
+}
+
+// The streams of the bucket may have paid for a reserve: what is paid at once may go as far.
+Verdict CheckAhead(const pb::PaymentConsent& consent, base::Amount once, const Context& context) {
+  const base::Amount ahead = AheadNow(consent, context.stream_s);
+  const base::Amount most =
+      FromProto(consent.max_rate()).Times(context.params.reserve_seconds()).value_or(base::Amount::Max());
+  const auto total = ahead.Plus(once);
+  if (total && *total <= most) return Verdict::kOk;
+  return context.Refuse(Verdict::kConsentAhead, absl::StrCat("has paid ", ahead.ToString(), " ahead, wants ",
+                                                             once.ToString(), " more of ", most.ToString()));
 }
 
 base::Amount PrimaryTax(const pb::Object& object) {
@@ -159,6 +173,7 @@ void CloseAccount(const pb::Object& object, const base::AccountId& payer, const 
   bool whole = true;
   const uint64_t missing = end - std::min(end, context.stream_s);
   const base::Amount term = PayTerm(Hex(object.id()), payer, parts, missing, &whole, context, edits);
+  CountAhead(payer, object.bucket(), term, Ahead::kPaid, context, edits);
   const base::Amount rebate = whole ? PayRebate(object, payer, SumOf(parts), context, edits) : base::Amount();
   context.Emit("object.refunded", {{"object", Hex(object.id())},
                                    {"payer", payer.ToHexString()},
@@ -178,7 +193,32 @@ base::AccountId PayerOf(const pb::Object& object, const ReadView& view) {
   return AccountOf(bill ? bill->payer() : object.owner());
 }
 
-Verdict CheckPayer(const base::AccountId& payer, const pb::Bucket& bucket, base::Amount rate, const Context& context,
+base::Amount AheadNow(const pb::PaymentConsent& consent, uint64_t stream_s) {
+  const base::Amount ahead = FromProto(consent.ahead());
+  // Work that was due earlier may come later.
+  if (stream_s <= consent.ahead_s()) return ahead;
+  const base::Amount spare = FromProto(consent.max_rate()).MinusOrZero(FromProto(consent.used_rate()));
+  return ahead.MinusOrZero(spare.Times(stream_s - consent.ahead_s()).value_or(base::Amount::Max()));
+}
+
+void WorkOff(pb::PaymentConsent& consent, uint64_t stream_s) {
+  *consent.mutable_ahead() = ToProto(AheadNow(consent, stream_s));
+  consent.set_ahead_s(std::max(consent.ahead_s(), stream_s));
+}
+
+void CountAhead(const base::AccountId& payer, uint64_t bucket, base::Amount amount, Ahead what, const Context& context,
+                Edits& edits) {
+  const auto key = keys::Consent(payer, bucket);
+  if (amount.zero() || !edits.Has(key)) return;
+  pb::PaymentConsent& consent = edits.At(key);
+  WorkOff(consent, context.stream_s);
+  const base::Amount ahead = FromProto(consent.ahead());
+  // What comes back may have been worked off already.
+  *consent.mutable_ahead() = ToProto(what == Ahead::kPaid ? ahead.Plus(amount).value_or(base::Amount::Max())
+                                                          : ahead.MinusOrZero(amount));
+}
+
+Verdict CheckPayer(const base::AccountId& payer, const pb::Bucket& bucket, const Cost& cost, const Context& context,
                    const ReadView& view) {
   const pb::PayerState state = PayerStateOf(view, payer);
   if (Frozen(state)) return context.Refuse(Verdict::kPayerFrozen, absl::StrCat("the payer is ", NameOf(state)));
@@ -187,19 +227,19 @@ Verdict CheckPayer(const base::AccountId& payer, const pb::Bucket& bucket, base:
   if (!account) return Verdict::kUnknownPaymentAccount;
   const auto consent = view.Find(keys::Consent(payer, bucket.id()));
   if (!consent) return account->owner() == bucket.owner() ? Verdict::kOk : Verdict::kNoConsent;
-  const auto total = FromProto(consent->used_rate()).Plus(rate);
-  if (total && *total <= FromProto(consent->max_rate())) return Verdict::kOk;
+  const auto total = FromProto(consent->used_rate()).Plus(cost.rate);
+  if (total && *total <= FromProto(consent->max_rate())) return CheckAhead(*consent, cost.once, context);
   return context.Refuse(Verdict::kConsentExhausted,
-                        absl::StrCat("uses ", FromProto(consent->used_rate()).ToString(), ", wants ", rate.ToString(),
+                        absl::StrCat("uses ", FromProto(consent->used_rate()).ToString(), ", wants ", cost.rate.ToString(),
                                      " more of ", FromProto(consent->max_rate()).ToString(), " a second"));
 }
 
-void CountInBill(const pb::Object& object, int sign, const Context&, Edits& edits) {
+void CountInBill(const pb::Object& object, int sign, const Context& context, Edits& edits) {
   pb::Bill& bill = BillAt(object.group(), object.bucket(), object.pin(), edits);
   const Sign step = sign > 0 ? Sign::kAdd : Sign::kRemove;
   const base::Amount rate = FullRate(object);
   Step(bill.mutable_committed_rate(), rate, step);
-  CountUsed(bill, rate, step, edits);
+  CountUsed(bill, rate, step, context, edits);
   bill.set_objects(bill.objects() + (sign > 0 ? 1 : -1));
   DropIfEmpty(BillKey(object), edits);
 }
@@ -258,10 +298,10 @@ void MoveBill(const Key<pb::Bill>& key, const base::AccountId& payer, const Cont
   const base::AccountId before = AccountOf(bill.payer());
   if (before == payer) return;
   const Parts parts = PartsOf(bill);
-  CountUsed(bill, FromProto(bill.committed_rate()), Sign::kRemove, edits);
+  CountUsed(bill, FromProto(bill.committed_rate()), Sign::kRemove, context, edits);
   Flow(before, parts, Sign::kRemove, context, edits);
   bill.set_payer(ToField(payer));
-  CountUsed(bill, FromProto(bill.committed_rate()), Sign::kAdd, edits);
+  CountUsed(bill, FromProto(bill.committed_rate()), Sign::kAdd, context, edits);
   Flow(payer, parts, Sign::kAdd, context, edits);
 }
 
@@ -276,8 +316,8 @@ void BillPackage(const pb::Bucket& bucket, base::Amount rate, base::Amount tax, 
   *bill.mutable_package_tax() = ToProto(tax);
   Step(bill.mutable_committed_rate(), before, Sign::kRemove);
   Step(bill.mutable_committed_rate(), after, Sign::kAdd);
-  CountUsed(bill, before, Sign::kRemove, edits);
-  CountUsed(bill, after, Sign::kAdd, edits);
+  CountUsed(bill, before, Sign::kRemove, context, edits);
+  CountUsed(bill, after, Sign::kAdd, context, edits);
   ChangeFlows(AccountOf(bill.payer()),
               {{AccountOf(bill.primary()), rate, rate_before}, {TreasuryId(), tax, tax_before}}, context, edits);
   DropIfEmpty(keys::Bill(bucket.group(), bucket.id(), ""), edits);

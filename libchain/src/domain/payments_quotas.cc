@@ -29,7 +29,7 @@ Verdict CheckGrowth(const pb::Bucket& bucket, base::Amount total, const Context&
   const base::Amount more = total.MinusOrZero(before.value_or(base::Amount()));
   if (more.zero()) return Verdict::kOk;
   const base::AccountId payer = PayerOf(bucket);
-  const Verdict takes = CheckPayer(payer, bucket, more, context, view);
+  const Verdict takes = CheckPayer(payer, bucket, {.rate = more, .once = {}}, context, view);
   if (takes != Verdict::kOk) return takes;
   const auto reserve = more.Times(context.params.reserve_seconds());
   const base::Amount money = Spendable(view, payer, context);

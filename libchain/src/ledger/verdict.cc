@@ -145,6 +145,7 @@ constexpr Row kRows[] = {
     {kConsentExhausted, "CONSENT_EXHAUSTED", "the bucket would cost more a second than the payment account's owner agreed to", "ask its owner for a higher limit, or store less"},
     {kNotSponsorable, "NOT_SPONSORABLE", "only non-refundable payment accounts take sponsors", "let its owner make it non-refundable first"},
     {kSamePayer, "SAME_PAYER", "the account pays for it already", kReRead},
+    {kConsentAhead, "CONSENT_AHEAD", "the payment account has paid more at once for the bucket than its owner agreed to ahead of time", "wait until it is worked off, or ask its owner for a higher limit"},
     {kPackageTooSoon, "PACKAGE_TOO_SOON", "a package becomes smaller only after its period", "wait until the detail's second"},
     {kSamePackage, "SAME_PACKAGE", "the package is of this size already", kReRead},
     {kBadPriceNumber, "BAD_PRICE_NUMBER", "the price is not the one after the newest", kReRead},

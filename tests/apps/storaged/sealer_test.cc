@@ -140,6 +140,29 @@ TEST_CASE("a paid upload request is answered by the primary", "[GF-29]") {
   CHECK(world.Look(object.id)->upload_answered());
 }
 
+TEST_CASE("a primary that does not want an upload any more rejects it when it is requested, but not what it owes the seal of",
+          "[GF-29][GF-31]") {
+  World world(3);
+  TestBucket bucket = world.MakeBucket("replicate:3", true);
+  TestObject promised = world.Create(bucket, "a", Pattern(5000)), other = world.Create(bucket, "b", Pattern(5000));
+  Sealer& sealer = (*bucket.primary)->sealer;
+  auto receipts = ReceiptsOf(world, bucket, promised, {0, 1, 2});
+  // It has given its word, and the seal is not on its way yet.
+  (*bucket.primary)->faults.Set(Fault::kRefuseSeal, 0);
+  REQUIRE(sealer.Accept(world.Submission(bucket, promised, receipts), absl::ZeroDuration()).ok());
+  const absl::Status unwilling = base::Error(absl::StatusCode::kUnavailable, "NO_ROOM", "the disk is full");
+  sealer.Answer(promised.id, unwilling);
+  sealer.Answer(other.id, unwilling);
+  world.CatchUp();
+  REQUIRE(world.Look(promised.id) != nullptr);
+  CHECK(world.Look(promised.id)->state() == pb::OBJECT_STATE_CREATED);
+  CHECK(world.Look(other.id) == nullptr);
+  (*bucket.primary)->faults.Set(Fault::kNone, 0);
+  REQUIRE(sealer.Resume().ok());
+  world.CatchUp();
+  CHECK(world.Look(promised.id)->state() == pb::OBJECT_STATE_SEALED);
+}
+
 TEST_CASE("receipts that the ledger has already are answered, and cost the primary no transaction", "[GF-25]") {
   World world(6);
   TestBucket bucket = world.MakeBucket("rs:4+2", true);

@@ -135,6 +135,7 @@ enum class [[nodiscard]] Verdict : uint16_t {
   kConsentExhausted = 717,
   kNotSponsorable = 718,
   kSamePayer = 719,
+  kConsentAhead = 720,
   kPackageTooSoon = 730,
   kSamePackage = 731,
   kBadPriceNumber = 740,

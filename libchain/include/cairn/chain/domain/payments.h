@@ -50,6 +50,9 @@ std::optional<PackageRate> PackageRateAt(const pb::ProviderPrices& prices, const
                                          uint64_t bytes_per_month);
 // The network's stream terms, in order.
 base::StreamTerms StreamTermsOf(const pb::Params& params);
+// What the account has paid at once for the consent's bucket and the bucket's unused rate has not worked off at this
+// second of the streams' clock.
+base::Amount AheadNow(const pb::PaymentConsent& consent, uint64_t stream_s);
 // What the account can spend at this second, with everything charged and its reserve filled.
 base::Amount Spendable(const ReadView& view, const base::AccountId& id, const Context& context);
 const char* NameOf(pb::PayerState state);
