@@ -63,11 +63,15 @@ bool SameTerms(const base::Voucher& a, const base::Voucher& b) {
   return a.rate == b.rate && a.base_bytes == b.base_bytes && a.base_amount == b.base_amount;
 }
 
-// What can be unpaid after the first chunk was paid, at the rate.
-base::Amount CostOfFirstWindow(base::Price rate) {
+base::Voucher At(base::Price rate) {
   base::Voucher voucher;
   voucher.rate = rate;
-  return base::WorthAt(voucher, CreditWindow(base::kTickBytes, kMaxWindowBytes))
+  return voucher;
+}
+
+// What can be unpaid after the first chunk was paid, at the rate.
+base::Amount CostOfFirstWindow(base::Price rate) {
+  return base::WorthAt(At(rate), CreditWindow(base::kTickBytes, kMaxWindowBytes))
       .value_or(base::Amount::Max());
 }
 
@@ -126,6 +130,10 @@ uint64_t Payee::paid_bytes() const { return best_ ? base::BytesOf(*best_).value_
 
 uint64_t Payee::unpaid_bytes() const { return sent_ - std::min(sent_, durable_); }
 
+uint64_t Payee::BytesAtPresentRate() const {
+  return std::min(durable_, base::BytesWithin(At(terms_.rate), earned()).value_or(0));
+}
+
 Reject Payee::CheckTerms(const base::Voucher& voucher, absl::Time now) const {
   if (voucher.channel != facts_.id || voucher.chain != facts_.chain) return Reject::kWrongChannel;
   if (voucher.asset != facts_.asset) return Reject::kWrongToken;
@@ -135,7 +143,10 @@ Reject Payee::CheckTerms(const base::Voucher& voucher, absl::Time now) const {
   if (waiver_ && now < waiver_->expires) return Reject::kCooperativeCloseSigned;
   if (voucher.rate.per_unit_e18 < terms_.rate.per_unit_e18) return Reject::kRateFloorRaised;
   const base::Amount worth = *base::WorthOf(claim);
-  if (!base::MeetsFloor(worth, voucher.bytes, terms_.floor)) return Reject::kRateFloorRaised;
+  // The base of a first voucher is its payer's word alone.
+  const bool worth_it = base::MeetsFloor(worth, voucher.bytes, terms_.floor) &&
+                        (best_ || base::MeetsFloor(worth, voucher.bytes, terms_.rate));
+  if (!worth_it) return Reject::kRateFloorRaised;
   if (worth > facts_.deposit) return Reject::kInsufficientDeposit;
   const uint64_t ahead = voucher.bytes - std::min(voucher.bytes, sent_);
   return ahead > base::kTickBytes + terms_.max_window_bytes ? Reject::kOverpaid : Reject::kNone;
@@ -234,11 +245,15 @@ Reject Payee::Adopt(const base::Claim& claim, absl::Time now) {
   if (!worth || !bytes || *worth < earned() || *bytes < paid_bytes()) return Reject::kStaleNonce;
   // A chunk may cost less than a unit: more bytes are news, too.
   if (*worth == earned() && *bytes == paid_bytes()) return Reject::kStaleNonce;
+  // Or bytes that cost nothing would open the whole window.
+  if (!base::MeetsFloor(*worth, *bytes, terms_.floor)) return Reject::kRateFloorRaised;
   if (*worth > facts_.deposit) return Reject::kInsufficientDeposit;
   if (!ClaimHolds(facts_, claim)) return Reject::kBadSignature;
   Take(claim);
-  // As after a restart: what was paid for was sent, but perhaps for the chunk ahead.
-  sent_ = std::max(sent_, paid_bytes() - std::min(paid_bytes(), base::kTickBytes));
+  // As after a restart: what was paid for was sent, but perhaps for the chunk ahead. Bytes that were
+  // cheaper than today's are not owed on a stranger's word.
+  const uint64_t ahead = base::MeetsFloor(earned(), paid_bytes(), terms_.rate) ? base::kTickBytes : 0;
+  sent_ = std::max(sent_, paid_bytes() - std::min(paid_bytes(), ahead));
   return Reject::kNone;
 }
 
@@ -249,7 +264,7 @@ SendDecision Payee::MaySend(uint64_t bytes, uint64_t payer_unpaid, absl::Time no
   const uint64_t unpaid_after = after - std::min(after, durable_);
   // The first chunk is paid before it is sent, so that a payer who never pays takes nothing.
   const bool prepaid = durable_ >= std::min(base::kTickBytes, after);
-  if (!prepaid || unpaid_after > CreditWindow(durable_, terms_.max_window_bytes)) {
+  if (!prepaid || unpaid_after > CreditWindow(BytesAtPresentRate(), terms_.max_window_bytes)) {
     if (!waiting_since_) waiting_since_ = now;
     if (now - *waiting_since_ < terms_.pay_timeout) return SendDecision::kWaitForPayment;
     refused_until_ = now + terms_.refusal;

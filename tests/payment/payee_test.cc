@@ -95,13 +95,15 @@ TEST_CASE("a refusal says its reason and what to do, each in its own words") {
   CHECK(static_cast<int>(Reject::kRateFloorRaised) == 12);
 }
 
-TEST_CASE("a voucher below the floor never counts, however the base is chosen [CD-49]") {
+TEST_CASE("a channel's first voucher is worth its bytes at the rate asked, however the base is chosen [CD-49]") {
   Rig rig;
   base::Voucher bad = rig.Voucher(rig.facts, 4 * kTickBytes);
   bad.base_bytes = 4 * kTickBytes;
-  bad.base_amount = Amount(3);  // the floor is one unit a chunk
-  CHECK(rig.Send(rig.Signed(bad)) == Reject::kRateFloorRaised);
-  bad.base_amount = Amount(4);
+  for (const uint64_t worth : {3, 4, 39}) {  // below the floor, at it, just below the rate
+    bad.base_amount = Amount(worth);
+    CHECK(rig.Send(rig.Signed(bad)) == Reject::kRateFloorRaised);
+  }
+  bad.base_amount = Amount(40);
   CHECK(rig.Send(rig.Signed(bad)) == Reject::kNone);
 }
 
@@ -337,7 +339,6 @@ TEST_CASE("a payer that has closed by itself gets no close by both, which would 
   CHECK(reason(ClosedBy::kPayee) == "OK");
 }
 
-}  // namespace
 TEST_CASE("a payee takes over a payer's newer claim of more bytes, also when they cost nothing more [CD-40]") {
   Ends ends;
   const ChannelFacts facts = ends.Facts();
@@ -358,4 +359,185 @@ TEST_CASE("a payee takes over a payer's newer claim of more bytes, also when the
   CHECK(payee.Adopt(one, ends.now) == Reject::kStaleNonce);
 }
 
+TEST_CASE("a claim that a payee is asked to take over is refused with the code of what is wrong with it [CD-40]") {
+  Rig rig;
+  REQUIRE(rig.Send(rig.Voucher(rig.facts, 2 * kTickBytes)) == Reject::kNone);
+  const auto adopt = [&](const base::Claim& claim) { return rig.payee.Adopt(claim, rig.now); };
+  const base::Voucher good = rig.Voucher(rig.facts, 3 * kTickBytes, 8);
+  const auto changed = [&](auto change) {
+    base::Voucher voucher = good;
+    change(voucher);
+    return adopt(base::ClaimOf(rig.Signed(voucher)));
+  };
+  CHECK(changed([](auto& v) { v.channel.value[0] ^= 1; }) == Reject::kWrongChannel);
+  CHECK(changed([](auto& v) { v.chain.value[0] ^= 1; }) == Reject::kWrongChannel);
+  CHECK(changed([](auto& v) { v.asset = base::Asset::kCrn; }) == Reject::kBadSignature);
+  CHECK(changed([](auto& v) { v.bytes = kTickBytes; }) == Reject::kStaleNonce);
+  CHECK(changed([](auto& v) { v.rate = PerMebibyte(100); }) == Reject::kStaleNonce);  // more bytes for less
+  CHECK(changed([](auto& v) { v.base_amount = Amount(100'001); }) == Reject::kInsufficientDeposit);
+  base::Claim forged = base::ClaimOf(good);
+  forged.voucher.signature.value[5] ^= 1;
+  CHECK(adopt(forged) == Reject::kBadSignature);
+  const base::TickChain chain = Ends::Chain(good);
+  CHECK(adopt({good, 2, chain.At(3)}) == Reject::kBadSignature);
+  CHECK(rig.payee.paid_bytes() == 2 * kTickBytes);
+
+  ChannelFacts closing = rig.facts;
+  closing.phase = ChannelPhase::kClosing;
+  rig.payee.OnFacts(closing);
+  CHECK(adopt({good, 2, chain.At(2)}) == Reject::kExpired);
+  rig.payee.OnFacts(rig.facts);
+  const absl::Time start = std::exchange(rig.now, rig.facts.expires);
+  CHECK(adopt({good, 2, chain.At(2)}) == Reject::kExpired);
+  rig.now = start;
+  REQUIRE(rig.payee.AgreeToClose(Amount(20), rig.now + absl::Minutes(5), rig.now).ok());
+  CHECK(adopt({good, 2, chain.At(2)}) == Reject::kCooperativeCloseSigned);
+  rig.now += absl::Minutes(5);
+  CHECK(adopt({good, 2, chain.At(2)}) == Reject::kNone);
+  CHECK(rig.payee.paid_bytes() == 5 * kTickBytes);
+  CHECK(rig.payee.OnTick(good.epoch, 3, chain.At(3), rig.now) == Reject::kNone);  // its ticks go on
+}
+
+TEST_CASE("what a claim that was taken over paid for counts as sent, but for the chunk ahead [CD-10] [CD-40]") {
+  Rig rig;
+  REQUIRE(rig.payee.Adopt(base::ClaimOf(rig.Voucher(rig.facts, 80 * kTickBytes)), rig.now) == Reject::kNone);
+  CHECK(rig.May(1) == SendDecision::kWaitForPayment);  // not durable yet
+  rig.payee.OnDurable(rig.payee.paid_bytes());
+  CHECK(rig.payee.sent_bytes() == 79 * kTickBytes);
+  uint64_t sent = 0;
+  while (rig.May(kTickBytes) == SendDecision::kSend) {
+    rig.payee.OnSent(kTickBytes);
+    sent += kTickBytes;
+  }
+  CHECK(sent == 12 * kTickBytes);  // the chunk ahead, and a window of one and an eighth of eighty
+}
+
+TEST_CASE("nobody opens the window with a claim of many bytes that are worth nothing [CD-10] [CD-49]") {
+  Rig rig;
+  base::Voucher cheap = rig.Voucher(rig.facts, 1000 * kTickBytes);
+  cheap.base_bytes = cheap.bytes;
+  cheap.base_amount = Amount(999);  // the floor is one unit a chunk
+  CHECK(rig.payee.Adopt(base::ClaimOf(rig.Signed(cheap)), rig.now) == Reject::kRateFloorRaised);
+  CHECK(rig.payee.paid_bytes() == 0);
+  // At the floor it is money that the payee may have been promised long ago; it opens what it would buy today.
+  cheap.base_amount = Amount(1000);
+  CHECK(rig.payee.Adopt(base::ClaimOf(rig.Signed(cheap)), rig.now) == Reject::kNone);
+  rig.payee.OnDurable(rig.payee.paid_bytes());
+  uint64_t sent = 0;
+  while (rig.May(kTickBytes) == SendDecision::kSend) {
+    rig.payee.OnSent(kTickBytes);
+    sent += kTickBytes;
+  }
+  CHECK(sent == 13 * kTickBytes);  // one, and an eighth of a hundred; nothing ahead
+}
+
+TEST_CASE("a voucher under an epoch that was used for another is stale, whatever else it says [CD-10]") {
+  Rig rig;
+  const base::Voucher first = rig.Voucher(rig.facts, kTickBytes, 8);
+  REQUIRE(rig.Send(first) == Reject::kNone);
+  base::Voucher second = rig.Voucher(rig.facts, 2 * kTickBytes, 8);
+  second.epoch = first.epoch;
+  CHECK(rig.Send(rig.Signed(second)) == Reject::kStaleNonce);
+  CHECK(rig.payee.best()->voucher == first);
+}
+
+TEST_CASE("a tick that does not count is refused with its own code, and changes nothing [CD-10]") {
+  Rig rig;
+  const base::Voucher voucher = rig.Voucher(rig.facts, 0, 200);
+  const base::TickChain chain = Ends::Chain(voucher);
+  const auto tick = [&](uint32_t i) { return rig.payee.OnTick(voucher.epoch, i, chain.At(i), rig.now); };
+  REQUIRE(rig.Send(voucher) == Reject::kNone);
+  REQUIRE(tick(1) == Reject::kNone);
+  CHECK(rig.payee.OnTick(voucher.epoch, 1, chain.At(2), rig.now) == Reject::kStaleNonce);
+
+  ChannelFacts facts = rig.facts;
+  facts.phase = ChannelPhase::kClosing;
+  rig.payee.OnFacts(facts);
+  CHECK(tick(2) == Reject::kExpired);
+  facts = rig.facts;
+  facts.deposit = Amount(19);  // a unit short of the second
+  rig.payee.OnFacts(facts);
+  CHECK(tick(2) == Reject::kInsufficientDeposit);
+  rig.payee.OnFacts(rig.facts);
+  const absl::Time start = std::exchange(rig.now, rig.facts.expires);
+  CHECK(tick(2) == Reject::kExpired);
+  rig.now = start;
+  REQUIRE(rig.payee.AgreeToClose(Amount(10), rig.now + absl::Minutes(5), rig.now).ok());
+  CHECK(tick(2) == Reject::kCooperativeCloseSigned);
+  rig.now += absl::Minutes(5);
+
+  // One window and the chunk ahead: 128 chunks and one.
+  CHECK(tick(130) == Reject::kOverpaid);
+  CHECK(rig.payee.earned() == Amount(10));
+  CHECK(tick(129) == Reject::kNone);
+  CHECK(tick(130) == Reject::kOverpaid);
+  rig.payee.OnSent(kTickBytes);
+  CHECK(tick(130) == Reject::kNone);
+  CHECK(rig.payee.earned() == Amount(1300));
+}
+
+TEST_CASE("a tick ends a refusal as a voucher does, and a wait ends with the reader that waited") {
+  Rig rig;
+  const base::Voucher voucher = rig.Voucher(rig.facts, 0, 8);
+  const base::TickChain chain = Ends::Chain(voucher);
+  REQUIRE(rig.Send(voucher) == Reject::kNone);
+  CHECK(rig.May(1) == SendDecision::kWaitForPayment);
+  rig.now += absl::Seconds(9);
+  rig.payee.OnReaderGone();
+  rig.now += absl::Seconds(1);
+  CHECK(rig.May(1) == SendDecision::kWaitForPayment);  // of the next reader, from now on
+  rig.now += absl::Seconds(10);
+  CHECK(rig.May(1) == SendDecision::kRefused);
+  REQUIRE(rig.payee.OnTick(voucher.epoch, 1, chain.At(1), rig.now) == Reject::kNone);
+  rig.payee.OnDurable(kTickBytes);
+  CHECK(rig.May(1) == SendDecision::kSend);
+}
+
+TEST_CASE("a close by both is for no more than the deposit, and for a time to come [CD-17]") {
+  Rig rig;
+  const auto reason = [&](uint64_t amount, absl::Duration from_now) {
+    return base::ReasonOf(rig.payee.AgreeToClose(Amount(amount), rig.now + from_now, rig.now).status());
+  };
+  CHECK(reason(100'001, absl::Minutes(5)) == "CLOSE_BELOW_CLAIM");
+  CHECK(reason(10, absl::ZeroDuration()) == "CHANNEL_ENDED");
+  CHECK_FALSE(rig.payee.waiver());
+  CHECK(reason(100'000, absl::Minutes(5)) == "OK");
+  ChannelFacts settled = rig.facts;
+  settled.phase = ChannelPhase::kSettled;
+  rig.payee.OnFacts(settled);
+  CHECK(reason(10, absl::Minutes(5)) == "CHANNEL_ENDED");
+}
+
+TEST_CASE("a book takes payments of open channels alone, and what it forgets owes nothing any more [CD-10]") {
+  Ends ends;
+  const auto kv = base::NewMemoryKv();
+  const auto store = *OpenClaimStore(*kv);
+  PayeeBook book(*store, ends.Terms());
+  const ChannelFacts facts = ends.Facts(), other = ends.Facts();
+  const base::Voucher voucher = ends.Voucher(facts, kTickBytes, 8);
+  const base::Tick x = Ends::Chain(voucher).At(1);
+  const auto all = [&](Reject expected) {
+    CHECK(book.OnVoucher(voucher, facts.signer, ends.now) == expected);
+    CHECK(book.OnTick(facts.id, voucher.epoch, 1, x, ends.now) == expected);
+    CHECK(book.Adopt({voucher, 1, x}, ends.now) == expected);
+  };
+  REQUIRE(book.Open(other, ends.now).ok());
+  all(Reject::kWrongChannel);
+  CHECK(book.MaySend(facts.id, 1, ends.now) == SendDecision::kEnded);
+  CHECK(base::ReasonOf(book.AgreeToClose(facts.id, Amount(20), ends.now + absl::Minutes(5), ends.now).status()) ==
+        "CHANNEL_ENDED");
+  REQUIRE(book.Open(facts, ends.now).ok());
+  all(Reject::kNone);
+  REQUIRE(book.Commit().ok());
+  book.OnSent(facts.id, 3 * kTickBytes);
+  CHECK(book.UnpaidOf(facts.payer) == kTickBytes);
+  book.Forget(facts.id);
+  CHECK(book.UnpaidOf(facts.payer) == 0);
+  CHECK(book.Find(other.id) != nullptr);
+  all(Reject::kWrongChannel);
+  REQUIRE(book.Commit().ok());
+  CHECK_FALSE(store->Find(facts.id)->has_value());
+}
+
+}  // namespace
 }  // namespace cairn::payment

@@ -88,8 +88,9 @@ class Payee {
   // the key that the payer says it signed with.
   Reject OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated, absl::Time now);
   Reject OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick& x, absl::Time now);
-  // The newest claim that the payer says it signed: taken when it is above the best one, however far
-  // ahead of what was sent. So a payee whose store was an older one learns what it is owed.
+  // The newest claim that the payer says it signed: taken when it is above the best one and not below
+  // the floor, however far ahead of what was sent. So a payee whose store was an older one learns
+  // what it is owed.
   Reject Adopt(const base::Claim& claim, absl::Time now);
   // A claim of so many bytes is in the store now. Only such claims open the window: what a crash
   // could undo is not served against.
@@ -121,6 +122,8 @@ class Payee {
  private:
   Payee(const ChannelFacts& facts, const PayeeTerms& terms) : facts_(facts), terms_(terms) {}
   bool Ended(absl::Time now) const;
+  // What the window grows with: bytes that are paid for durably, as many as the money buys now.
+  uint64_t BytesAtPresentRate() const;
   Reject CheckTerms(const base::Voucher& voucher, absl::Time now) const;
   Reject CheckAgainstBest(const base::Voucher& voucher) const;
   void Take(const base::Claim& claim);
