@@ -184,8 +184,11 @@ TEST_CASE("a stop moves every kind of deadline that the ledger keeps, and none t
   const uint64_t bucket = h.Bucket("replicate:3");
   h.Store(bucket, {.name = "stored"});
   const auto approved = h.Create(bucket, {{.name = "open"}});
-  const std::string open = h.Do("alice", approved).created(0), rejected = h.CreateOne(bucket, {.name = "rejected"});
-  h.Do("p0", h.Reject({rejected}));
+  const std::string open = h.Do("alice", approved).created(0);
+  // Of another primary: nothing else keeps that one liable.
+  h.Do("alice", h.NewBucket("other", "replicate:3", "p1", h.Holders(3)));
+  const std::string rejected = h.CreateOne(bucket + 1, {.name = "rejected"});
+  h.Do("p1", h.Reject({rejected}));
   pb::Operation pause, account, deposit, withdraw;
   pause.mutable_set_maintenance()->set_on(true);
   pause.mutable_set_maintenance()->set_until_ms(h.NowMs() + 60'000);
@@ -226,7 +229,8 @@ TEST_CASE("a stop moves every kind of deadline that the ledger keeps, and none t
   h.Run();
   CHECK(deadlines() == later);
   CHECK(signed_until() == approval.expires_ms());
-  CHECK(h.Provider("p0").liable_until_ms() >= later["fine"]);
+  CHECK(h.Provider("p0").liable_until_ms() == later["seal"] + h.Params().fine_claim_window_ms());
+  CHECK(h.Provider("p1").liable_until_ms() == later["fine"]);
 }
 
 TEST_CASE("a ledger that ran with nothing to do did not stand still") {

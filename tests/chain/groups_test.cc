@@ -47,6 +47,10 @@ TEST_CASE("every bucket has a primary, which cannot leave while the bucket is th
   pb::Operation remove;
   remove.mutable_delete_bucket()->set_bucket(bucket);
   h.Do("alice", remove);
+  // A group goes with its last bucket.
+  pb::QueryRequest request;
+  request.set_group(1);
+  CHECK_FALSE(h.engine().Query(request).ok());
   h.Do("p0", leave);
   h.Do("p1", leave);
 }

@@ -61,6 +61,28 @@ TEST_CASE("the chain id is the genesis record's, salt and network class included
   CHECK_FALSE(CheckGenesis(other).ok());  // a test network's parameters are out of the main bounds
 }
 
+TEST_CASE("every field of a genesis has its limits, and what is just within them passes") {
+  LedgerHarness h;
+  const auto sound = [&](auto change) {
+    pb::Genesis genesis = h.genesis();
+    change(genesis);
+    const absl::Status status = CheckGenesis(genesis);
+    CHECK((status.ok() || base::ReasonOf(status) == "BAD_GENESIS"));
+    return status.ok();
+  };
+  CHECK_FALSE(sound([](pb::Genesis& g) { g.clear_network_class(); }));
+  CHECK_FALSE(sound([](pb::Genesis& g) { g.clear_network(); }));
+  CHECK(sound([](pb::Genesis& g) { g.set_network(std::string(64, 'n')); }));
+  CHECK_FALSE(sound([](pb::Genesis& g) { g.set_network(std::string(65, 'n')); }));
+  CHECK_FALSE(sound([](pb::Genesis& g) { g.set_salt(std::string(15, 's')); }));
+  CHECK_FALSE(sound([](pb::Genesis& g) { g.set_time_ms(0); }));
+  CHECK(sound([](pb::Genesis& g) { g.set_time_ms((uint64_t{1} << 48) - 1); }));
+  CHECK_FALSE(sound([](pb::Genesis& g) { g.set_time_ms(uint64_t{1} << 48); }));
+  CHECK_FALSE(sound([](pb::Genesis& g) { g.set_engine_key("short"); }));
+  CHECK_FALSE(sound([](pb::Genesis& g) { g.mutable_accounts(0)->set_id(std::string(19, 'a')); }));
+  CHECK_FALSE(sound([](pb::Genesis& g) { g.add_oracles("short"); }));
+}
+
 TEST_CASE("a genesis with unsorted or repeated accounts or oracles, or too much money, is refused") {
   LedgerHarness h;
   pb::Genesis genesis = h.genesis();

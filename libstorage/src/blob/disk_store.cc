@@ -130,12 +130,12 @@ absl::StatusOr<bool> DiskStore::Has(const base::ContentId& id) const {
 absl::StatusOr<Durable> DiskStore::SyncGroup(const PackLog::GroupPtr& group) {
   RETURN_IF_ERROR(log_->WaitDurable(group));
   log_->CheckpointIfDue();
-  return MadeDurable(log_->synced_ticket());
+  return MadeDurable();
 }
 
 absl::StatusOr<Durable> DiskStore::SyncEverything() {
   RETURN_IF_ERROR(log_->SyncAll());
-  return MadeDurable(log_->synced_ticket());
+  return MadeDurable();
 }
 
 absl::StatusOr<Durable> DiskStore::Put(const base::ContentId& id, base::ByteView bytes) {

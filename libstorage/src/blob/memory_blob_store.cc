@@ -44,7 +44,7 @@ class MemoryBlobStore final : public BlobStore {
       blobs_.emplace(id, base::ToBytes(bytes));
       used_ += bytes.size();
     }
-    return MadeDurable(++ticket_);
+    return MadeDurable();
   }
 
   absl::StatusOr<std::unique_ptr<BlobWriter>> Begin(const base::ContentId& id,
@@ -68,7 +68,7 @@ class MemoryBlobStore final : public BlobStore {
 
   absl::StatusOr<Durable> Confirm(const base::ContentId& id) override {
     RETURN_IF_ERROR(Stat(id).status());
-    return MadeDurable(0);
+    return MadeDurable();
   }
 
   absl::StatusOr<BlobInfo> Stat(const base::ContentId& id) override {
@@ -114,7 +114,7 @@ class MemoryBlobStore final : public BlobStore {
       used_ -= it->second.size();
       blobs_.erase(it);
     }
-    return MadeDurable(++ticket_);
+    return MadeDurable();
   }
 
   absl::StatusOr<std::vector<BlobInfo>> List(const base::ContentId& after, size_t limit) override {
@@ -196,7 +196,6 @@ class MemoryBlobStore final : public BlobStore {
   std::set<base::ContentId> writing_;
   uint64_t used_ = 0;
   uint64_t reserved_ = 0;
-  uint64_t ticket_ = 0;
 };
 
 class MemoryBlobWriter final : public BlobWriter {

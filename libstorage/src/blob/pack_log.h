@@ -97,7 +97,6 @@ class PackLog {
   // Begins a new pack, so that the newest one can be rewritten.
   absl::Status Rotate();
   uint32_t head_pack() const;
-  uint64_t synced_ticket() const { return synced_ticket_; }
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -159,7 +158,6 @@ class PackLog {
   uint64_t last_ticket_ = 0;     // of the groups that have a place
   uint64_t written_ticket_ = 0;  // groups up to this one are written
   uint64_t written_size_;        // where the last one of them ends
-  std::atomic<uint64_t> synced_ticket_ = 0;  // groups up to this one are durable
   std::atomic<uint64_t> bytes_since_step_ = 0;
   std::atomic<size_t> held_back_ = 0;  // changes that no step has taken to the disk
   bool checkpointing_ = false;

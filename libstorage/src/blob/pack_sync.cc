@@ -80,7 +80,6 @@ void PackLog::NoteWritten() {
 }
 
 void PackLog::NoteSynced(uint64_t ticket) {
-  synced_ticket_ = std::max(synced_ticket_.load(), ticket);
   while (!placed_.empty() && placed_.front()->ticket <= ticket) {
     Settle(placed_.front());
     placed_.pop_front();

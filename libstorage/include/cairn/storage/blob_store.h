@@ -37,14 +37,9 @@ inline constexpr size_t kMaxPutMany = 4096;                   // blobs in one Pu
 // Proof that something was made durable. Receipts are signed from one, so that none can be signed
 // too early.
 class Durable {
- public:
-  // Grows with every sync of the store that made it; for logs and tests.
-  uint64_t ticket() const { return ticket_; }
-
  private:
   friend class BlobStore;
-  explicit Durable(uint64_t ticket) : ticket_(ticket) {}
-  uint64_t ticket_;
+  Durable() = default;
 };
 
 struct BlobInfo {
@@ -160,7 +155,7 @@ class BlobStore {
 
  protected:
   // For implementations: only after the sync.
-  static Durable MadeDurable(uint64_t ticket) { return Durable(ticket); }
+  static Durable MadeDurable() { return Durable(); }
 };
 
 }  // namespace cairn::storage
