@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "apps/rpc/call.h"
 #include "apps/rpc/raw_chunk_grpc.h"
+#include "apps/rpc/stall_guard.h"
 #include "apps/rpc/status_map.h"
 #include "apps/rpc/tls.h"
 #include "cairn/base/status.h"
@@ -42,13 +43,16 @@ CallMetadata MetadataOf(const grpc::ServerContext& context) {
 
 class Reader final : public PutReader {
  public:
-  Reader(RawPutStream& stream, const grpc::ServerContext& context)
-      : stream_(stream), context_(context) {}
+  Reader(RawPutStream& stream, grpc::ServerContext& context, StallGuard& guard)
+      : stream_(stream), context_(context), call_(guard, context) {}
 
   absl::StatusOr<Step> Next() override {
     while (pending_.empty()) {
       RawMessage message;
-      if (!stream_.Read(&message)) {
+      call_.Wait();
+      const bool read = stream_.Read(&message);
+      call_.Moved(message.data.size());
+      if (!read) {
         if (context_.IsCancelled()) return absl::CancelledError("the client went away");
         return Step(End());
       }
@@ -66,7 +70,10 @@ class Reader final : public PutReader {
   }
 
   absl::Status Respond(const v1::PutResponse& response) override {
-    if (!stream_.Write(response)) return absl::CancelledError("the client went away");
+    call_.Wait();
+    const bool written = stream_.Write(response);
+    call_.Moved(0);
+    if (!written) return absl::CancelledError("the client went away");
     return absl::OkStatus();
   }
 
@@ -93,14 +100,15 @@ class Reader final : public PutReader {
 
   RawPutStream& stream_;
   const grpc::ServerContext& context_;
+  StallGuard::Call call_;
   absl::Cord pending_;  // data that came in the message of the header handed out last
   Step header_;
 };
 
 class Writer final : public ChunkWriter {
  public:
-  Writer(RawGetStream& stream, const grpc::ServerContext& context)
-      : stream_(stream), context_(context) {}
+  Writer(RawGetStream& stream, grpc::ServerContext& context, StallGuard& guard)
+      : stream_(stream), context_(context), call_(guard, context) {}
 
   void SetSize(uint64_t size) override { size_ = size; }
 
@@ -144,12 +152,17 @@ class Writer final : public ChunkWriter {
       message.has_header = true;
     }
     header_sent_ = true;
-    if (!stream_.Write(message)) return absl::CancelledError("the client went away");
+    const uint64_t bytes = message.data.size();
+    call_.Wait();
+    const bool written = stream_.Write(message);
+    call_.Moved(bytes);
+    if (!written) return absl::CancelledError("the client went away");
     return absl::OkStatus();
   }
 
   RawGetStream& stream_;
   const grpc::ServerContext& context_;
+  StallGuard::Call call_;
   std::optional<uint64_t> size_;
   bool header_sent_ = false;
   base::Bytes buffer_;
@@ -157,12 +170,16 @@ class Writer final : public ChunkWriter {
 
 class Payments final : public PayPeer {
  public:
-  Payments(PayStream& stream, const grpc::ServerContext& context)
-      : stream_(stream), context_(context) {}
+  Payments(PayStream& stream, grpc::ServerContext& context, StallGuard& guard)
+      : stream_(stream), context_(context), call_(guard, context) {}
 
   absl::StatusOr<std::shared_ptr<const v1::PayRequest>> Next() override {
     auto request = std::make_shared<v1::PayRequest>();
-    if (stream_.Read(request.get())) return request;
+    // Whoever has said which channel it pays may be quiet until it reads again.
+    if (!greeted_) call_.Wait();
+    const bool read = stream_.Read(request.get());
+    if (!std::exchange(greeted_, true)) call_.Moved(0);
+    if (read) return request;
     if (context_.IsCancelled()) return absl::CancelledError("the client went away");
     return std::shared_ptr<const v1::PayRequest>();
   }
@@ -174,13 +191,15 @@ class Payments final : public PayPeer {
  private:
   PayStream& stream_;
   const grpc::ServerContext& context_;
+  StallGuard::Call call_;
+  bool greeted_ = false;
 };
 
 // What the generated service does, with the two bulk methods on raw messages.
 class ProviderService final : public grpc::Service {
  public:
-  ProviderService(ProviderHandler& handler, const CallVerifier& verifier)
-      : handler_(handler), verifier_(verifier) {
+  ProviderService(ProviderHandler& handler, const CallVerifier& verifier, const StallLimits& limits)
+      : handler_(handler), verifier_(verifier), guard_(limits) {
     AddUnary<v1::GetInfoRequest, v1::GetInfoResponse>(
         "GetInfo", [](ProviderHandler& to, const Caller&, const v1::GetInfoRequest&,
                       v1::GetInfoResponse& response) { return to.GetInfo(response); });
@@ -268,7 +287,7 @@ class ProviderService final : public grpc::Service {
     absl::StatusOr<Caller> caller =
         verifier_.Verify(MetadataOf(context), "/cairn.rpc.v1.Provider/Put", "");
     if (!caller.ok()) return ToGrpc(caller.status());
-    Reader reader(stream, context);
+    Reader reader(stream, context, guard_);
     return ToGrpc(handler_.Put(*caller, reader));
   }
 
@@ -277,7 +296,7 @@ class ProviderService final : public grpc::Service {
     absl::StatusOr<Caller> caller = verifier_.Verify(
         MetadataOf(context), "/cairn.rpc.v1.Provider/Get", request.SerializeAsString());
     if (!caller.ok()) return ToGrpc(caller.status());
-    Writer writer(stream, context);
+    Writer writer(stream, context, guard_);
     absl::Status status = handler_.Get(*caller, request, writer);
     if (status.ok()) status = writer.Finish();
     return ToGrpc(status);
@@ -287,12 +306,13 @@ class ProviderService final : public grpc::Service {
     absl::StatusOr<Caller> caller =
         verifier_.Verify(MetadataOf(context), "/cairn.rpc.v1.Provider/Pay", "");
     if (!caller.ok()) return ToGrpc(caller.status());
-    Payments peer(stream, context);
+    Payments peer(stream, context, guard_);
     return ToGrpc(handler_.Pay(*caller, peer));
   }
 
   ProviderHandler& handler_;
   const CallVerifier& verifier_;
+  StallGuard guard_;
   std::list<std::string> methods_;  // the names must outlive the registration
 };
 
@@ -354,8 +374,9 @@ absl::Status ProviderHandler::Watch(const Caller&, const v1::WatchRequest&, v1::
 }
 
 std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler,
-                                                   const CallVerifier& verifier) {
-  return std::make_shared<ProviderService>(handler, verifier);
+                                                   const CallVerifier& verifier,
+                                                   const StallLimits& limits) {
+  return std::make_shared<ProviderService>(handler, verifier, limits);
 }
 
 std::shared_ptr<grpc::Service> MakeProviderAdminService(ProviderAdminHandler& handler) {

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "apps/rpc/call_auth.h"
+#include "apps/rpc/stall_guard.h"
 #include "cairn/base/key.h"
 
 namespace grpc {
@@ -114,9 +115,11 @@ class ProviderHandler {
   virtual absl::Status Watch(const Caller& caller, const v1::WatchRequest& request,
                              v1::WatchResponse& response);
 };
-// `handler` and `verifier` must outlive the server.
+// `handler` and `verifier` must outlive the server. A Put or Get whose client moves nothing, and a Pay
+// that does not begin, is cancelled after the limits' patience.
 std::shared_ptr<grpc::Service> MakeProviderService(ProviderHandler& handler,
-                                                   const CallVerifier& verifier);
+                                                   const CallVerifier& verifier,
+                                                   const StallLimits& limits = {});
 
 class ProviderAdminHandler {
  public:

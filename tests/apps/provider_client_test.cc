@@ -24,9 +24,9 @@ struct Pair {
   std::unique_ptr<Server> server;
   std::unique_ptr<ProviderClient> client;
 
-  Pair() {
-    server = *Server::Start(
-        {.listen = "127.0.0.1:0", .services = {MakeProviderService(provider, provider.verifier)}});
+  explicit Pair(const StallLimits& limits = {}) {
+    server = *Server::Start({.listen = "127.0.0.1:0",
+                             .services = {MakeProviderService(provider, provider.verifier, limits)}});
     client = *ProviderClient::Connect({.endpoint = server->endpoint(),
                                        .chain = provider.chain,
                                        .node_key = provider.node_key.public_key(),
@@ -132,6 +132,68 @@ TEST_CASE("a holder that was asked to tells how much it keeps, and only that is 
   (void)refused->Open(open);
   (void)refused->Write(CordOf(base::Bytes(1000)));
   CHECK(base::ReasonOf(refused->WaitHeld(1000).status()) == "DISK_FULL");
+}
+
+TEST_CASE("a client that moves nothing loses its place, and one that is slow but steady keeps it") {
+  Pair pair({.patience = absl::Milliseconds(400), .least_bytes_per_second = 1000});
+  pair.provider.parts["big"] = Pattern(32 << 20);
+  v1::PutOpen open;
+  open.set_part("never");
+  open.set_size(1000);
+  open.set_report(true);
+  // An upload that says what will come and sends nothing.
+  auto idle = *pair.client->Put(absl::Seconds(60));
+  REQUIRE(idle->Open(open).ok());
+  CHECK(absl::IsCancelled(idle->WaitHeld(1).status()));
+  CHECK(pair.Fetch("big").ok());  // for which the provider needs the lock that the upload held
+
+  // A reader that does not read.
+  auto channel = *Connect(pair.server->endpoint(), PeerPin::Plaintext());
+  auto stub = v1::Provider::NewStub(channel);
+  {
+    grpc::ClientContext context;
+    v1::GetRequest request;
+    request.set_part("big");
+    auto reader = stub->Get(&context, request);
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    v1::Chunk chunk;
+    uint64_t got = 0;
+    while (reader->Read(&chunk)) got += chunk.data().size();
+    CHECK(reader->Finish().error_code() == grpc::StatusCode::CANCELLED);
+    CHECK(got < 32u << 20);
+  }
+
+  // Twice the least rate for four times the patience.
+  auto steady = *pair.client->Put(absl::Seconds(60));
+  open.set_part("steady");
+  open.set_size(3200);
+  REQUIRE(steady->Open(open).ok());
+  for (uint64_t sent = 100; sent <= 3200; sent += 100) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    REQUIRE(steady->Write(CordOf(base::Bytes(100))).ok());
+    REQUIRE(steady->WaitHeld(sent).ok());
+  }
+  CHECK(steady->Commit({base::ObjectId{}}).ok());
+}
+
+TEST_CASE("a payer that says nothing loses its place; one that has begun may be quiet") {
+  Pair pair({.patience = absl::Milliseconds(400), .least_bytes_per_second = 1000});
+  auto channel = *Connect(pair.server->endpoint(), PeerPin::Plaintext());
+  auto stub = v1::Provider::NewStub(channel);
+  grpc::ClientContext silent_context, quiet_context;
+  auto silent = stub->Pay(&silent_context), quiet = stub->Pay(&quiet_context);
+  v1::PayRequest request;
+  v1::PayResponse response;
+  REQUIRE(quiet->Write(request));
+  REQUIRE(quiet->Read(&response));
+  CHECK_FALSE(silent->Read(&response));
+  CHECK(silent->Finish().error_code() == grpc::StatusCode::CANCELLED);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  REQUIRE(quiet->Write(request));
+  REQUIRE(quiet->Read(&response));
+  CHECK(response.sent_bytes() == 2);
+  quiet->WritesDone();
+  CHECK(quiet->Finish().ok());
 }
 
 TEST_CASE("a plain stub speaks the same bulk messages") {

@@ -94,6 +94,16 @@ class FakeProvider : public ProviderHandler {
     }
     return absl::OkStatus();
   }
+  // Says how many payments came.
+  absl::Status Pay(const Caller&, PayPeer& peer) override {
+    for (uint64_t count = 1;; ++count) {
+      ASSIGN_OR_RETURN(const auto request, peer.Next());
+      if (request == nullptr) return absl::OkStatus();
+      v1::PayResponse response;
+      response.set_sent_bytes(count);
+      RETURN_IF_ERROR(peer.Answer(response));
+    }
+  }
   absl::Status ListReads(const Caller& caller, const v1::ListReadsRequest&,
                          v1::ListReadsResponse& response) override {
     last_caller = caller;
