@@ -2,9 +2,10 @@
 // when to take the money.
 //
 // State machines without I/O: facts in, decisions out. A payee never sends more unpaid bytes than
-// the credit window of a channel, min(8 MiB, one chunk + an eighth of what was paid), nor than
-// 32 MiB to one payer over all channels; the first chunk is prepaid. So its loss is bounded by the
-// window, and a thief with fresh identities pays more for opening channels than it takes.
+// the credit window of a channel, min(8 MiB, one chunk + an eighth of what was paid for, or of what
+// that money buys at the present rate when it is less), nor than 32 MiB to one payer over all
+// channels; the first chunk is prepaid. So its loss is bounded by the window, and a thief with fresh
+// identities pays more for opening channels than it takes.
 // Not thread-safe. Rules: CD-10, CD-11, CD-15, CD-36, CD-40, CD-49.
 #pragma once
 
