@@ -50,7 +50,6 @@ class Shape {
     Is(Verdict::kNotSorted, [&](Op& op) { *list(op)->Add() = list(op)->Get(0); });
     return Is(Verdict::kNotSorted, [&](Op& op) { *list(op)->Add() = Bytes(base::ObjectId::kSize, 'a'); });
   }
-  template <class Approved = Op>
   Shape& Approval() {
     Is(Verdict::kBadAccountId, [](Op& op) { op.mutable_approval()->set_provider(Bytes(19)); });
     Is(Verdict::kBadNonce, [](Op& op) { op.mutable_approval()->set_nonce(Bytes(17)); });

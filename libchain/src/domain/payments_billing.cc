@@ -75,7 +75,7 @@ void CountUsed(const pb::Bill& bill, base::Amount rate, Sign sign, const Context
   Step(consent.mutable_used_rate(), rate, sign);
 }
 
-// The streams of the bucket may have paid for a reserve: what is paid at once may go as far.
+// As far as the reserve that a bucket at the agreed rate locks anyway.
 Verdict CheckAhead(const pb::PaymentConsent& consent, base::Amount once, const Context& context) {
   const base::Amount ahead = AheadNow(consent, context.stream_s);
   const base::Amount most =
