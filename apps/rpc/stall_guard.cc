@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "absl/time/clock.h"
-
 namespace cairn::rpc {
 namespace {
 

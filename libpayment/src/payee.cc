@@ -63,7 +63,8 @@ bool SameTerms(const base::Voucher& a, const base::Voucher& b) {
   return a.rate == b.rate && a.base_bytes == b.base_bytes && a.base_amount == b.base_amount;
 }
 
-base::Voucher At(base::Price rate) {
+// All of it at one rate, from the first byte on.
+base::Voucher VoucherAt(base::Price rate) {
   base::Voucher voucher;
   voucher.rate = rate;
   return voucher;
@@ -71,7 +72,7 @@ base::Voucher At(base::Price rate) {
 
 // What can be unpaid after the first chunk was paid, at the rate.
 base::Amount CostOfFirstWindow(base::Price rate) {
-  return base::WorthAt(At(rate), CreditWindow(base::kTickBytes, kMaxWindowBytes))
+  return base::WorthAt(VoucherAt(rate), CreditWindow(base::kTickBytes, kMaxWindowBytes))
       .value_or(base::Amount::Max());
 }
 
@@ -131,7 +132,7 @@ uint64_t Payee::paid_bytes() const { return best_ ? base::BytesOf(*best_).value_
 uint64_t Payee::unpaid_bytes() const { return sent_ - std::min(sent_, durable_); }
 
 uint64_t Payee::BytesAtPresentRate() const {
-  return std::min(durable_, base::BytesWithin(At(terms_.rate), earned()).value_or(0));
+  return std::min(durable_, base::BytesWithin(VoucherAt(terms_.rate), earned()).value_or(0));
 }
 
 Reject Payee::CheckTerms(const base::Voucher& voucher, absl::Time now) const {

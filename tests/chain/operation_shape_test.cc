@@ -68,10 +68,7 @@ void Approve(pb::Approval* approval) {
 
 pb::Amount One() { return ToProto(base::Amount(1)); }
 
-pb::Claim GoodClaim() {
-  pb::Claim claim = ToProto(base::ClaimOf(base::Voucher()));
-  return claim;
-}
+pb::Claim GoodClaim() { return ToProto(base::ClaimOf(base::Voucher())); }
 
 }  // namespace
 

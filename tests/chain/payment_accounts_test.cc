@@ -310,11 +310,9 @@ TEST_CASE("what is paid at once counts against a consent, comes back with what w
   const std::string begun = rig.Do("alice", store()).created(0);
   rig.Do("p1", rig.Post({begun}, {1}));
   rig.Do("alice", rig.Cancel({begun}));
-  const uint64_t effort = FromProto(rig.Params().effort_fee()) < Units(kRate * kReserve)
-                              ? FromProto(rig.Params().effort_fee()).low()
-                              : kRate * kReserve;
-  CHECK(Ahead(rig, id) == Units(3'600'000 - 13 * 3'850 + kShare + effort));
-  CHECK(effort > 0);
+  const base::Amount effort = std::min(FromProto(rig.Params().effort_fee()), Units(kRate * kReserve));
+  CHECK(Ahead(rig, id) == Plus(Units(3'600'000 - 13 * 3'850 + kShare), effort));
+  CHECK_FALSE(effort.zero());
 }
 
 TEST_CASE("sponsors stream into non-refundable accounts, pause and resume at will", "[GF-83][GF-84]") {

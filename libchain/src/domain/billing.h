@@ -21,6 +21,7 @@ Verdict CheckPayer(const base::AccountId& payer, const pb::Bucket& bucket, const
 enum class Ahead { kPaid, kReturned };
 void CountAhead(const base::AccountId& payer, uint64_t bucket, base::Amount amount, Ahead what, const Context& context,
                 Edits& edits);
+// Brings what is ahead to this second; before anything that it is worked off by changes.
 void WorkOff(pb::PaymentConsent& consent, uint64_t stream_s);
 
 // Counts a live object at its full rate (sign +1 when it enters, -1 when it leaves).

@@ -86,7 +86,8 @@ class Payee {
   void Requote(base::Price rate) { terms_.rate = rate; }
 
   // kNone: `best` is now this claim; the same one again is taken and changes nothing. `stated` is
-  // the key that the payer says it signed with.
+  // the key that the payer says it signed with. A channel's first voucher is worth all its bytes at the
+  // rate asked.
   Reject OnVoucher(const base::Voucher& voucher, const base::PublicKey& stated, absl::Time now);
   Reject OnTick(const base::Nonce16& epoch, uint32_t tick, const base::Tick& x, absl::Time now);
   // The newest claim that the payer says it signed: taken when it is above the best one and not below

@@ -21,6 +21,7 @@ Verdict Validate(const pb::PostReceipts& op);
 Verdict Check(const pb::PostReceipts& op, const Context& context, const ReadView& view);
 void Apply(const pb::PostReceipts& op, const Context& context, Edits& edits);
 
+// By the primary. Whoever signed an upload receipt before is fined as for a seal that never came.
 Verdict Validate(const pb::RejectObjects& op);
 Verdict Check(const pb::RejectObjects& op, const Context& context, const ReadView& view);
 void Apply(const pb::RejectObjects& op, const Context& context, Edits& edits);
